@@ -1,0 +1,56 @@
+//! What an agent lives by without a controller. Versioned, and on its disk.
+
+use crate::nouns::SourceSpec;
+use crate::schedule::Cron;
+use crate::{HostName, Name, Work};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Everything that one host does by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// Grows with each estate that is applied. An older one is refused.
+    pub version: u64,
+    /// Whose it is.
+    pub host: HostName,
+    /// In which region the host is.
+    pub region: Name,
+    /// Work that fires by the clock, controller or no controller.
+    #[serde(default)]
+    pub schedules: Vec<Scheduled>,
+    /// Checks that are asked all the time and reported with heartbeats.
+    #[serde(default)]
+    pub monitors: Vec<Monitored>,
+    /// Members of sources on this host: their positions are reported with heartbeats.
+    #[serde(default)]
+    pub members: Vec<SourceSpec>,
+}
+
+/// Work that fires by the clock.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// Name of the schedule in the estate.
+    pub name: Name,
+    /// When.
+    pub at: Cron,
+    /// What, one after another; the next only when the one before succeeded (backup, then prove).
+    pub work: Vec<Work>,
+    /// After this the attempt is `unknown`.
+    #[serde(with = "crate::duration")]
+    pub timeout: Duration,
+    /// Snapshots of the schedule's source older than this may be forgotten. Kept for ever when absent.
+    #[serde(with = "crate::duration::option", default)]
+    pub keep: Option<Duration>,
+}
+
+/// A check that is asked all the time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Monitored {
+    /// Name of the check.
+    pub name: Name,
+    /// The check, as `Work::Check`.
+    pub work: Work,
+    /// How often.
+    #[serde(with = "crate::duration")]
+    pub every: Duration,
+}

@@ -1,0 +1,62 @@
+//! Actions that the controller itself performs for a step.
+
+use crate::nouns::{ChannelSpec, RecordSpec};
+use crate::{Name, RunId};
+use serde::{Deserialize, Serialize};
+
+/// What the controller does, instead of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "action", rename_all = "kebab-case")]
+pub enum ControlAction {
+    /// Points a record at a region's addresses, in one conditional update, verified at every server.
+    Cutover {
+        /// The record.
+        record: RecordSpec,
+        /// The region.
+        to: Name,
+    },
+    /// Puts a record back to what it was before the cut-over of `run` (its saved inverse).
+    RestoreRecord {
+        /// The record.
+        record: RecordSpec,
+        /// The run whose cut-over is undone.
+        run: RunId,
+    },
+    /// Tells people.
+    Notify {
+        /// Where.
+        channel: ChannelSpec,
+        /// `investigating`, `identified`, `monitoring` or `resolved`.
+        state: String,
+        /// One line.
+        title: String,
+        /// The message.
+        text: String,
+    },
+}
+
+/// What a cut-over gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutoverOutput {
+    /// Values before.
+    pub before: Vec<String>,
+    /// Values now.
+    pub after: Vec<String>,
+    /// The generation now.
+    pub generation: u64,
+    /// Milliseconds from the update's sending until every authoritative server answered the new value.
+    pub verified_after_ms: u64,
+    /// The servers that answered.
+    pub servers: Vec<String>,
+    /// Seconds that resolvers may still hold the old value (its TTL).
+    pub ttl_seconds: u64,
+}
+
+/// What a notification gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotifyOutput {
+    /// Where it went.
+    pub channel: Name,
+    /// Tries that it took.
+    pub tries: u32,
+}
