@@ -1,0 +1,229 @@
+//! A plan that has been checked: what the engine runs and what a run pins.
+//!
+//! It is complete: every step is lowered to tasks with their full parameters for one mode, so neither
+//! the engine nor the controller looks anything up in the estate while a run is going on. It is stored
+//! whole in the run's first event, and its digest is what approvals bind.
+
+use model::nouns::Objectives;
+use model::{Class, ControlAction, Digest, Evidence, HostName, Mode, Name, StepPath, Target, Work};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The format that this program writes. Older ones keep loading.
+pub const FORMAT: u32 = 1;
+
+/// A checked plan, lowered for one mode and one set of inputs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedPlan {
+    /// [`FORMAT`] of the program that wrote it.
+    pub format: u32,
+    /// Its name.
+    pub name: Name,
+    /// One line for people.
+    pub title: String,
+    /// The mode that it was lowered for.
+    pub mode: Mode,
+    /// What is presumed.
+    pub scenario: Scenario,
+    /// What the recovery is measured against.
+    pub objectives: Objectives,
+    /// Values of its inputs.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Digest of the estate that it was checked against.
+    pub estate: Digest,
+    /// Steps in an order that respects `after`.
+    pub steps: Vec<Step>,
+}
+
+/// What a plan presumes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Regions presumed dead: nothing may depend on them.
+    #[serde(default)]
+    pub lost: Vec<Name>,
+    /// Regions whose word is not believed.
+    #[serde(default)]
+    pub suspect: Vec<Name>,
+}
+
+/// One step, lowered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its path: the name in the plan.
+    pub path: StepPath,
+    /// The step kind, `promote`.
+    pub kind: String,
+    /// What it does, in one line for people: `promote tutor-db on db-2 (eu-west)`.
+    pub summary: String,
+    /// Steps that must be done before it.
+    pub after: Vec<StepPath>,
+    /// Retry follows this alone.
+    pub class: Class,
+    /// A question that a person answers before its tasks begin.
+    #[serde(default)]
+    pub gate: Option<Gate>,
+    /// What it does. All tasks start together; the step is done when each is. Empty for `approve`.
+    pub tasks: Vec<Task>,
+    /// Demands on the evidence that its tasks bring (fence).
+    #[serde(default)]
+    pub evidence: Option<EvidenceRule>,
+    /// What must be true when it begins; checked again when it happens.
+    #[serde(default)]
+    pub preconditions: Vec<Precondition>,
+    /// From sending until the attempt is unknown.
+    #[serde(with = "model::duration")]
+    pub timeout: Duration,
+    /// Automatic tries in all, where the class allows more than one.
+    pub tries: u32,
+    /// First pause between tries; doubled each time, with jitter.
+    #[serde(with = "model::duration")]
+    pub retry_pause: Duration,
+    /// What happens when it has failed for good.
+    pub on_failure: OnFailure,
+    /// How it is taken back.
+    pub undo: Undo,
+    /// Set when its `when` says no in this mode and with these inputs: why. It then counts as done.
+    #[serde(default)]
+    pub skipped: Option<String>,
+}
+
+/// A question that a person must approve.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// Who may answer; anyone who may run plans when absent.
+    #[serde(default)]
+    pub role: Option<Name>,
+    /// How long the question stands before it expires and the run waits.
+    #[serde(with = "model::duration")]
+    pub within: Duration,
+    /// What is asked, in plain words.
+    pub question: String,
+}
+
+/// What a fence must bring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceRule {
+    /// This or stronger.
+    pub required: Evidence,
+    /// How long an agent may be silent before its host counts as `unreachable` for this step.
+    #[serde(with = "model::duration")]
+    pub silence: Duration,
+    /// What is risked when no more than `unreachable` was obtained, in plain words. A person must approve it.
+    pub risk: String,
+    /// Who may approve the risk.
+    #[serde(default)]
+    pub role: Option<Name>,
+    /// How long that question stands.
+    #[serde(with = "model::duration")]
+    pub within: Duration,
+}
+
+/// What must be true when a step begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "must", rename_all = "kebab-case")]
+pub enum Precondition {
+    /// That step brought at least this evidence (and its risk was approved where it asks for that).
+    Fenced {
+        /// The fence step.
+        step: StepPath,
+        /// At least.
+        evidence: Evidence,
+    },
+    /// That step succeeded: not skipped by hand, not failed.
+    Succeeded {
+        /// The step.
+        step: StepPath,
+    },
+}
+
+/// One effect of a step on one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// What it acts on.
+    pub target: Target,
+    /// Who does what.
+    pub action: Action,
+}
+
+/// Who does what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "by", rename_all = "kebab-case")]
+pub enum Action {
+    /// An agent.
+    Agent {
+        /// Its host.
+        host: HostName,
+        /// The work.
+        work: Work,
+    },
+    /// The controller itself.
+    Controller {
+        /// What.
+        control: ControlAction,
+    },
+    /// Nobody: the engine's timer.
+    Timer {
+        /// How long.
+        #[serde(with = "model::duration")]
+        length: Duration,
+    },
+}
+
+/// What happens when a step has failed for good.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// The run waits for a person.
+    #[default]
+    Ask,
+    /// The run ends as failed; what runs is let finish.
+    Stop,
+    /// The step counts as done and the failure is shown.
+    Continue,
+    /// What was done is undone, newest first.
+    Unwind,
+}
+
+/// How a step is taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "undo", rename_all = "kebab-case")]
+pub enum Undo {
+    /// There is nothing to take back (a check, a notification).
+    Nothing,
+    /// It cannot be taken back: a point of no return from when it is sent.
+    Impossible,
+    /// By these tasks.
+    Tasks {
+        /// Run under the step's path with direction `undo`.
+        tasks: Vec<Task>,
+    },
+}
+
+impl CheckedPlan {
+    /// Digest of the whole plan.
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        Digest::of(self)
+    }
+
+    /// The step of that path.
+    pub fn step(&self, path: &StepPath) -> Option<&Step> {
+        self.steps.iter().find(|step| step.path == *path)
+    }
+
+    /// Every resource that its run locks, sorted: see [`Target::resource`].
+    pub fn resources(&self) -> Vec<String> {
+        let mut names: Vec<String> = self
+            .steps
+            .iter()
+            .filter(|step| step.skipped.is_none())
+            .flat_map(|step| step.tasks.iter())
+            .filter(|task| task.target.noun.as_str() != "channel" && task.target.noun.as_str() != "check")
+            .map(|task| task.target.resource())
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
