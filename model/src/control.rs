@@ -1,7 +1,7 @@
 //! Actions that the controller itself performs for a step.
 
 use crate::nouns::{ChannelSpec, RecordSpec};
-use crate::{Name, RunId};
+use crate::Name;
 use serde::{Deserialize, Serialize};
 
 /// What the controller does, instead of an agent.
@@ -15,12 +15,11 @@ pub enum ControlAction {
         /// The region.
         to: Name,
     },
-    /// Puts a record back to what it was before the cut-over of `run` (its saved inverse).
+    /// Puts a record back to what it was before this run's cut-over of it: the inverse that was saved
+    /// under the run's id before the update was sent.
     RestoreRecord {
         /// The record.
         record: RecordSpec,
-        /// The run whose cut-over is undone.
-        run: RunId,
     },
     /// Tells people.
     Notify {

@@ -219,7 +219,7 @@ impl CheckedPlan {
             .iter()
             .filter(|step| step.skipped.is_none())
             .flat_map(|step| step.tasks.iter())
-            .filter(|task| task.target.noun.as_str() != "channel" && task.target.noun.as_str() != "check")
+            .filter(|task| !matches!(task.target.noun.as_str(), "channel" | "check" | "run"))
             .map(|task| task.target.resource())
             .collect();
         names.sort();
