@@ -1,1 +1,3 @@
-//! agent
+//! The agent: session, spool, policy, jobs, sources, services, schedules.
+
+pub mod spool;
