@@ -1,0 +1,64 @@
+//! The settings of telemetry, a section of every process' settings.
+
+use crate::settings::Key;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// One line an event, for people.
+    #[default]
+    Human,
+    /// One JSON object an event.
+    Json,
+}
+
+/// What a process tells and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Which events are logged: a level, or targets with levels.
+    pub log: String,
+    /// How they are written.
+    pub format: LogFormat,
+    /// OTLP gRPC endpoint of a collector: `http://127.0.0.1:4317`. None: no spans are exported.
+    pub otlp: Option<String>,
+    /// Where `/metrics` and `/healthz` are served over HTTP. None: nowhere.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { log: "info".to_string(), format: LogFormat::Human, otlp: None, metrics: None }
+    }
+}
+
+/// The keys of this section, for the settings struct that holds it as `telemetry`.
+pub fn keys() -> Vec<Key> {
+    let keys = [
+        Key::new(
+            "log",
+            "LIFEBOAT_LOG",
+            "info",
+            "Which events are logged on stderr: error, warn, info, debug, trace, or targets with levels:\n\
+             info,agent=debug",
+        ),
+        Key::new("format", "LIFEBOAT_LOG_FORMAT", "human", "How they are written: human or json."),
+        Key::new(
+            "otlp",
+            "LIFEBOAT_OTLP",
+            "http://127.0.0.1:4317",
+            "OTLP gRPC endpoint of a collector that takes spans. Not set: none are exported.",
+        ),
+        Key::new(
+            "metrics",
+            "LIFEBOAT_METRICS",
+            "127.0.0.1:9464",
+            "Address that serves /metrics and /healthz over HTTP. Not set: none. It needs no login, so keep\n\
+             it on an inner address.",
+        ),
+    ];
+    keys.into_iter().map(|key| key.within("telemetry")).collect()
+}
