@@ -105,6 +105,16 @@ impl Tasks {
         self.shutdown.token()
     }
 
+    /// Stops the process on SIGTERM or SIGINT from now on.
+    pub fn stop_on_signals(&self) -> std::io::Result<()> {
+        let listening = self.shutdown.listen()?;
+        self.spawn("signals", Policy::BACKGROUND, async move {
+            listening.await;
+            Ok::<_, std::convert::Infallible>(())
+        });
+        Ok(())
+    }
+
     /// Starts a task in a span of its name, below the current span. An error or a panic is logged and
     /// treated as the policy says; a task that ends well simply leaves.
     pub fn spawn<F, E>(&self, name: impl Into<String>, policy: Policy, task: F)

@@ -29,8 +29,10 @@ pub const EXPORT_EVERY: Duration = Duration::from_secs(2);
 /// Longest single export.
 pub const EXPORT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Libraries that work for the exporter itself: their spans would beget spans.
-const NOT_EXPORTED: [&str; 6] = ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry"];
+/// Libraries that work for the exporter itself: their spans would beget spans. And the span of a
+/// task, which lives as long as the process: all that the task does would be one endless trace.
+const NOT_EXPORTED: [&str; 7] =
+    ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry", "runtime::tasks"];
 
 /// Telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]

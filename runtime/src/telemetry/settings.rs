@@ -62,3 +62,30 @@ pub fn keys() -> Vec<Key> {
     ];
     keys.into_iter().map(|key| key.within("telemetry")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::settings::{Documented, assert_sample_is_current, sample};
+
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
+    struct Process {
+        telemetry: Settings,
+    }
+
+    impl Documented for Process {
+        const TITLE: &'static str = "Settings of a process";
+        fn keys() -> Vec<Key> {
+            keys()
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_section_is_documented_with_an_example_that_is_accepted() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), sample::<Process>()).unwrap();
+        assert_sample_is_current::<Process>(file.path());
+    }
+}
