@@ -1,1 +1,4 @@
 //! controller
+
+pub mod channels;
+pub mod dns;
