@@ -1,1 +1,1 @@
-//! Channels.
+//! Channels: where people are told what a run does.

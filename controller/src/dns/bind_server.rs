@@ -52,7 +52,7 @@ impl Bind {
         let conf = format!(
             "{key}{reader}options {{ directory \"{directory}\"; pid-file none; lock-file none; \
              session-keyfile \"{directory}/session.key\"; listen-on port {port} {{ 127.0.0.1; }}; \
-             listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; notify-delay 0; \
+             listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; notify-delay 0; serial-query-rate 1000; \
              allow-transfer {{ key lifeboat; }}; notify explicit; {options} }};\n\
              controls {{ }};\nzone \"{ZONE}\" {{ {zone} }};\n"
         );

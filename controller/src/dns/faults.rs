@@ -9,7 +9,7 @@ use super::*;
 use std::convert::Infallible;
 use std::future::ready;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
@@ -129,6 +129,34 @@ async fn fault_46_a_write_whose_reply_was_lost_is_recognised_as_done() {
     let zone = zone_at(&[port], &key_file("lifeboat", SECRET));
     assert_eq!(zone.apply(&planned.change).await.unwrap(), Applied::AlreadyDone);
     assert_eq!(bed.primary.dig("old.example.test", "A"), "198.51.100.7");
+}
+
+/// Answers every update with success, without a signature, as anybody on the way could.
+async fn unsigned_success() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let length = client.read_u16().await.unwrap();
+            let mut request = vec![0; usize::from(length)];
+            client.read_exact(&mut request).await.unwrap();
+            let update_response_without_error = [request[0], request[1], 0xa8, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            client.write_u16(12).await.unwrap();
+            client.write_all(&update_response_without_error).await.unwrap();
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn fault_46_a_success_that_is_not_signed_counts_as_unknown() {
+    let bed = Bed::one();
+    let planned = plan(&bed.zone(), "198.51.100.7", RUN).await;
+    let zone = zone_at(&[unsigned_success().await], &key_file("lifeboat", SECRET));
+    let forged = zone.apply(&planned.change).await.unwrap_err();
+    assert_eq!(forged.code(), "LB1413", "{forged}");
+    assert!(forged.is_outcome_unknown());
+    assert!(matches!(bed.zone().settle(&planned.change).await.unwrap(), Settled::NotDone));
 }
 
 #[tokio::test]

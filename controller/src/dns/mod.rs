@@ -62,8 +62,11 @@ pub struct Kind {
     pub name: &'static str,
     /// Whether its writes are conditional. One that says no shows it in the run.
     pub conditional: bool,
-    open: fn(RecordName, Vec<ServerAddress>, &[u8]) -> Result<Arc<dyn DnsProvider>, DnsError>,
+    open: Open,
 }
+
+/// Makes a provider from zone, servers and the content of the key file.
+type Open = fn(RecordName, Vec<ServerAddress>, &[u8]) -> Result<Arc<dyn DnsProvider>, DnsError>;
 
 /// Every kind there is.
 pub const KINDS: &[Kind] = &[Kind { name: "rfc2136", conditional: true, open: open_rfc2136 }];

@@ -7,13 +7,16 @@ use super::bind_server::Bed;
 use super::*;
 use uuid::Uuid;
 
+/// Sets a name (its first label) to a value.
+type Hands<'a> = Box<dyn Fn(&str, &str) + 'a>;
+
 /// One provider under test.
 pub struct Subject<'a> {
     zone: Zone,
     /// Sets the address of a name as people do, past Lifeboat.
-    by_hand: Box<dyn Fn(&str, &str) + 'a>,
+    by_hand: Hands<'a>,
     /// Sets a text of a name as people do.
-    text_by_hand: Box<dyn Fn(&str, &str) + 'a>,
+    text_by_hand: Hands<'a>,
 }
 
 const RUN: Uuid = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001);
