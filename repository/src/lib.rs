@@ -1,1 +1,33 @@
-//! repository
+//! Backup repositories in the restic format, version 2.
+mod browse;
+pub mod capture;
+mod chunker;
+mod error;
+mod find;
+mod forget;
+mod format;
+mod host;
+mod id;
+mod index;
+mod lock;
+mod monitor;
+mod password;
+mod repository;
+pub mod restore;
+pub mod retention;
+pub mod storage;
+mod sync;
+mod write;
+
+pub use capture::{BackupMeta, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
+pub use error::{Class, Error, Result, SourceError};
+pub use find::{Filter, SnapshotInfo};
+pub use format::keyfile::KdfParams;
+pub use format::node::{Node, NodeKind, Xattr};
+pub use format::snapshot::{INCOMPLETE_TAG, Snapshot};
+pub use id::Id;
+pub use lock::LockTimes;
+pub use monitor::{Monitor, Progress};
+pub use password::Password;
+pub use repository::{InitOptions, Repository};
+pub use storage::{Location, Storage, StorageOptions};

@@ -1,0 +1,318 @@
+//! A repository that is open: storage, master key, configuration. Every verb of the crate begins here.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use crate::chunker::Gear;
+use crate::error::{Error, Result};
+use crate::format::blob::{self, BlobKind};
+use crate::format::config::{Config, VERSION};
+use crate::format::envelope::{Cipher, KeyBytes};
+use crate::format::keyfile::{self, KdfParams};
+use crate::format::unpacked;
+use crate::host;
+use crate::id::Id;
+use crate::index::{self, Index, Place};
+use crate::lock::{LockGuard, LockTimes, Mode};
+use crate::password::Password;
+use crate::storage::{Kind, Object, Problem, Storage, StorageError, listing, read_whole};
+use crate::sync::locked;
+
+const MAX_CONFIG_BYTES: u64 = 64 * 1024;
+const MAX_KEY_BYTES: u64 = 64 * 1024;
+/// How many keys are tried with one password: each costs half a second.
+const MAX_KEYS_TRIED: usize = 50;
+
+/// How a repository is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct InitOptions {
+    /// The cost of guessing the password.
+    pub kdf: KdfParams,
+}
+
+/// An open repository. It can be shared between threads; each operation locks for itself.
+pub struct Repository {
+    storage: Arc<dyn Storage>,
+    cipher: Cipher,
+    config: Config,
+    gear: Box<Gear>,
+    lock_times: LockTimes,
+    without_locks: bool,
+    index: Mutex<Option<CachedIndex>>,
+}
+
+struct CachedIndex {
+    files: Vec<Id>,
+    index: Arc<Index>,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repository")
+            .field("at", &self.storage.describe())
+            .field("id", &self.config.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Repository {
+    /// Makes a repository: folders, first key, then `config`, whose presence makes it one.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyInitialised`], or when the storage fails.
+    pub fn init(
+        storage: Arc<dyn Storage>,
+        password: &Password,
+        options: InitOptions,
+    ) -> Result<Self> {
+        let exists = || Error::AlreadyInitialised {
+            location: storage.describe(),
+        };
+        if storage.stat(Object::Config)?.is_some() {
+            return Err(exists());
+        }
+        storage.prepare()?;
+        if !listing(&*storage, Kind::Key)?.is_empty() {
+            return Err(exists());
+        }
+        let master = keyfile::generate_master();
+        let who = (host::hostname(), host::username());
+        let key = keyfile::wrap(&master, password, options.kdf, who, Timestamp::now())
+            .map_err(|e| Error::Invalid(e.to_string()))?;
+        storage.put(Object::Named(Kind::Key, Id::of(&key)), &key)?;
+        let config = Config::generate();
+        let cipher = Cipher::new(&master);
+        let sealed = config
+            .encode()
+            .and_then(|json| cipher.seal(&json))
+            .map_err(|_| Error::Internal("the config cannot be encoded"))?;
+        match storage.put(Object::Config, &sealed) {
+            Err(StorageError {
+                problem: Problem::Exists,
+                ..
+            }) => return Err(exists()),
+            other => other?,
+        }
+        Self::with_config(storage, cipher, config)
+    }
+
+    /// Opens a repository, ours or restic's.
+    ///
+    /// # Errors
+    /// [`Error::NotARepository`], [`Error::WrongPassword`], [`Error::Damaged`] for a key or config that
+    /// is not what was written, [`Error::Version`], or when the storage fails.
+    pub fn open(storage: Arc<dyn Storage>, password: &Password) -> Result<Self> {
+        let Some(size) = storage.stat(Object::Config)? else {
+            return Err(Error::NotARepository {
+                location: storage.describe(),
+            });
+        };
+        let master = find_key(&*storage, password)?;
+        let cipher = Cipher::new(&master);
+        let sealed = read_whole(&*storage, Object::Config, size, MAX_CONFIG_BYTES)?;
+        let damaged = |e: crate::format::Malformed| Error::damaged("config", e.to_string());
+        let json = cipher.open(&sealed).map_err(damaged)?;
+        let config = Config::decode(&json).map_err(damaged)?;
+        if config.version != VERSION {
+            return Err(Error::Version {
+                version: config.version,
+            });
+        }
+        Self::with_config(storage, cipher, config)
+    }
+
+    fn with_config(storage: Arc<dyn Storage>, cipher: Cipher, config: Config) -> Result<Self> {
+        let polynomial = config
+            .polynomial()
+            .map_err(|e| Error::damaged("config", e.to_string()))?;
+        let gear =
+            Gear::derive(&config, polynomial).ok_or(Error::Internal("the chunker has no key"))?;
+        Ok(Self {
+            storage,
+            cipher,
+            config,
+            gear,
+            lock_times: LockTimes::default(),
+            without_locks: false,
+            index: Mutex::new(None),
+        })
+    }
+
+    /// Other times of the lock protocol, for tests.
+    #[must_use]
+    pub fn with_lock_times(mut self, times: LockTimes) -> Self {
+        self.lock_times = times;
+        self
+    }
+
+    /// Reads without taking locks, for storage that cannot be written. Writing still locks.
+    #[must_use]
+    pub fn without_read_locks(mut self) -> Self {
+        self.without_locks = true;
+        self
+    }
+
+    /// The repository's own id, for life.
+    #[must_use]
+    pub fn id(&self) -> Id {
+        self.config.id
+    }
+
+    /// The location, for people.
+    #[must_use]
+    pub fn location(&self) -> String {
+        self.storage.describe()
+    }
+
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    pub(crate) fn shared_storage(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.storage)
+    }
+
+    pub(crate) fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+
+    pub(crate) fn gear(&self) -> &Gear {
+        &self.gear
+    }
+
+    pub(crate) fn lock_times(&self) -> LockTimes {
+        self.lock_times
+    }
+
+    /// The lock of an operation that only reads.
+    pub(crate) fn read_lock(&self) -> Result<Option<LockGuard>> {
+        if self.without_locks {
+            Ok(None)
+        } else {
+            LockGuard::acquire(self, Mode::Shared).map(Some)
+        }
+    }
+
+    /// The index as it is now. Call it after the snapshot is known: a snapshot's index is written before it.
+    pub(crate) fn index(&self) -> Result<Arc<Index>> {
+        let files: Vec<Id> = listing(self.storage(), Kind::Index)?
+            .iter()
+            .map(|f| f.id)
+            .collect();
+        if let Some(cached) = locked(&self.index).as_ref().filter(|c| c.files == files) {
+            return Ok(Arc::clone(&cached.index));
+        }
+        let (files, index) = index::load(self)?;
+        let index = Arc::new(index);
+        *locked(&self.index) = Some(CachedIndex {
+            files,
+            index: Arc::clone(&index),
+        });
+        Ok(index)
+    }
+
+    /// The JSON of a file that is not a pack: name checked, opened, decompressed.
+    pub(crate) fn read_unpacked(
+        &self,
+        kind: Kind,
+        id: Id,
+        size: u64,
+        limit: u64,
+        json_limit: usize,
+    ) -> Result<Vec<u8>> {
+        let object = Object::Named(kind, id);
+        let sealed = read_whole(self.storage(), object, size, limit)?;
+        if Id::of(&sealed) != id {
+            return Err(Error::damaged(
+                object.to_string(),
+                "its content is not what its name says",
+            ));
+        }
+        unpacked::decode(&self.cipher, &sealed, json_limit)
+            .map_err(|e| Error::damaged(object.to_string(), e.to_string()))
+    }
+
+    /// Seals JSON and stores it under its name.
+    pub(crate) fn write_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id> {
+        let sealed = unpacked::encode(&self.cipher, json)
+            .map_err(|_| Error::Internal("a file cannot be encoded"))?;
+        // Read back before anybody relies on it: a flipped bit in memory would be sealed as good.
+        match unpacked::decode(&self.cipher, &sealed, json.len()) {
+            Ok(back) if back == json => {}
+            _ => {
+                return Err(Error::SelfCheck {
+                    blob: kind.folder().to_owned(),
+                    detail: "it reads back differently".to_owned(),
+                });
+            }
+        }
+        let id = Id::of(&sealed);
+        self.storage.put(Object::Named(kind, id), &sealed)?;
+        Ok(id)
+    }
+
+    /// One blob, verified.
+    pub(crate) fn read_blob(&self, index: &Index, kind: BlobKind, id: Id) -> Result<Vec<u8>> {
+        let place = index
+            .find(kind, id)
+            .ok_or_else(|| Error::damaged(format!("blob {id}"), "no index file knows it"))?;
+        let pack = index.pack(place)?;
+        let sealed = self.read_pack(pack, u64::from(place.offset), place.length as usize)?;
+        self.open_blob(pack, place, id, &sealed)
+    }
+
+    /// Some bytes of a pack; that they are not there is damage.
+    pub(crate) fn read_pack(&self, pack: Id, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let object = Object::Named(Kind::Pack, pack);
+        self.storage
+            .read(object, offset, length)
+            .map_err(|e| match e.problem {
+                Problem::Missing => Error::damaged(object.to_string(), "it is missing"),
+                Problem::Short => Error::damaged(object.to_string(), "it is truncated"),
+                _ => e.into(),
+            })
+    }
+
+    /// Opens a blob that was read from its place.
+    pub(crate) fn open_blob(
+        &self,
+        pack: Id,
+        place: Place,
+        id: Id,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>> {
+        blob::open(&self.cipher, sealed, place.plain_length, id).map_err(|e| {
+            Error::damaged(
+                Object::Named(Kind::Pack, pack).to_string(),
+                format!("blob {id} at {}: {e}", place.offset),
+            )
+        })
+    }
+}
+
+/// The master key, from the first key file that the password opens.
+fn find_key(storage: &dyn Storage, password: &Password) -> Result<KeyBytes> {
+    let keys = listing(storage, Kind::Key)?;
+    let mut damage = None;
+    for key in keys.iter().take(MAX_KEYS_TRIED) {
+        let object = Object::Named(Kind::Key, key.id);
+        let bytes = read_whole(storage, object, key.size, MAX_KEY_BYTES)?;
+        if Id::of(&bytes) != key.id {
+            damage = Some(Error::damaged(
+                object.to_string(),
+                "its content is not what its name says",
+            ));
+            continue;
+        }
+        match keyfile::unwrap(&bytes, password) {
+            Ok(Some(master)) => return Ok(master),
+            Ok(None) => {}
+            Err(e) => damage = Some(Error::damaged(object.to_string(), e.to_string())),
+        }
+    }
+    // A damaged key may be the one that the password opens, so that comes first.
+    Err(damage.unwrap_or(Error::WrongPassword {
+        tried: keys.len().min(MAX_KEYS_TRIED),
+    }))
+}

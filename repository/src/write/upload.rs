@@ -1,0 +1,115 @@
+//! Packs on their way into the storage, and the index over those that arrived.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use super::Shared;
+use crate::error::{Error, Result};
+use crate::format::index_file;
+use crate::format::pack::{Entry, PackBuilder};
+use crate::id::Id;
+use crate::storage::{Kind, Object};
+use crate::sync::locked;
+
+/// An index file is written at the latest after this many packs,
+const PACKS_PER_INDEX: usize = 64;
+/// this many blobs (restic's own bound),
+const BLOBS_PER_INDEX: usize = 50_000;
+/// or this much time.
+const INDEX_EVERY: Duration = Duration::from_secs(30);
+
+/// Packs that are durable and not yet in an index file.
+pub(super) struct Uploads {
+    pending: Mutex<Pending>,
+    count: AtomicU64,
+}
+
+struct Pending {
+    packs: Vec<(Id, Vec<Entry>)>,
+    blobs: usize,
+    since: Instant,
+}
+
+impl Pending {
+    fn new() -> Self {
+        Self {
+            packs: Vec::new(),
+            blobs: 0,
+            since: Instant::now(),
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.packs.len() >= PACKS_PER_INDEX
+            || self.blobs >= BLOBS_PER_INDEX
+            || self.since.elapsed() >= INDEX_EVERY
+    }
+}
+
+impl Uploads {
+    pub(super) fn new() -> Self {
+        Self {
+            pending: Mutex::new(Pending::new()),
+            count: AtomicU64::new(0),
+        }
+    }
+
+    /// How many packs were stored.
+    pub(super) fn count(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// One uploader thread.
+    pub(super) fn work(&self, shared: &Shared<'_>, packs: &Mutex<Receiver<PackBuilder>>) {
+        loop {
+            let Ok(pack) = locked(packs).recv() else {
+                return;
+            };
+            if shared.has_failed() || shared.monitor.is_cancelled() {
+                continue;
+            }
+            if let Err(e) = self.upload(shared, pack) {
+                shared.fail(e);
+            }
+        }
+    }
+
+    fn upload(&self, shared: &Shared<'_>, pack: PackBuilder) -> Result<()> {
+        let (id, bytes, entries) = pack
+            .finish(shared.repo.cipher())
+            .map_err(|_| Error::Internal("a pack cannot be finished"))?;
+        shared
+            .repo
+            .storage()
+            .put(Object::Named(Kind::Pack, id), &bytes)?;
+        shared.monitor.add_stored(bytes.len() as u64);
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let mut pending = locked(&self.pending);
+        pending.blobs += entries.len();
+        pending.packs.push((id, entries));
+        let due = if pending.is_due() {
+            Some(std::mem::replace(&mut *pending, Pending::new()))
+        } else {
+            None
+        };
+        drop(pending);
+        due.map_or(Ok(()), |due| write(shared, &due.packs))
+    }
+
+    /// Writes an index file over what is durable and in none.
+    pub(super) fn write_index(&self, shared: &Shared<'_>) -> Result<()> {
+        let pending = std::mem::replace(&mut *locked(&self.pending), Pending::new());
+        write(shared, &pending.packs)
+    }
+}
+
+fn write(shared: &Shared<'_>, packs: &[(Id, Vec<Entry>)]) -> Result<()> {
+    if packs.is_empty() {
+        return Ok(());
+    }
+    let json = index_file::encode(packs)
+        .map_err(|_| Error::Internal("an index file cannot be encoded"))?;
+    shared.repo.write_unpacked(Kind::Index, &json).map(drop)
+}

@@ -1,0 +1,167 @@
+//! What the tests of this crate use: repositories in temporary folders, and stock restic, the judge.
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
+
+pub mod moto;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rand::{RngExt, SeedableRng};
+use repository::{
+    BackupMeta, Filter, InitOptions, KdfParams, Location, LockTimes, Monitor, Password, Repository,
+    SnapshotInfo, Storage, StorageOptions, storage,
+};
+
+pub const PASSWORD: &str = "correct horse";
+
+pub fn password() -> Password {
+    Password::new(PASSWORD)
+}
+
+/// The lock protocol without its waiting, for tests that do not test it.
+pub fn quick_locks() -> LockTimes {
+    LockTimes {
+        settle: std::time::Duration::ZERO,
+        ..LockTimes::default()
+    }
+}
+
+/// A repository in a folder of its own.
+pub struct Local {
+    pub folder: tempfile::TempDir,
+    pub repo: Repository,
+}
+
+impl Local {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = Repository::init(
+            at(&folder.path().join("r")),
+            &password(),
+            InitOptions {
+                kdf: KdfParams::LIGHT,
+            },
+        );
+        Self {
+            repo: repo.unwrap().with_lock_times(quick_locks()),
+            folder,
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("r")
+    }
+
+    /// An empty folder beside the repository.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    pub fn restic(&self, args: &[&str]) -> Vec<u8> {
+        restic_ok(&self.path(), args)
+    }
+
+    pub fn latest(&self) -> SnapshotInfo {
+        self.repo.find(&Filter::default()).unwrap()
+    }
+
+    pub fn dump(&self, path: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.repo
+            .dump(&self.latest(), path, &mut out, &Monitor::new())
+            .unwrap();
+        out
+    }
+}
+
+pub fn at(path: &Path) -> Arc<dyn Storage> {
+    storage::open(
+        &Location::Folder(path.to_owned()),
+        &StorageOptions::default(),
+    )
+    .unwrap()
+}
+
+pub fn open(path: &Path) -> Repository {
+    Repository::open(at(path), &password())
+        .unwrap()
+        .with_lock_times(quick_locks())
+}
+
+pub fn meta() -> BackupMeta {
+    BackupMeta {
+        hostname: "db-1".into(),
+        username: "lifeboat".into(),
+        ..BackupMeta::of_this_host(Timestamp::now())
+    }
+}
+
+/// Bytes that do not compress, the same for the same seed.
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    rand::rngs::StdRng::seed_from_u64(seed).fill(&mut bytes[..]);
+    bytes
+}
+
+/// Text as a dump has it.
+pub fn sql(rows: usize) -> Vec<u8> {
+    (0..rows)
+        .flat_map(|n| {
+            format!(
+                "INSERT INTO users VALUES ({n}, 'user-{n}@example.org', {});\n",
+                n * 7919 % 1009
+            )
+            .into_bytes()
+        })
+        .collect()
+}
+
+fn restic(repository: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new("restic");
+    command
+        .arg("--no-cache")
+        .arg("-r")
+        .arg(repository)
+        .args(args)
+        .env("RESTIC_PASSWORD", PASSWORD);
+    command
+        .output()
+        .expect("stock restic must be installed: it is the judge")
+}
+
+/// Runs stock restic, which must succeed. Gives its stdout.
+pub fn restic_ok(repository: &Path, args: &[&str]) -> Vec<u8> {
+    let output = restic(repository, args);
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(
+        output.status.success(),
+        "restic {args:?}:\n{}\n{}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    output.stdout
+}
+
+/// Stock restic reads all data and finds nothing wrong.
+pub fn restic_agrees(repository: &Path) {
+    restic_ok(repository, &["check", "--read-data"]);
+}
+
+/// Every file of a repository of these folders.
+pub fn objects(repository: &Path, folders: &[&str]) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut stack: Vec<PathBuf> = folders.iter().map(|f| repository.join(f)).collect();
+    while let Some(path) = stack.pop() {
+        if path.is_dir() {
+            stack.extend(std::fs::read_dir(&path).unwrap().map(|e| e.unwrap().path()));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}

@@ -1,0 +1,102 @@
+//! An S3 server for tests: moto, from PyPI, in a virtual environment below the target folder.
+
+use std::fs::File;
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use repository::storage::{S3Credentials, S3Options};
+use repository::{Location, Storage, StorageOptions, storage};
+
+const PACKAGE: &str = "moto[server]==5.2.5";
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A running server with one empty bucket. It ends when it is dropped.
+pub struct Moto {
+    server: Child,
+    port: u16,
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+/// The server's program; installed once, by whichever test comes first.
+fn installed() -> PathBuf {
+    let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&home).unwrap();
+    let lock = File::create(home.join("moto.lock")).unwrap();
+    lock.lock().unwrap();
+    let venv = home.join("moto-venv");
+    let (program, complete) = (venv.join("bin/moto_server"), venv.join("complete"));
+    if !complete.exists() {
+        let run =
+            |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
+        run(Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&venv));
+        run(Command::new(venv.join("bin/pip")).args(["install", "-q", PACKAGE]));
+        File::create(&complete).unwrap();
+    }
+    program
+}
+
+impl Moto {
+    pub fn start() -> Self {
+        let program = installed();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut command = Command::new(program);
+        command
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let server = Self {
+            server: command.spawn().unwrap(),
+            port,
+        };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(begun.elapsed() < START_TIMEOUT, "moto does not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        server.make_bucket();
+        server
+    }
+
+    /// A bare HTTP request is enough: this server checks no signatures.
+    fn make_bucket(&self) {
+        use std::io::{Read, Write};
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        write!(stream, "PUT /backups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn storage(&self, prefix: &str) -> std::sync::Arc<dyn Storage> {
+        let credentials = S3Credentials {
+            access_key_id: "k".into(),
+            secret_access_key: "s".into(),
+            session_token: None,
+        };
+        let s3 = S3Options {
+            endpoint: Some(self.endpoint()),
+            credentials: Some(credentials),
+            ..S3Options::default()
+        };
+        let location = Location::parse(&format!("s3://backups/{prefix}")).unwrap();
+        storage::open(&location, &StorageOptions { s3 }).unwrap()
+    }
+}
