@@ -1,3 +1,5 @@
+//! Settings from file, environment and flags, and what is refused.
+
 #![allow(clippy::unwrap_used)]
 use super::*;
 use serde::Deserialize;

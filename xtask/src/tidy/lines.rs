@@ -1,0 +1,66 @@
+//! What a file as a whole looks like: its length, its documentation at the top, and words that may
+//! not be committed.
+
+use super::Finding;
+use crate::checkout::TextFile;
+
+/// A file longer than this is two files.
+const LONGEST: usize = 600;
+
+/// Beginnings of lines that may not be committed, and why.
+const REFUSED: &[(&str, &str)] = &[
+    ("#[ignore", "a test that does not run proves nothing: make it fast, or let it read LIFEBOAT_FULL"),
+    ("#![allow(dead_code", "what is not used is removed"),
+    ("#![allow(warnings", "mend what is warned about"),
+    ("#![allow(unused", "what is not used is removed"),
+];
+
+/// Checks one Rust file.
+pub fn check(file: &TextFile) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let count = file.text.lines().count();
+    if count > LONGEST {
+        findings.push(Finding::new(
+            &file.path,
+            format!("has {count} lines, more than {LONGEST}: split it by what it is about"),
+        ));
+    }
+    if !file.text.starts_with("//!") {
+        findings.push(Finding::new(&file.path, "does not begin with `//!`: say first what this file is for"));
+    }
+    for (index, line) in file.text.lines().enumerate() {
+        for (refused, why) in REFUSED.iter().filter(|(refused, _)| line.trim_start().starts_with(refused)) {
+            findings.push(Finding::new(format!("{}:{}", file.path, index + 1), format!("{refused}: {why}")));
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Vec<String> {
+        let file = TextFile { path: "a.rs".into(), text: text.into() };
+        check(&file).into_iter().map(|finding| finding.to_string()).collect()
+    }
+
+    #[test]
+    fn a_file_says_first_what_it_is_for() {
+        assert_eq!(found("//! A thing.\n"), [""; 0]);
+        assert_eq!(found("use std::fs;\n//! Late.\n").len(), 1);
+    }
+
+    #[test]
+    fn a_long_file_is_found() {
+        assert_eq!(found(&"//! x\n".repeat(LONGEST)), [""; 0]);
+        assert_eq!(found(&"//! x\n".repeat(LONGEST + 1)).len(), 1);
+    }
+
+    #[test]
+    fn a_test_that_does_not_run_is_found() {
+        let text = format!("//! x\n    {}]\n", concat!("#[", "ignore"));
+        assert_eq!(found(&text).len(), 1);
+        assert!(found(&text)[0].starts_with("a.rs:2: "));
+    }
+}
