@@ -1,5 +1,3 @@
-//! The spool under repeats, crashes and damage.
-
 #![allow(clippy::unwrap_used)]
 //! The spool against restarts, repeats and loss.
 

@@ -25,7 +25,8 @@ pub fn check(file: &TextFile) -> Vec<Finding> {
             format!("has {count} lines, more than {LONGEST}: split it by what it is about"),
         ));
     }
-    if !file.text.starts_with("//!") {
+    let first = file.text.lines().find(|line| !line.starts_with("#!["));
+    if !first.is_some_and(|line| line.starts_with("//!")) {
         findings.push(Finding::new(&file.path, "does not begin with `//!`: say first what this file is for"));
     }
     for (index, line) in file.text.lines().enumerate() {
@@ -48,6 +49,7 @@ mod tests {
     #[test]
     fn a_file_says_first_what_it_is_for() {
         assert_eq!(found("//! A thing.\n"), [""; 0]);
+        assert_eq!(found("#![allow(clippy::unwrap_used)]\n//! A thing.\n"), [""; 0]);
         assert_eq!(found("use std::fs;\n//! Late.\n").len(), 1);
     }
 
