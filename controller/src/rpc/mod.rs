@@ -1,0 +1,3 @@
+//! The gRPC services, one file a method group.
+
+pub mod status;

@@ -1,0 +1,127 @@
+//! Restore points, as agents reported them. A cache for people: the repositories hold the truth.
+
+use super::{Store, StoreError};
+use futures::FutureExt;
+use model::{Micros, Name};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+/// A restore point.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PointRow {
+    /// The source.
+    pub source: String,
+    /// The repository.
+    pub repository: String,
+    /// The snapshot's id.
+    pub snapshot: String,
+    /// The host that made it.
+    pub host: String,
+    /// The run or schedule that made it.
+    pub origin: String,
+    /// The moment that it shows.
+    pub at: Micros,
+    /// Bytes read from the source.
+    pub read_bytes: u64,
+    /// Bytes added to the repository.
+    pub stored_bytes: u64,
+    /// Rows of all tables.
+    pub rows: u64,
+    /// When it was last proven; 0 when never.
+    pub proven_at: Micros,
+}
+
+impl Store {
+    /// Keeps a point. Said again, it changes nothing but a proof that was not known.
+    pub async fn keep_point(&self, point: PointRow) -> Result<(), StoreError> {
+        self.writer()
+            .write("keep a restore point", move |connection| {
+                async move {
+                    sqlx::query(
+                        "insert into points (repository, snapshot, source, host, origin, at, read_bytes, \
+                         stored_bytes, rows, proven_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                         on conflict (repository, snapshot) do update set \
+                         proven_at = case when excluded.proven_at > points.proven_at then excluded.proven_at else points.proven_at end, \
+                         read_bytes = case when excluded.read_bytes > points.read_bytes then excluded.read_bytes else points.read_bytes end, \
+                         stored_bytes = case when excluded.stored_bytes > points.stored_bytes then excluded.stored_bytes else points.stored_bytes end, \
+                         rows = case when excluded.rows > points.rows then excluded.rows else points.rows end",
+                    )
+                    .bind(point.repository)
+                    .bind(point.snapshot)
+                    .bind(point.source)
+                    .bind(point.host)
+                    .bind(point.origin)
+                    .bind(point.at.0)
+                    .bind(point.read_bytes as i64)
+                    .bind(point.stored_bytes as i64)
+                    .bind(point.rows as i64)
+                    .bind(point.proven_at.0)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::query("keep a restore point"))?;
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    /// Points of a source, newest first.
+    pub async fn points(&self, source: &Name, limit: u32) -> Result<Vec<PointRow>, StoreError> {
+        let rows = sqlx::query(
+            "select source, repository, snapshot, host, origin, at, read_bytes, stored_bytes, rows, \
+             proven_at from points where source = $1 order by at desc limit $2",
+        )
+        .bind(source.as_str())
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await
+        .map_err(StoreError::query("read restore points"))?;
+        Ok(rows.iter().map(point_of).collect())
+    }
+
+    /// Newest backup and newest proof of each source: (source, backup, proof), 0 when there is none.
+    pub async fn newest_points(&self) -> Result<Vec<(String, Micros, Micros)>, StoreError> {
+        let rows = sqlx::query("select source, max(at), max(proven_at) from points group by source")
+            .fetch_all(self.readers())
+            .await
+            .map_err(StoreError::query("read the newest restore points"))?;
+        Ok(rows.iter().map(|row| (row.get(0), Micros(row.get(1)), Micros(row.get(2)))).collect())
+    }
+
+    /// Drops points beyond the newest `keep` of each source from the cache. Gives how many.
+    pub async fn trim_points(&self, keep: u32) -> Result<u64, StoreError> {
+        self.writer()
+            .write("trim the restore points", move |connection| {
+                async move {
+                    let dropped = sqlx::query(
+                        "delete from points where (repository, snapshot) in (select repository, snapshot \
+                         from (select repository, snapshot, row_number() over (partition by source \
+                         order by at desc) as place from points) as placed where place > $1)",
+                    )
+                    .bind(i64::from(keep))
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::query("trim the restore points"))?;
+                    Ok(dropped.rows_affected())
+                }
+                .boxed()
+            })
+            .await
+    }
+}
+
+fn point_of(row: &SqliteRow) -> PointRow {
+    PointRow {
+        source: row.get(0),
+        repository: row.get(1),
+        snapshot: row.get(2),
+        host: row.get(3),
+        origin: row.get(4),
+        at: Micros(row.get(5)),
+        read_bytes: row.get::<i64, _>(6) as u64,
+        stored_bytes: row.get::<i64, _>(7) as u64,
+        rows: row.get::<i64, _>(8) as u64,
+        proven_at: Micros(row.get(9)),
+    }
+}
