@@ -1,0 +1,26 @@
+//! Prove a point: restore it aside, compare, ask the checks, remove the copy.
+
+use super::restore::found;
+use super::{Context, End, Job, Preview, Probe};
+use crate::sources;
+use model::jobs::{Prove, ProveOutput};
+
+impl Job for Prove {
+    type Output = ProveOutput;
+
+    async fn perform(&self, context: &Context) -> Result<ProveOutput, End> {
+        sources::open(&self.source).prove(self, context).await
+    }
+
+    /// A proof whose report was lost is no proof, and making it again harms nobody.
+    async fn probe(&self, _: &Context) -> Probe {
+        Probe::NotDone
+    }
+
+    async fn would_you(&self, context: &Context) -> Result<Preview, End> {
+        let mut preview = sources::open(&self.source).ready(context).await?;
+        preview.would.push(found(&self.source, &self.repository, &self.point, context).await?);
+        preview.would.push(format!("ask {} checks of a scratch copy and remove it", self.checks.len()));
+        Ok(preview)
+    }
+}

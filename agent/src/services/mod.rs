@@ -1,0 +1,82 @@
+//! What can start and stop things on a host: one file a manager, listed in `open`.
+//!
+//! The contract, proven by one suite over each manager (tests/services.rs):
+//! - `start` returns when it runs; a second start changes nothing; a masked service is refused.
+//! - `stop` returns when every process of it is gone; a second stop changes nothing.
+//! - `restart` gives a new process, also when none ran.
+//! - `status` only asks. A service that ended by itself with an error is `Failed`.
+//! - `mask` lets nobody start it, not even a boot; it stops nothing. `unmask` takes that back.
+//! - Names and arguments never go through a shell.
+
+pub mod alive;
+pub mod container;
+pub mod process;
+pub mod systemd;
+mod users;
+
+use futures::future::BoxFuture;
+use model::Problem;
+use model::jobs::{ServiceAction, ServiceState};
+use model::nouns::{Manager, ServiceSpec};
+use std::path::Path;
+
+/// How a service is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Its state. `Masked` is said of a masked service that does not run.
+    pub state: ServiceState,
+    /// Its main process, where there is one.
+    pub pid: Option<u32>,
+    /// Nobody may start it.
+    pub masked: bool,
+    /// What its manager says, for people.
+    pub detail: String,
+    /// The last lines of its log, oldest first, where the manager keeps one.
+    pub log: Vec<String>,
+}
+
+/// What starts and stops one service. See the module for the contract.
+pub trait ServiceManager: Send + Sync {
+    /// Running when it returns.
+    fn start(&self) -> BoxFuture<'_, Result<(), Problem>>;
+    /// Stopped when it returns, every process gone.
+    fn stop(&self) -> BoxFuture<'_, Result<(), Problem>>;
+    /// A new process when it returns.
+    fn restart(&self) -> BoxFuture<'_, Result<(), Problem>>;
+    /// How it is.
+    fn status(&self) -> BoxFuture<'_, Result<Status, Problem>>;
+    /// Nobody may start it from now on, durably.
+    fn mask(&self) -> BoxFuture<'_, Result<(), Problem>>;
+    /// It may be started again.
+    fn unmask(&self) -> BoxFuture<'_, Result<(), Problem>>;
+}
+
+/// The manager of a service. This is the list of managers.
+pub fn open(service: &ServiceSpec, state_dir: &Path) -> Result<Box<dyn ServiceManager>, Problem> {
+    Ok(match &service.manager {
+        Manager::Systemd { unit } => Box::new(systemd::Unit::new(unit)?),
+        Manager::Container { container } => {
+            Box::new(container::Container::new(&service.name, container, state_dir)?)
+        }
+        Manager::Process(spec) => Box::new(process::Process::new(&service.name, spec, state_dir)?),
+    })
+}
+
+/// A service is not as an order wanted it.
+pub fn not_as_wanted(service: &ServiceSpec, action: ServiceAction, status: &Status) -> Problem {
+    Problem::new(
+        "LB2401",
+        format!("after {} service {} is {:?}: {}", action.as_str(), service.name, status.state, status.detail),
+        "Read its log, mend the cause, then retry.",
+    )
+    .with_log(status.log.clone())
+}
+
+/// A masked service was asked to start.
+pub fn masked(name: &str) -> Problem {
+    Problem::new(
+        "LB2402",
+        format!("service {name} is masked: a fence closed it"),
+        "Starting it could make a second primary. Rejoin it first (rebuild it as a standby), then unmask it.",
+    )
+}

@@ -1,0 +1,174 @@
+//! A systemd unit, over D-Bus.
+//!
+//! Start, stop and restart ask the manager for a job and wait for the signal that this job was removed.
+//! The signal is subscribed to before the job is asked for, so a fast job cannot be missed. Masking
+//! links the unit to /dev/null under /etc, so it holds over a boot.
+
+use super::{ServiceManager, Status, masked};
+use futures::StreamExt as _;
+use futures::future::BoxFuture;
+use model::Problem;
+use model::jobs::ServiceState;
+use std::time::Duration;
+use zbus::Connection;
+use zbus::proxy::{CacheProperties, Proxy};
+use zbus::zvariant::OwnedObjectPath;
+
+const MANAGER: &str = "org.freedesktop.systemd1";
+const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+const MANAGER_INTERFACE: &str = "org.freedesktop.systemd1.Manager";
+/// Longest wait for one job of systemd. Its own time-outs are 90 s by default, two of them for a restart.
+const JOB_LIMIT: Duration = Duration::from_secs(300);
+
+/// One unit.
+pub struct Unit {
+    unit: String,
+}
+
+impl Unit {
+    /// The unit of this name, which has its suffix: `nginx.service`.
+    pub fn new(unit: &str) -> Result<Unit, Problem> {
+        let known = |c: char| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c);
+        if unit.len() > 255 || !unit.contains('.') || unit.starts_with('-') || !unit.chars().all(known) {
+            return Err(Problem::new(
+                "LB2410",
+                format!("{unit:?} is not the name of a unit"),
+                "Write the unit's name with its suffix, like nginx.service.",
+            ));
+        }
+        Ok(Unit { unit: unit.to_string() })
+    }
+
+    fn failed(&self, what: &str, error: &zbus::Error) -> Problem {
+        Problem::new(
+            "LB2411",
+            format!("systemd cannot {what} {}", self.unit),
+            format!("See `systemctl status {0}` and `journalctl -u {0}`; the agent needs access to the system bus.", self.unit),
+        )
+        .caused_by(error)
+    }
+
+    /// Asks for a job and waits until systemd says how it ended.
+    async fn job(&self, what: &str, method: &str) -> Result<(), Problem> {
+        let failed = |error: zbus::Error| self.failed(what, &error);
+        let connection = Connection::system().await.map_err(failed)?;
+        let manager = manager(&connection).await.map_err(failed)?;
+        manager.call::<_, _, ()>("Subscribe", &()).await.map_err(failed)?;
+        let mut removed = manager.receive_signal("JobRemoved").await.map_err(failed)?;
+        let job: OwnedObjectPath = manager.call(method, &(self.unit.as_str(), "replace")).await.map_err(failed)?;
+        let ended = tokio::time::timeout(JOB_LIMIT, async {
+            while let Some(signal) = removed.next().await {
+                let (_, path, _, result): (u32, OwnedObjectPath, String, String) = signal.body().deserialize()?;
+                if path == job {
+                    return Ok(result);
+                }
+            }
+            Err(zbus::Error::Failure("the system bus closed the connection".to_string()))
+        });
+        let result = match ended.await {
+            Ok(result) => result.map_err(failed)?,
+            Err(_) => "no end in time".to_string(),
+        };
+        // `skipped` and `done` both mean that the unit is as asked.
+        if result == "done" || result == "skipped" {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "LB2412",
+            format!("systemd's job to {what} {} ended with: {result}", self.unit),
+            format!("See `journalctl -u {}`, mend the cause, then retry.", self.unit),
+        ))
+    }
+
+    async fn mask_files(&self, mask: bool) -> Result<(), Problem> {
+        let failed = |error: zbus::Error| self.failed(if mask { "mask" } else { "unmask" }, &error);
+        let connection = Connection::system().await.map_err(failed)?;
+        let manager = manager(&connection).await.map_err(failed)?;
+        let units = [self.unit.as_str()];
+        if mask {
+            manager.call_method("MaskUnitFiles", &(&units[..], false, true)).await.map_err(failed)?;
+        } else {
+            manager.call_method("UnmaskUnitFiles", &(&units[..], false)).await.map_err(failed)?;
+        }
+        manager.call_method("Reload", &()).await.map_err(failed)?;
+        Ok(())
+    }
+
+    async fn look(&self) -> Result<Status, zbus::Error> {
+        let connection = Connection::system().await?;
+        let manager = manager(&connection).await?;
+        let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await?;
+        let unit = proxy(&connection, path.clone(), "org.freedesktop.systemd1.Unit").await?;
+        let load: String = unit.get_property("LoadState").await?;
+        let active: String = unit.get_property("ActiveState").await?;
+        let sub: String = unit.get_property("SubState").await?;
+        let service = proxy(&connection, path, "org.freedesktop.systemd1.Service").await?;
+        // Sockets and timers have no main process.
+        let pid: u32 = service.get_property("MainPID").await.unwrap_or(0);
+        let masked = load == "masked";
+        let state = match (active.as_str(), load.as_str()) {
+            ("active" | "activating" | "reloading" | "deactivating" | "refreshing", _) => ServiceState::Running,
+            (_, "masked") => ServiceState::Masked,
+            (_, "not-found" | "error" | "bad-setting") => ServiceState::Absent,
+            ("failed", _) => ServiceState::Failed,
+            _ => ServiceState::Stopped,
+        };
+        let detail = format!("{load}, {active} ({sub})");
+        Ok(Status { state, pid: (pid != 0).then_some(pid), masked, detail, log: Vec::new() })
+    }
+}
+
+async fn manager(connection: &Connection) -> Result<Proxy<'static>, zbus::Error> {
+    let path = OwnedObjectPath::try_from(MANAGER_PATH)?;
+    proxy(connection, path, MANAGER_INTERFACE).await
+}
+
+async fn proxy(
+    connection: &Connection,
+    path: OwnedObjectPath,
+    interface: &'static str,
+) -> Result<Proxy<'static>, zbus::Error> {
+    zbus::proxy::Builder::new(connection)
+        .destination(MANAGER)?
+        .path(path)?
+        .interface(interface)?
+        .cache_properties(CacheProperties::No)
+        .build()
+        .await
+}
+
+impl ServiceManager for Unit {
+    fn start(&self) -> BoxFuture<'_, Result<(), Problem>> {
+        Box::pin(async {
+            if self.status().await?.masked {
+                return Err(masked(&self.unit));
+            }
+            self.job("start", "StartUnit").await
+        })
+    }
+
+    fn stop(&self) -> BoxFuture<'_, Result<(), Problem>> {
+        Box::pin(self.job("stop", "StopUnit"))
+    }
+
+    fn restart(&self) -> BoxFuture<'_, Result<(), Problem>> {
+        Box::pin(async {
+            if self.status().await?.masked {
+                return Err(masked(&self.unit));
+            }
+            self.job("restart", "RestartUnit").await
+        })
+    }
+
+    fn status(&self) -> BoxFuture<'_, Result<Status, Problem>> {
+        Box::pin(async { self.look().await.map_err(|error| self.failed("look at", &error)) })
+    }
+
+    fn mask(&self) -> BoxFuture<'_, Result<(), Problem>> {
+        Box::pin(self.mask_files(true))
+    }
+
+    fn unmask(&self) -> BoxFuture<'_, Result<(), Problem>> {
+        Box::pin(self.mask_files(false))
+    }
+}

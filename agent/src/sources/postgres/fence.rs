@@ -1,0 +1,244 @@
+//! Make sure that a member cannot accept writes: mask its server, stop it, see it gone.
+//!
+//! Masked first, then stopped: between a stop and a later mask somebody could start it again. `stopped` is
+//! said only when three looks agree: its manager says that it does not run and is masked, no PostgreSQL
+//! process works in its data folder (a worker can outlive a killed main process and still commit), and
+//! its address refuses connections. Whatever answers there, even another server, is not fenced.
+
+use super::connect::{connect_server, failed};
+use super::facts;
+use crate::jobs::{Context, End, Preview, Probe};
+use crate::services::{self, ServiceManager, alive};
+use model::jobs::{FenceOutput, ServiceState};
+use model::nouns::{Manager, PostgresSpec, ServiceSpec};
+use model::{Evidence, Outcome, Problem};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The server is asked for its last position before it is stopped, and may be dead already.
+const ASK_LIMIT: Duration = Duration::from_secs(2);
+/// Longest wait for processes to leave and the port to close after the stop.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+/// An address of this host that neither answers nor refuses within this time is not proven closed.
+const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// What the server said before the stop.
+#[derive(Default)]
+struct Last {
+    lsn: Option<u64>,
+    folder: Option<PathBuf>,
+}
+
+/// Does it.
+pub async fn fence(spec: &PostgresSpec, context: &Context) -> Result<FenceOutput, End> {
+    let server = server(spec)?;
+    let manager = services::open(server, &context.state_dir)?;
+    let before = context.unless_cancelled(manager.status()).await??;
+    if before.state == ServiceState::Absent {
+        return Err(End::Failed(absent(server)));
+    }
+    let mut last = context.unless_cancelled(ask(spec)).await?;
+    if last.folder.is_none() {
+        last.folder = data_folder(server);
+    }
+    context.phase("mask and stop");
+    context.may_act()?;
+    let acting = async {
+        manager.mask().await?;
+        manager.stop().await?;
+        verify(spec, manager.as_ref(), last.folder.as_ref()).await
+    };
+    let detail = match context.unless_cancelled(acting).await {
+        Ok(done) => done?,
+        Err(_) => {
+            return Err(End::Unknown(Problem::new(
+                "LB2330",
+                format!("the fence of {} was cut short", server.name),
+                "Repeat it: doing it twice is doing it once.",
+            )));
+        }
+    };
+    let final_lsn = final_lsn(spec, last.folder.as_ref(), context).await.or(last.lsn);
+    Ok(FenceOutput { evidence: Evidence::Stopped, detail, final_lsn })
+}
+
+/// Was it done? Looks at the three signs again.
+pub async fn probe(spec: &PostgresSpec, context: &Context) -> Probe {
+    let manager = match server(spec).and_then(|server| services::open(server, &context.state_dir)) {
+        Ok(manager) => manager,
+        Err(problem) => return Probe::CannotTell(problem),
+    };
+    let folder = spec.server.as_ref().and_then(data_folder);
+    match verify(spec, manager.as_ref(), folder.as_ref()).await {
+        Ok(detail) => {
+            let output = FenceOutput { evidence: Evidence::Stopped, detail, final_lsn: None };
+            Probe::Done(Outcome::success(&output))
+        }
+        Err(_) => Probe::NotDone,
+    }
+}
+
+/// Could it be done?
+pub async fn would_you(spec: &PostgresSpec, context: &Context) -> Result<Preview, End> {
+    let server = server(spec)?;
+    let manager = services::open(server, &context.state_dir)?;
+    let status = context.unless_cancelled(manager.status()).await??;
+    if status.state == ServiceState::Absent {
+        return Err(End::Failed(absent(server)));
+    }
+    Ok(Preview { would: vec![format!("mask and stop {}, which is {:?} now", server.name, status.state)] })
+}
+
+fn server(spec: &PostgresSpec) -> Result<&ServiceSpec, Problem> {
+    spec.server.as_ref().ok_or_else(|| {
+        Problem::new(
+            "LB2331",
+            format!("nothing is known of the service that runs the server at {}:{}", spec.address, spec.port),
+            "Name it as `server` of the source in the estate; a fence stops and masks it.",
+        )
+    })
+}
+
+fn absent(server: &ServiceSpec) -> Problem {
+    Problem::new(
+        "LB2332",
+        format!("service {} is not known to its manager on this host, so nothing was stopped", server.name),
+        "Mend the service's name in the estate, or fence the host in another way.",
+    )
+}
+
+async fn ask(spec: &PostgresSpec) -> Last {
+    let asking = async {
+        let mut connection = connect_server(spec).await?;
+        let standing = facts::standing(&mut connection, spec).await?;
+        let folder: Option<String> = sqlx::query_scalar("select current_setting('data_directory', true)")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| failed(spec, "ask", &error))?;
+        Ok::<_, Problem>(Last { lsn: Some(standing.lsn), folder: folder.map(PathBuf::from) })
+    };
+    // A dead server says nothing, and is fenced all the same.
+    tokio::time::timeout(ASK_LIMIT, asking).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+/// The data folder from the command line of a supervised server: `-D FOLDER`.
+fn data_folder(server: &ServiceSpec) -> Option<PathBuf> {
+    let Manager::Process(process) = &server.manager else { return None };
+    let mut words = process.argv.iter();
+    while let Some(word) = words.next() {
+        match word.strip_prefix("-D") {
+            Some("") => return words.next().map(PathBuf::from),
+            Some(folder) => return Some(PathBuf::from(folder)),
+            None => {}
+        }
+    }
+    None
+}
+
+/// The three looks. Gives what was seen in words, or says which look did not agree.
+async fn verify(
+    spec: &PostgresSpec,
+    manager: &dyn ServiceManager,
+    folder: Option<&PathBuf>,
+) -> Result<String, Problem> {
+    let status = manager.status().await?;
+    if status.state != ServiceState::Masked || !status.masked {
+        return Err(not_fenced(spec, &format!("its service is {:?}: {}", status.state, status.detail)));
+    }
+    let folder = folder.map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone()));
+    let workers = || folder.as_ref().map(|folder| alive::working_in(folder, "postgres")).unwrap_or_default();
+    let mut left = alive::wait_gone(GONE_LIMIT, workers).await;
+    if !left.is_empty() {
+        // Orphans of a killed main process: nobody else will end them.
+        left = alive::kill(GONE_LIMIT, workers).await;
+    }
+    if !left.is_empty() {
+        return Err(not_fenced(spec, &format!("{} of its processes still run", left.len())));
+    }
+    let end = tokio::time::Instant::now() + GONE_LIMIT;
+    loop {
+        match refuses(spec).await {
+            Ok(how) => return Ok(format!("masked; {}; {how}", status.detail)),
+            Err(why) if tokio::time::Instant::now() >= end => return Err(not_fenced(spec, &why)),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn refuses(spec: &PostgresSpec) -> Result<String, String> {
+    let place = format!("{}:{}", spec.address, spec.port);
+    let connecting = async {
+        if spec.address.starts_with('/') {
+            let socket = format!("{}/.s.PGSQL.{}", spec.address, spec.port);
+            tokio::net::UnixStream::connect(socket).await.map(|_| ())
+        } else {
+            tokio::net::TcpStream::connect((spec.address.as_str(), spec.port)).await.map(|_| ())
+        }
+    };
+    match tokio::time::timeout(CONNECT_LIMIT, connecting).await {
+        Ok(Ok(())) => Err(format!("{place} still takes connections")),
+        Ok(Err(error)) => match error.kind() {
+            std::io::ErrorKind::ConnectionRefused => Ok(format!("{place} refuses connections")),
+            std::io::ErrorKind::NotFound => Ok(format!("{place} has no socket")),
+            _ => Err(format!("{place} cannot be asked: {error}")),
+        },
+        Err(_) => Err(format!("{place} neither answers nor refuses")),
+    }
+}
+
+fn not_fenced(spec: &PostgresSpec, why: &str) -> Problem {
+    Problem::new(
+        "LB2333",
+        format!("the server at {}:{} was told to stop and is not proven stopped: {why}", spec.address, spec.port),
+        "Do not promote. See what runs there, then repeat the fence, or isolate or power off the host.",
+    )
+}
+
+/// The position of the shutdown checkpoint, read from the control file when the server was shut down cleanly.
+async fn final_lsn(spec: &PostgresSpec, folder: Option<&PathBuf>, context: &Context) -> Option<u64> {
+    use crate::jobs::child::{self, Program};
+    let folder = folder?;
+    let program = Program {
+        path: child::find("pg_controldata", spec.programs.as_deref()).ok()?,
+        args: vec![folder.display().to_string()],
+        environment: vec![("LC_ALL".to_string(), "C".to_string())],
+        stdin: std::process::Stdio::null(),
+        stdout: None,
+    };
+    let exit = child::start(context, program).ok()?.wait(context).await.ok()?;
+    control_lsn(&exit.tail)
+}
+
+fn control_lsn(lines: &[String]) -> Option<u64> {
+    let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if !value("Database cluster state:")?.starts_with("shut down") {
+        return None;
+    }
+    let (high, low) = value("Latest checkpoint location:")?.split_once('/')?;
+    Some((u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_last_position_is_only_taken_from_a_clean_shutdown() {
+        let lines = |state: &str| {
+            vec![format!("Database cluster state:               {state}"), "Latest checkpoint location:  2/10".into()]
+        };
+        assert_eq!(control_lsn(&lines("shut down")), Some((2 << 32) | 16));
+        assert_eq!(control_lsn(&lines("in production")), None);
+    }
+
+    #[test]
+    fn the_data_folder_is_read_from_the_command_line() {
+        let server = |argv: &str| -> ServiceSpec {
+            serde_json::from_str(&format!(r#"{{"name":"s","manager":{{"kind":"process","argv":{argv}}}}}"#)).unwrap()
+        };
+        assert_eq!(data_folder(&server(r#"["/p","-D","/d"]"#)), Some("/d".into()));
+        assert_eq!(data_folder(&server(r#"["/p","-D/d","-p","1"]"#)), Some("/d".into()));
+        assert_eq!(data_folder(&server(r#"["/p"]"#)), None);
+    }
+}
