@@ -12,7 +12,7 @@ use model::jobs::ServiceState;
 use std::time::Duration;
 use zbus::Connection;
 use zbus::proxy::{CacheProperties, Proxy};
-use zbus::zvariant::OwnedObjectPath;
+use zbus::OwnedObjectPath;
 
 const MANAGER: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -129,9 +129,9 @@ async fn proxy(
     interface: &'static str,
 ) -> Result<Proxy<'static>, zbus::Error> {
     zbus::proxy::Builder::new(connection)
-        .destination(MANAGER)?
-        .path(path)?
-        .interface(interface)?
+        .destination(MANAGER)
+        .path(path)
+        .interface(interface)
         .cache_properties(CacheProperties::No)
         .build()
         .await

@@ -60,3 +60,33 @@ impl Files {
         })
     }
 }
+
+impl Source for Files {
+    fn backup<'a>(&'a self, work: &'a Backup, context: &'a Context) -> BoxFuture<'a, Result<BackupOutput, End>> {
+        Box::pin(self.back_up(work, context))
+    }
+
+    fn restore<'a>(&'a self, _: &'a Restore, _: &'a Context) -> BoxFuture<'a, Result<RestoreOutput, End>> {
+        Box::pin(async { Err(End::Refused(Problem::new("LB2399", "files cannot be restored yet", ""))) })
+    }
+
+    fn probe_restore<'a>(&'a self, _: &'a Restore, _: &'a Context) -> BoxFuture<'a, Probe> {
+        Box::pin(async { Probe::NotDone })
+    }
+
+    fn prove<'a>(&'a self, _: &'a Prove, _: &'a Context) -> BoxFuture<'a, Result<ProveOutput, End>> {
+        Box::pin(async { Err(End::Refused(Problem::new("LB2399", "files cannot be proven yet", ""))) })
+    }
+
+    fn ready<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Preview, End>> {
+        Box::pin(async {
+            for path in &self.spec.paths {
+                std::fs::symlink_metadata(path).map_err(|error| {
+                    Problem::new("LB2360", format!("cannot look at {}", path.display()), "See whether it exists.")
+                        .caused_by(&error)
+                })?;
+            }
+            Ok(Preview { would: vec![format!("work with {} paths of {}", self.spec.paths.len(), self.source.name)] })
+        })
+    }
+}
