@@ -65,8 +65,11 @@ impl Policy {
         let Some(first) = denied.first() else { return Ok(()) };
         let whats: Vec<&str> = denied.iter().map(|one| one.what.as_str()).collect();
         let lines: Vec<&str> = denied.iter().map(|one| one.line.as_str()).collect();
-        let file =
-            if self.path.as_os_str().is_empty() { "the policy file".into() } else { self.path.display().to_string() };
+        let file = if self.path.as_os_str().is_empty() {
+            "the policy file".into()
+        } else {
+            self.path.display().to_string()
+        };
         Err(Problem::new(
             first.code,
             format!("the policy of this host does not allow {}", whats.join("; nor ")),
@@ -335,7 +338,10 @@ fn process_denied(name: &str, spec: &ProcessSpec, rule: Option<&ServiceRule>) ->
         spec.environment.keys().filter(|key| !rule.environment.contains(key)).map(String::as_str).collect();
     if !unlisted.is_empty() {
         let keys = unlisted.join(", ");
-        return no(format!("service {name} with the environment {keys}"), line(&format!(", environment: [{keys}]")));
+        return no(
+            format!("service {name} with the environment {keys}"),
+            line(&format!(", environment: [{keys}]")),
+        );
     }
     None
 }

@@ -50,7 +50,9 @@ impl Job for Backup {
             Ok(None) => Probe::NotDone,
             // No repository: nothing was ever stored there.
             Err(End::Failed(problem)) if problem.code == "LB3011" => Probe::NotDone,
-            Err(End::Failed(problem) | End::Refused(problem) | End::Unknown(problem)) => Probe::CannotTell(problem),
+            Err(End::Failed(problem) | End::Refused(problem) | End::Unknown(problem)) => {
+                Probe::CannotTell(problem)
+            }
             Err(End::Cancelled) => Probe::NotDone,
         }
     }
@@ -77,7 +79,9 @@ fn existing(path: &std::path::Path) -> &std::path::Path {
 fn room(work: &Backup, problem: Problem) -> Problem {
     let local = work.repository.at.starts_with('/') && problem.code.starts_with("LB30");
     match super::check::free_space(existing(work.repository.at.as_ref())) {
-        Ok(free) if local => Problem { message: format!("{} ({free} bytes free)", problem.message), ..problem },
+        Ok(free) if local => {
+            Problem { message: format!("{} ({free} bytes free)", problem.message), ..problem }
+        }
         _ => problem,
     }
 }

@@ -48,7 +48,9 @@ impl Job for Check {
         if let Question::Command { script, .. } = &self.check.question {
             command::verify(context, script).map_err(End::Refused)?;
         }
-        Ok(Preview { would: vec![format!("ask {}, a {} check", self.check.name, self.check.question.as_str())] })
+        Ok(Preview {
+            would: vec![format!("ask {}, a {} check", self.check.name, self.check.question.as_str())],
+        })
     }
 }
 
@@ -129,7 +131,8 @@ async fn http(url: &str, status: u16, body: Option<&str>, within: Duration) -> R
     // A second call finds the provider installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let begun = Instant::now();
-    let failed = |error: reqwest::Error| unexpected(url, &format!("status {status}"), "no answer").caused_by(&error);
+    let failed =
+        |error: reqwest::Error| unexpected(url, &format!("status {status}"), "no answer").caused_by(&error);
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -170,8 +173,12 @@ fn disk(path: &Path, free_bytes: u64) -> Result<String, Problem> {
 /// Bytes that are free for ordinary users on a path's file system.
 pub fn free_space(path: &Path) -> Result<u64, Problem> {
     let found = rustix::fs::statvfs(path).map_err(|error| {
-        Problem::new("LB2222", format!("cannot ask for the free space of {}", path.display()), "See whether it exists.")
-            .caused_by(&std::io::Error::from(error))
+        Problem::new(
+            "LB2222",
+            format!("cannot ask for the free space of {}", path.display()),
+            "See whether it exists.",
+        )
+        .caused_by(&std::io::Error::from(error))
     })?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

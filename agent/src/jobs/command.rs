@@ -71,7 +71,10 @@ pub fn verify(context: &Context, script: &Path) -> Result<(), Problem> {
         Problem::new("LB2168", format!("the script {} is not run: {why}", script.display()), advice)
     };
     let Some(listed) = context.policy.script(script) else {
-        return Err(refused("the policy does not list it".into(), "Let root add it to the policy's `scripts`."));
+        return Err(refused(
+            "the policy does not list it".into(),
+            "Let root add it to the policy's `scripts`.",
+        ));
     };
     let unreadable = |error: std::io::Error| {
         refused("it cannot be read".into(), "Install it, or mend its permissions.").caused_by(&error)

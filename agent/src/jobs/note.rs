@@ -47,16 +47,17 @@ pub fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 fn path(context: &Context) -> Result<PathBuf, Problem> {
-    let name = Digest::of(&context.marker).map_err(|error| {
-        Problem::new("LB2212", "cannot name the note", "Report this.").caused_by(&error)
-    })?;
+    let name = Digest::of(&context.marker)
+        .map_err(|error| Problem::new("LB2212", "cannot name the note", "Report this.").caused_by(&error))?;
     Ok(context.state_dir.join("notes").join(format!("{name}.json")))
 }
 
 fn prune(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
-    let mut notes: Vec<_> =
-        entries.flatten().filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()))).collect();
+    let mut notes: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
     if notes.len() < MAX_NOTES {
         return;
     }

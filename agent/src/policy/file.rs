@@ -128,7 +128,10 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Policy, Vec<String>> {
         absolute("scripts", &script.path, &mut faults);
         let digits = script.sha256.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
         if script.sha256.len() != 64 || !digits {
-            faults.push(format!("scripts: {} needs a sha256 of 64 lower-case hex digits", script.path.display()));
+            faults.push(format!(
+                "scripts: {} needs a sha256 of 64 lower-case hex digits",
+                script.path.display()
+            ));
         }
     }
     for place in &file.repositories {
@@ -189,7 +192,9 @@ fn source_faults(rule: &SourceRule, faults: &mut Vec<String>) {
         }
         "files" => {
             if !rule.databases.is_empty() || !rule.servers.is_empty() {
-                faults.push(format!("sources: {name}: databases and servers belong to a source of kind postgres"));
+                faults.push(format!(
+                    "sources: {name}: databases and servers belong to a source of kind postgres"
+                ));
             }
             for path in &rule.paths {
                 absolute("sources", path, faults);

@@ -65,7 +65,8 @@ pub struct Script {
 /// Is `path` the same as `root` or below it? Compared part by part; a path with `..` is below nothing.
 pub(super) fn under(path: &Path, root: &Path) -> bool {
     let plain = |path: &Path| {
-        path.is_absolute() && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+        path.is_absolute()
+            && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
     };
     plain(path) && plain(root) && path.starts_with(root)
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 
 const SAMPLE: &str = include_str!("../../../deploy/agent-policy.yaml");
 
@@ -59,7 +59,8 @@ fn everything_that_is_not_allowed_is_named_at_once_with_the_line_to_add() {
     source["address"] = json!("10.9.9.9");
     source["password"] = json!({ "file": "/etc/shadow" });
     source["programs"] = json!("/tmp/evil");
-    let problem = refused(&sample(), &work("backup", json!({ "source": source, "repository": repository("/x") })));
+    let problem =
+        refused(&sample(), &work("backup", json!({ "source": source, "repository": repository("/x") })));
     for part in ["payroll", "10.9.9.9:5432", "/etc/shadow", "/tmp/evil", "/x", "/etc/lifeboat/policy.yaml"] {
         assert!(format!("{problem:?}").contains(part), "{part} is missing in {problem:?}");
     }
@@ -68,7 +69,10 @@ fn everything_that_is_not_allowed_is_named_at_once_with_the_line_to_add() {
 #[test]
 fn a_copy_may_only_have_a_name_of_its_source() {
     let restore = |into: &str| {
-        work("restore", json!({ "source": tutor_db(), "repository": repository("/var/lib/lifeboat/repository"), "point": "latest", "into": into }))
+        work(
+            "restore",
+            json!({ "source": tutor_db(), "repository": repository("/var/lib/lifeboat/repository"), "point": "latest", "into": into }),
+        )
     };
     sample().permits(&restore("tutor_copy")).unwrap();
     for into in ["tutor", "tutorial", "payroll"] {
@@ -76,7 +80,10 @@ fn a_copy_may_only_have_a_name_of_its_source() {
     }
     let files = |into: &str| {
         let source = json!({ "name": "uploads", "kind": "files", "paths": ["/srv/tutor/uploads/a"] });
-        work("restore", json!({ "source": source, "repository": repository("/var/lib/lifeboat/repository"), "point": "latest", "into": into }))
+        work(
+            "restore",
+            json!({ "source": source, "repository": repository("/var/lib/lifeboat/repository"), "point": "latest", "into": into }),
+        )
     };
     sample().permits(&files("/srv/tutor/restore/1")).unwrap();
     assert!(sample().permits(&files("/srv/tutor/restore/../uploads")).is_err());
@@ -104,7 +111,8 @@ fn a_process_is_judged_by_program_arguments_user_and_environment() {
 fn a_fence_needs_the_source_and_the_service_of_its_server() {
     let fence = |unit: &str| {
         let mut source = tutor_db();
-        source["server"] = json!({ "name": "tutor-db-server", "manager": { "kind": "systemd", "unit": unit } });
+        source["server"] =
+            json!({ "name": "tutor-db-server", "manager": { "kind": "systemd", "unit": unit } });
         work("fence", json!({ "source": source }))
     };
     sample().permits(&fence("postgresql@15-main.service")).unwrap();
@@ -120,7 +128,9 @@ fn checks_are_judged_by_whom_they_ask() {
     };
     let policy = sample();
     policy.permits(&check(json!({ "ask": "tcp", "address": "127.0.0.1:5432" }))).unwrap();
-    policy.permits(&check(json!({ "ask": "http", "url": "http://127.0.0.1:8080/health", "status": 200 }))).unwrap();
+    policy
+        .permits(&check(json!({ "ask": "http", "url": "http://127.0.0.1:8080/health", "status": 200 })))
+        .unwrap();
     let metadata = check(json!({ "ask": "http", "url": "http://169.254.169.254/latest", "status": 200 }));
     assert!(refused(&policy, &metadata).advice.contains("169.254.169.254:80"));
     let user_trick = check(json!({ "ask": "http", "url": "http://127.0.0.1@evil.example/", "status": 200 }));

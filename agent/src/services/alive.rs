@@ -108,14 +108,17 @@ pub fn marked(entry: &str) -> Vec<Identity> {
 pub fn working_in(folder: &Path, program: &str) -> Vec<Identity> {
     let fits = |pid: u32| {
         std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
-            && std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim_end() == program)
+            && std::fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name.trim_end() == program)
     };
     all().into_iter().map(|stat| stat.identity).filter(|one| fits(one.pid)).collect()
 }
 
 /// This boot's id: start times of another boot mean nothing.
 pub fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_string()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_string())
+        .unwrap_or_default()
 }
 
 /// Sends a signal to one process if it still is that process.

@@ -7,7 +7,10 @@
 use super::{ServiceManager, Status, masked};
 use crate::jobs::note;
 use bollard::Docker;
-use bollard::models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, RestartPolicy, RestartPolicyNameEnum};
+use bollard::models::{
+    ContainerInspectResponse, ContainerStateStatusEnum, ContainerUpdateBody, RestartPolicy,
+    RestartPolicyNameEnum,
+};
 use futures::future::BoxFuture;
 use model::jobs::ServiceState;
 use model::{Name, Problem};
@@ -23,14 +26,21 @@ impl Container {
     /// The container with this name or id, on the engine that DOCKER_HOST names, or the local one.
     pub fn new(name: &Name, container: &str, state_dir: &Path) -> Result<Container, Problem> {
         let known = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
-        if container.is_empty() || container.len() > 255 || !container.chars().all(known) || container.starts_with('.') {
+        if container.is_empty()
+            || container.len() > 255
+            || !container.chars().all(known)
+            || container.starts_with('.')
+        {
             return Err(Problem::new(
                 "LB2420",
                 format!("{container:?} is not the name of a container"),
                 "Write the container's name or id as `docker ps` shows it.",
             ));
         }
-        Ok(Container { container: container.to_string(), folder: state_dir.join("services").join(name.as_str()) })
+        Ok(Container {
+            container: container.to_string(),
+            folder: state_dir.join("services").join(name.as_str()),
+        })
     }
 
     fn mask_file(&self) -> PathBuf {
@@ -54,7 +64,9 @@ impl Container {
     /// The engine answers 304 when there is nothing to do; that is what was wanted.
     fn settle(&self, what: &str, result: Result<(), bollard::errors::Error>) -> Result<(), Problem> {
         match result {
-            Ok(()) | Err(bollard::errors::Error::DockerResponseServerError { status_code: 304, .. }) => Ok(()),
+            Ok(()) | Err(bollard::errors::Error::DockerResponseServerError { status_code: 304, .. }) => {
+                Ok(())
+            }
             Err(error) => Err(self.failed(what, &error)),
         }
     }
@@ -101,7 +113,13 @@ impl Container {
             (false, false) => ServiceState::Stopped,
         };
         let pid = state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-        Ok(Status { state: state_word, pid, masked, detail: format!("{word}, exit code {code}"), log: Vec::new() })
+        Ok(Status {
+            state: state_word,
+            pid,
+            masked,
+            detail: format!("{word}, exit code {code}"),
+            log: Vec::new(),
+        })
     }
 
     fn mark_stopped(&self, stopped: bool) -> Result<(), Problem> {
@@ -165,8 +183,10 @@ impl ServiceManager for Container {
 
     fn unmask(&self) -> BoxFuture<'_, Result<(), Problem>> {
         Box::pin(async {
-            let old: Option<RestartPolicy> =
-                std::fs::read(self.mask_file()).ok().and_then(|text| serde_json::from_slice(&text).ok()).flatten();
+            let old: Option<RestartPolicy> = std::fs::read(self.mask_file())
+                .ok()
+                .and_then(|text| serde_json::from_slice(&text).ok())
+                .flatten();
             if let Some(policy) = old {
                 let docker = self.engine("unmask").await?;
                 self.set_restart_policy(&docker, policy).await?;

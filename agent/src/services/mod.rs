@@ -66,7 +66,13 @@ pub fn open(service: &ServiceSpec, state_dir: &Path) -> Result<Box<dyn ServiceMa
 pub fn not_as_wanted(service: &ServiceSpec, action: ServiceAction, status: &Status) -> Problem {
     Problem::new(
         "LB2401",
-        format!("after {} service {} is {:?}: {}", action.as_str(), service.name, status.state, status.detail),
+        format!(
+            "after {} service {} is {:?}: {}",
+            action.as_str(),
+            service.name,
+            status.state,
+            status.detail
+        ),
         "Read its log, mend the cause, then retry.",
     )
     .with_log(status.log.clone())

@@ -79,7 +79,8 @@ impl Process {
 
     /// The record of this boot. After a reboot nothing of it runs, and nobody stopped it by mistake.
     fn record(&self) -> Option<Record> {
-        let record: Record = serde_json::from_slice(&std::fs::read(self.folder.join("record.json")).ok()?).ok()?;
+        let record: Record =
+            serde_json::from_slice(&std::fs::read(self.folder.join("record.json")).ok()?).ok()?;
         (record.boot == alive::boot_id()).then_some(record)
     }
 
@@ -102,7 +103,9 @@ impl Process {
             // A pid that a later process leads is not ours any more, nor is its group.
             let reused = alive::stat(group).is_some_and(|stat| stat.identity != record.identity);
             if !reused {
-                found.extend(alive::members(group).into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>());
+                found.extend(
+                    alive::members(group).into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>(),
+                );
             }
         }
         found
@@ -160,7 +163,8 @@ impl Process {
             self.end_all(alive::family(identity)).await?;
             return Err(self.failed("record", "LB2406", &error));
         }
-        if alive::wait_gone(SETTLE, || alive::family(identity)).await.is_empty() || !alive::is_alive(identity) {
+        if alive::wait_gone(SETTLE, || alive::family(identity)).await.is_empty() || !alive::is_alive(identity)
+        {
             return Err(Problem::new(
                 "LB2408",
                 format!("service {} ended right after its start", self.name),

@@ -11,8 +11,8 @@ use model::Problem;
 use model::jobs::ServiceState;
 use std::time::Duration;
 use zbus::Connection;
-use zbus::proxy::{CacheProperties, Proxy};
 use zbus::OwnedObjectPath;
+use zbus::proxy::{CacheProperties, Proxy};
 
 const MANAGER: &str = "org.freedesktop.systemd1";
 const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
@@ -55,10 +55,12 @@ impl Unit {
         let manager = manager(&connection).await.map_err(failed)?;
         manager.call::<_, _, ()>("Subscribe", &()).await.map_err(failed)?;
         let mut removed = manager.receive_signal("JobRemoved").await.map_err(failed)?;
-        let job: OwnedObjectPath = manager.call(method, &(self.unit.as_str(), "replace")).await.map_err(failed)?;
+        let job: OwnedObjectPath =
+            manager.call(method, &(self.unit.as_str(), "replace")).await.map_err(failed)?;
         let ended = tokio::time::timeout(JOB_LIMIT, async {
             while let Some(signal) = removed.next().await {
-                let (_, path, _, result): (u32, OwnedObjectPath, String, String) = signal.body().deserialize()?;
+                let (_, path, _, result): (u32, OwnedObjectPath, String, String) =
+                    signal.body().deserialize()?;
                 if path == job {
                     return Ok(result);
                 }
@@ -107,7 +109,9 @@ impl Unit {
         let pid: u32 = service.get_property("MainPID").await.unwrap_or(0);
         let masked = load == "masked";
         let state = match (active.as_str(), load.as_str()) {
-            ("active" | "activating" | "reloading" | "deactivating" | "refreshing", _) => ServiceState::Running,
+            ("active" | "activating" | "reloading" | "deactivating" | "refreshing", _) => {
+                ServiceState::Running
+            }
             (_, "masked") => ServiceState::Masked,
             (_, "not-found" | "error" | "bad-setting") => ServiceState::Absent,
             ("failed", _) => ServiceState::Failed,

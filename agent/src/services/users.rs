@@ -19,7 +19,8 @@ pub struct User {
 pub fn look_up(name: &str) -> Result<User, Problem> {
     let read = |path: &str| {
         std::fs::read_to_string(path).map_err(|error| {
-            Problem::new("LB2403", format!("cannot read {path}"), "Mend the host's user database.").caused_by(&error)
+            Problem::new("LB2403", format!("cannot read {path}"), "Mend the host's user database.")
+                .caused_by(&error)
         })
     };
     find(name, &read("/etc/passwd")?, &read("/etc/group")?).ok_or_else(|| {
@@ -44,7 +45,12 @@ fn find(name: &str, passwd: &str, group: &str) -> Option<User> {
         })
         .filter(|one| *one != gid)
         .collect();
-    Some(User { uid: fields.get(2)?.parse().ok()?, gid, groups, home: fields.get(5).unwrap_or(&"/").to_string() })
+    Some(User {
+        uid: fields.get(2)?.parse().ok()?,
+        gid,
+        groups,
+        home: fields.get(5).unwrap_or(&"/").to_string(),
+    })
 }
 
 #[cfg(test)]

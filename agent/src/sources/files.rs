@@ -3,9 +3,9 @@
 //! A restore writes into `INTO.unfinished` and renames it to `INTO` when all is written and synced, so a
 //! folder called `INTO` is always whole. What a crash left is known by that name and by our mark in it.
 
+use super::Source;
 use super::manifest::{self, Manifest};
 use super::vault::{self, Absent};
-use super::Source;
 use crate::jobs::{Context, End, Preview, Probe};
 use futures::future::BoxFuture;
 use model::Problem;
@@ -43,9 +43,10 @@ impl Files {
         let paths = self.spec.paths.clone();
         context.phase("back up");
         context.may_act()?;
-        let summary =
-            vault::work(context, None, move |monitor| repository.backup_tree(&paths, &options, &meta, monitor))
-                .await?;
+        let summary = vault::work(context, None, move |monitor| {
+            repository.backup_tree(&paths, &options, &meta, monitor)
+        })
+        .await?;
         let warnings =
             summary.troubles.named.iter().map(|one| format!("{}: {:?}: {}", one.path, one.kind, one.detail));
         Ok(BackupOutput {
@@ -62,7 +63,11 @@ impl Files {
 }
 
 impl Source for Files {
-    fn backup<'a>(&'a self, work: &'a Backup, context: &'a Context) -> BoxFuture<'a, Result<BackupOutput, End>> {
+    fn backup<'a>(
+        &'a self,
+        work: &'a Backup,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<BackupOutput, End>> {
         Box::pin(self.back_up(work, context))
     }
 
@@ -82,11 +87,17 @@ impl Source for Files {
         Box::pin(async {
             for path in &self.spec.paths {
                 std::fs::symlink_metadata(path).map_err(|error| {
-                    Problem::new("LB2360", format!("cannot look at {}", path.display()), "See whether it exists.")
-                        .caused_by(&error)
+                    Problem::new(
+                        "LB2360",
+                        format!("cannot look at {}", path.display()),
+                        "See whether it exists.",
+                    )
+                    .caused_by(&error)
                 })?;
             }
-            Ok(Preview { would: vec![format!("work with {} paths of {}", self.spec.paths.len(), self.source.name)] })
+            Ok(Preview {
+                would: vec![format!("work with {} paths of {}", self.spec.paths.len(), self.source.name)],
+            })
         })
     }
 }

@@ -73,7 +73,8 @@ fn work_tag(context: &Context) -> String {
 
 /// Tags of a new snapshot.
 pub fn tags(source: &SourceSpec, more: &[String], context: &Context) -> Vec<String> {
-    let mut tags = vec![source_tag(source), format!("lifeboat:kind={}", source.kind.as_str()), work_tag(context)];
+    let mut tags =
+        vec![source_tag(source), format!("lifeboat:kind={}", source.kind.as_str()), work_tag(context)];
     tags.extend(more.iter().filter(|tag| !tag.starts_with("lifeboat:") && !tag.contains(',')).cloned());
     tags
 }

@@ -19,10 +19,17 @@ use model::nouns::{MemberFacts, SourceKind, SourceSpec};
 /// What every kind of source can do.
 pub trait Source: Send + Sync {
     /// Backs it up.
-    fn backup<'a>(&'a self, work: &'a Backup, context: &'a Context) -> BoxFuture<'a, Result<BackupOutput, End>>;
+    fn backup<'a>(
+        &'a self,
+        work: &'a Backup,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<BackupOutput, End>>;
     /// Makes a copy beside.
-    fn restore<'a>(&'a self, work: &'a Restore, context: &'a Context)
-    -> BoxFuture<'a, Result<RestoreOutput, End>>;
+    fn restore<'a>(
+        &'a self,
+        work: &'a Restore,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<RestoreOutput, End>>;
     /// Was the copy made?
     fn probe_restore<'a>(&'a self, work: &'a Restore, context: &'a Context) -> BoxFuture<'a, Probe>;
     /// Restores aside, compares, removes the copy.

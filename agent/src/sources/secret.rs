@@ -26,7 +26,11 @@ pub fn resolve(secret: &SecretRef) -> Result<SecretBytes, Problem> {
 pub fn resolve_text(secret: &SecretRef) -> Result<String, Problem> {
     let bytes = resolve(secret)?;
     bytes.expose_text().map(str::to_string).map_err(|error| {
-        Problem::new("LB5105", format!("the secret in {secret} is not text in UTF-8"), "Store it as text in UTF-8.")
-            .caused_by(&error)
+        Problem::new(
+            "LB5105",
+            format!("the secret in {secret} is not text in UTF-8"),
+            "Store it as text in UTF-8.",
+        )
+        .caused_by(&error)
     })
 }

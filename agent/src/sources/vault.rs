@@ -9,7 +9,7 @@ use crate::jobs::{Context, End};
 use model::nouns::RepositorySpec;
 use model::{Problem, SnapshotId};
 use repository::capture::METADATA_FILE;
-use repository::storage::{self, StorageOptions};
+use repository::storage::{self, S3Credentials, S3Options, StorageOptions};
 use repository::{Class, Error, InitOptions, Location, Monitor, Password, Repository, SnapshotInfo};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,8 +117,12 @@ pub fn told(error: &Error) -> Problem {
 fn joined<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, End> {
     ended.map_err(|error| {
         End::Unknown(
-            Problem::new("LB2317", "the work in the repository broke off", "See the agent's log, and report this.")
-                .caused_by(&error),
+            Problem::new(
+                "LB2317",
+                "the work in the repository broke off",
+                "See the agent's log, and report this.",
+            )
+            .caused_by(&error),
         )
     })
 }
@@ -140,6 +144,61 @@ impl std::io::Write for Limited {
 }
 
 fn options(spec: &RepositorySpec) -> Result<StorageOptions, Problem> {
-    let _ = spec;
-    Ok(StorageOptions::default())
+    let credentials = match &spec.credentials {
+        Some(reference) => {
+            let text = secret::resolve_text(reference)?;
+            Some(credentials(&text).ok_or_else(|| {
+                Problem::new(
+                    "LB2308",
+                    format!(
+                        "the S3 credentials in {reference} are not in the form of an AWS credentials file"
+                    ),
+                    "Write [default], aws_access_key_id = … and aws_secret_access_key = … into it.",
+                )
+            })?)
+        }
+        None => None,
+    };
+    let s3 = S3Options {
+        endpoint: spec.endpoint.clone(),
+        region: spec.s3_region.clone(),
+        credentials,
+        ..S3Options::default()
+    };
+    Ok(StorageOptions { s3 })
+}
+
+/// Reads the profile `default` of an AWS shared-credentials file.
+fn credentials(text: &str) -> Option<S3Credentials> {
+    let mut profile = "default";
+    let mut found =
+        S3Credentials { access_key_id: String::new(), secret_access_key: String::new(), session_token: None };
+    for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            profile = name.trim();
+        } else if let (Some((key, value)), "default") = (line.split_once('='), profile) {
+            let value = value.trim().to_string();
+            match key.trim() {
+                "aws_access_key_id" => found.access_key_id = value,
+                "aws_secret_access_key" => found.secret_access_key = value,
+                "aws_session_token" => found.session_token = Some(value),
+                _ => {}
+            }
+        }
+    }
+    (!found.access_key_id.is_empty() && !found.secret_access_key.is_empty()).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_default_profile_of_a_credentials_file_is_read() {
+        let text = "# ours\n[other]\naws_access_key_id = no\n[default]\naws_access_key_id = A\naws_secret_access_key=B=\n";
+        let found = credentials(text).unwrap();
+        assert_eq!((found.access_key_id.as_str(), found.secret_access_key.as_str()), ("A", "B="));
+        assert!(credentials("[default]\naws_access_key_id = A\n").is_none());
+    }
 }

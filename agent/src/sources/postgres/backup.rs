@@ -108,8 +108,9 @@ async fn dump<T: Send + 'static>(
     let running = child::start(&limited, program)?;
     let (tell, told) = mpsc::sync_channel::<Result<(), String>>(1);
     let storing = async {
-        let finish: Finish =
-            Box::new(move || told.recv().unwrap_or_else(|_| Err("nobody knows how the dump ended".to_string())));
+        let finish: Finish = Box::new(move || {
+            told.recv().unwrap_or_else(|_| Err("nobody knows how the dump ended".to_string()))
+        });
         let stored = vault::work(context, None, move |monitor| store(&mut reader, finish, monitor)).await;
         if stored.is_err() {
             limited.cancel.cancel();
@@ -132,7 +133,9 @@ async fn dump<T: Send + 'static>(
         (Ok(done), Ok(_)) => Ok(done),
         (_, Err(End::Unknown(problem))) => Err(End::Unknown(problem)),
         // The dump's own end explains the storing's, unless the storing failed first and ended the dump.
-        (Err(End::Failed(problem)), Ok(exit)) if problem.code == SOURCE_FAILED => Err(End::Failed(dump_failed(exit))),
+        (Err(End::Failed(problem)), Ok(exit)) if problem.code == SOURCE_FAILED => {
+            Err(End::Failed(dump_failed(exit)))
+        }
         (Err(end), _) => Err(end),
         (Ok(_), Err(end)) => Err(end),
     }

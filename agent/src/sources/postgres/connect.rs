@@ -69,7 +69,9 @@ pub fn failed(spec: &PostgresSpec, what: &str, error: &sqlx::Error) -> Problem {
     let problem = Problem::new(code, message, advice).caused_by(error);
     match error {
         sqlx::Error::Io(_) | sqlx::Error::Protocol(_) => problem.transient(),
-        sqlx::Error::Database(_) if matches!(state.as_str(), "57P03" | "57P01" | "53300") => problem.transient(),
+        sqlx::Error::Database(_) if matches!(state.as_str(), "57P03" | "57P01" | "53300") => {
+            problem.transient()
+        }
         _ => problem,
     }
 }

@@ -85,7 +85,8 @@ pub async fn make(
     context.phase("create copy");
     context.may_act()?;
     mark::drop_database(&mut server, spec, name).await?;
-    execute(&mut server, spec, &format!("create database {name} on"), create_statement(name, &origin.about)).await?;
+    execute(&mut server, spec, &format!("create database {name} on"), create_statement(name, &origin.about))
+        .await?;
     let mark = mark_of(origin, source, Role::Unfinished, context);
     mark::set(&mut server, spec, name, &mark).await?;
     let made = load_and_compare(spec, origin, name, pg_restore, context).await;
@@ -161,7 +162,11 @@ async fn load_and_compare(
         .collect();
     Err(End::Failed(Problem::new(
         "LB2353",
-        format!("the copy of snapshot {} is not what was backed up: {}", origin.snapshot, differing.join("; ")),
+        format!(
+            "the copy of snapshot {} is not what was backed up: {}",
+            origin.snapshot,
+            differing.join("; ")
+        ),
         "Do not use it. Take another point, and check the repository.",
     )))
 }
@@ -196,10 +201,9 @@ async fn load(
     let file = origin.about.file.clone().unwrap_or_default();
     let reading = async {
         // The writer is dropped at the thread's end: pg_restore sees the end of its input.
-        let read = vault::work(context, None, move |monitor| {
-            repository.dump(&info, &file, &mut writer, monitor)
-        })
-        .await;
+        let read =
+            vault::work(context, None, move |monitor| repository.dump(&info, &file, &mut writer, monitor))
+                .await;
         if matches!(&read, Err(End::Failed(problem)) if problem.code != SINK_FAILED) {
             // A short input must not look like an end.
             limited.cancel.cancel();

@@ -189,7 +189,10 @@ async fn refuses(spec: &PostgresSpec) -> Result<String, String> {
 fn not_fenced(spec: &PostgresSpec, why: &str) -> Problem {
     Problem::new(
         "LB2333",
-        format!("the server at {}:{} was told to stop and is not proven stopped: {why}", spec.address, spec.port),
+        format!(
+            "the server at {}:{} was told to stop and is not proven stopped: {why}",
+            spec.address, spec.port
+        ),
         "Do not promote. See what runs there, then repeat the fence, or isolate or power off the host.",
     )
 }
@@ -226,7 +229,10 @@ mod tests {
     #[test]
     fn the_last_position_is_only_taken_from_a_clean_shutdown() {
         let lines = |state: &str| {
-            vec![format!("Database cluster state:               {state}"), "Latest checkpoint location:  2/10".into()]
+            vec![
+                format!("Database cluster state:               {state}"),
+                "Latest checkpoint location:  2/10".into(),
+            ]
         };
         assert_eq!(control_lsn(&lines("shut down")), Some((2 << 32) | 16));
         assert_eq!(control_lsn(&lines("in production")), None);
@@ -235,7 +241,8 @@ mod tests {
     #[test]
     fn the_data_folder_is_read_from_the_command_line() {
         let server = |argv: &str| -> ServiceSpec {
-            serde_json::from_str(&format!(r#"{{"name":"s","manager":{{"kind":"process","argv":{argv}}}}}"#)).unwrap()
+            serde_json::from_str(&format!(r#"{{"name":"s","manager":{{"kind":"process","argv":{argv}}}}}"#))
+                .unwrap()
         };
         assert_eq!(data_folder(&server(r#"["/p","-D","/d"]"#)), Some("/d".into()));
         assert_eq!(data_folder(&server(r#"["/p","-D/d","-p","1"]"#)), Some("/d".into()));

@@ -8,8 +8,8 @@ use super::connect::{execute, failed, literal, quoted};
 use model::nouns::PostgresSpec;
 use model::{Micros, Problem};
 use serde::{Deserialize, Serialize};
-use sqlx::postgres::PgConnection;
 use sqlx::Row as _;
+use sqlx::postgres::PgConnection;
 
 /// What our comments begin with.
 const PREFIX: &str = "lifeboat: ";
@@ -56,8 +56,6 @@ pub struct Mark {
 /// A database as the server lists it.
 #[derive(Debug, Clone)]
 pub struct Database {
-    /// Its name.
-    pub name: String,
     /// Its comment, when it is none of ours.
     pub comment: Option<String>,
     /// Its mark, when it is one of ours.
@@ -79,7 +77,7 @@ pub async fn look(
 ) -> Result<Option<Database>, Problem> {
     let error = |error: sqlx::Error| failed(spec, &format!("look at database {name} of"), &error);
     let row = sqlx::query(
-        "select datname::text as name, datallowconn, shobj_description(oid, 'pg_database') as comment
+        "select datallowconn, shobj_description(oid, 'pg_database') as comment
          from pg_database where datname = $1",
     )
     .bind(name)
@@ -90,7 +88,6 @@ pub async fn look(
     let comment: Option<String> = row.try_get("comment").map_err(error)?;
     let mark = comment.as_deref().and_then(|text| serde_json::from_str(text.strip_prefix(PREFIX)?).ok());
     Ok(Some(Database {
-        name: row.try_get("name").map_err(error)?,
         allows_connections: row.try_get("datallowconn").map_err(error)?,
         comment: comment.filter(|_| mark.is_none()),
         mark,
@@ -105,14 +102,20 @@ pub async fn set(
     mark: &Mark,
 ) -> Result<(), Problem> {
     let text = serde_json::to_string(mark).map_err(|error| {
-        Problem::new("LB2313", format!("cannot write the mark of database {name}"), "Report this.").caused_by(&error)
+        Problem::new("LB2313", format!("cannot write the mark of database {name}"), "Report this.")
+            .caused_by(&error)
     })?;
-    let statement = format!("comment on database {} is {}", quoted(name), literal(&format!("{PREFIX}{text}")));
+    let statement =
+        format!("comment on database {} is {}", quoted(name), literal(&format!("{PREFIX}{text}")));
     execute(connection, spec, &format!("mark database {name} of"), statement).await
 }
 
 /// Drops a database of ours, its connections included.
-pub async fn drop_database(connection: &mut PgConnection, spec: &PostgresSpec, name: &str) -> Result<(), Problem> {
+pub async fn drop_database(
+    connection: &mut PgConnection,
+    spec: &PostgresSpec,
+    name: &str,
+) -> Result<(), Problem> {
     let statement = format!("drop database if exists {} with (force)", quoted(name));
     execute(connection, spec, &format!("drop the copy {name} from"), statement).await
 }

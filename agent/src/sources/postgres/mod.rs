@@ -7,8 +7,8 @@ mod facts;
 pub mod fence;
 mod login;
 mod mark;
-mod prove;
 pub mod promote;
+mod prove;
 mod question;
 mod restore;
 mod rows;
@@ -37,7 +37,11 @@ impl Postgres {
 }
 
 impl Source for Postgres {
-    fn backup<'a>(&'a self, work: &'a Backup, context: &'a Context) -> BoxFuture<'a, Result<BackupOutput, End>> {
+    fn backup<'a>(
+        &'a self,
+        work: &'a Backup,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<BackupOutput, End>> {
         Box::pin(backup::backup(work, &self.spec, context))
     }
 

@@ -79,8 +79,11 @@ pub async fn probe(spec: &PostgresSpec, context: &Context) -> Probe {
         let timeline = accepted_write(&mut connection, spec).await?;
         let noted: Option<Stood> = note::read(context);
         let already = noted.is_none();
-        let stood =
-            noted.unwrap_or(Stood { received_lsn: standing.lsn, replayed_lsn: standing.lsn, last_commit_at: None });
+        let stood = noted.unwrap_or(Stood {
+            received_lsn: standing.lsn,
+            replayed_lsn: standing.lsn,
+            last_commit_at: None,
+        });
         Ok::<_, Problem>(Some(output(&stood, timeline, begun, already)))
     };
     match looked.await {
@@ -96,10 +99,11 @@ pub async fn probe(spec: &PostgresSpec, context: &Context) -> Probe {
 pub async fn would_you(spec: &PostgresSpec, context: &Context) -> Result<Preview, End> {
     let mut connection = context.unless_cancelled(connect_server(spec)).await??;
     let standing = context.unless_cancelled(facts::standing(&mut connection, spec)).await??;
-    let may: bool = sqlx::query_scalar("select has_function_privilege('pg_promote(boolean, integer)', 'execute')")
-        .fetch_one(&mut connection)
-        .await
-        .map_err(|error| failed(spec, "ask the rights at", &error))?;
+    let may: bool =
+        sqlx::query_scalar("select has_function_privilege('pg_promote(boolean, integer)', 'execute')")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(|error| failed(spec, "ask the rights at", &error))?;
     if !may {
         return Err(End::Failed(Problem::new(
             "LB2320",
@@ -108,7 +112,9 @@ pub async fn would_you(spec: &PostgresSpec, context: &Context) -> Result<Preview
         )));
     }
     let role = if standing.in_recovery { "standby" } else { "primary already" };
-    Ok(Preview { would: vec![format!("promote {}:{}, a {role} at {}", spec.address, spec.port, standing.lsn)] })
+    Ok(Preview {
+        would: vec![format!("promote {}:{}, a {role} at {}", spec.address, spec.port, standing.lsn)],
+    })
 }
 
 async fn stood(connection: &mut PgConnection, spec: &PostgresSpec) -> Result<Stood, Problem> {
@@ -122,7 +128,8 @@ async fn stood(connection: &mut PgConnection, spec: &PostgresSpec) -> Result<Sto
     .fetch_one(connection)
     .await
     .map_err(error)?;
-    let lsn = |name: &str| row.try_get::<i64, _>(name).map(|lsn| u64::try_from(lsn).unwrap_or(0)).map_err(error);
+    let lsn =
+        |name: &str| row.try_get::<i64, _>(name).map(|lsn| u64::try_from(lsn).unwrap_or(0)).map_err(error);
     Ok(Stood {
         received_lsn: lsn("received")?,
         replayed_lsn: lsn("replayed")?,

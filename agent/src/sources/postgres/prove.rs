@@ -14,7 +14,11 @@ pub async fn prove(work: &Prove, spec: &PostgresSpec, context: &Context) -> Resu
     if let Some(other) = work.checks.iter().find(|check| !matches!(check.question, Question::Sql { .. })) {
         return Err(End::Failed(Problem::new(
             "LB2356",
-            format!("check {} is a {} check: it cannot be asked of a copy", other.name, other.question.as_str()),
+            format!(
+                "check {} is a {} check: it cannot be asked of a copy",
+                other.name,
+                other.question.as_str()
+            ),
             "Name sql checks only.",
         )));
     }
@@ -27,7 +31,14 @@ pub async fn prove(work: &Prove, spec: &PostgresSpec, context: &Context) -> Resu
     let mut server = connect_server(spec).await?;
     mark::drop_database(&mut server, spec, &scratch).await?;
     let checks = asked?;
-    Ok(ProveOutput { snapshot: origin.snapshot, at: origin.at, tables: made.tables, files: 0, checks, took_ms })
+    Ok(ProveOutput {
+        snapshot: origin.snapshot,
+        at: origin.at,
+        tables: made.tables,
+        files: 0,
+        checks,
+        took_ms,
+    })
 }
 
 async fn ask_all(
@@ -43,7 +54,10 @@ async fn ask_all(
             let asking = question::ask_database(spec, scratch, statement, expect, check.within);
             let asked = context.unless_cancelled(asking).await?;
             asked.map_err(|problem| {
-                End::Failed(Problem { message: format!("check {} on the copy: {}", check.name, problem.message), ..problem })
+                End::Failed(Problem {
+                    message: format!("check {} on the copy: {}", check.name, problem.message),
+                    ..problem
+                })
             })?;
             passed.push(check.name.to_string());
         }

@@ -49,7 +49,8 @@ async fn query(
     within: Duration,
 ) -> Result<Option<String>, Problem> {
     let error = |error: sqlx::Error| failed(spec, "ask", &error);
-    let mut transaction = connection.begin_with("begin isolation level read committed read only").await.map_err(error)?;
+    let mut transaction =
+        connection.begin_with("begin isolation level read committed read only").await.map_err(error)?;
     sqlx::raw_sql(AssertSqlSafe(format!("set local statement_timeout = {}", within.as_millis().max(1))))
         .execute(&mut *transaction)
         .await

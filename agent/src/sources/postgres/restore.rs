@@ -1,6 +1,6 @@
 //! Restore a point beside the live database, under a name that did not exist.
 
-use super::connect::{check_name, connect_server, failed, quoted, execute};
+use super::connect::{check_name, connect_server, execute, failed, quoted};
 use super::copy;
 use super::mark::{self, MAX_COPY_NAME_BYTES, Role};
 use crate::jobs::{Context, End, Probe};
@@ -55,7 +55,11 @@ pub async fn probe(work: &Restore, spec: &PostgresSpec, context: &Context) -> Pr
 }
 
 /// The output of this very order, when its copy is there. Another database of that name is an error.
-async fn made(work: &Restore, spec: &PostgresSpec, context: &Context) -> Result<Option<RestoreOutput>, Problem> {
+async fn made(
+    work: &Restore,
+    spec: &PostgresSpec,
+    context: &Context,
+) -> Result<Option<RestoreOutput>, Problem> {
     let mut server = connect_server(spec).await?;
     let Some(found) = mark::look(&mut server, spec, &work.into).await? else { return Ok(None) };
     let ours = found.mark.filter(|mark| mark.role == Role::Copy && mark.work == context.marker);
@@ -75,7 +79,9 @@ fn check_target(work: &Restore, spec: &PostgresSpec) -> Result<(), Problem> {
         return Err(Problem::new(
             "LB2355",
             format!("{} cannot be the name of a copy of {}", work.into, spec.database),
-            format!("Choose another name of at most {MAX_COPY_NAME_BYTES} characters; the live database is never touched."),
+            format!(
+                "Choose another name of at most {MAX_COPY_NAME_BYTES} characters; the live database is never touched."
+            ),
         ));
     }
     Ok(())

@@ -13,7 +13,10 @@ const MAX_TABLES: usize = 100_000;
 
 /// Counts every table whose rows a dump holds: ordinary tables and partitions, none of the system's, none
 /// of an extension's. Keys are `schema.table`.
-pub async fn count(connection: &mut PgConnection, spec: &PostgresSpec) -> Result<BTreeMap<String, u64>, Problem> {
+pub async fn count(
+    connection: &mut PgConnection,
+    spec: &PostgresSpec,
+) -> Result<BTreeMap<String, u64>, Problem> {
     let error = |error: sqlx::Error| failed(spec, "count the rows in", &error);
     let tables = sqlx::query(
         "select n.nspname::text as schema, c.relname::text as name
@@ -75,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_missing_table_is_no_match_even_when_it_was_empty() {
-        let map = |list: &[(&str, u64)]| list.iter().map(|(k, v)| (k.to_string(), *v)).collect::<BTreeMap<_, _>>();
+        let map =
+            |list: &[(&str, u64)]| list.iter().map(|(k, v)| (k.to_string(), *v)).collect::<BTreeMap<_, _>>();
         let expected = map(&[("public.a", 3), ("public.b", 0)]);
         let found = map(&[("public.a", 2)]);
         let tables = compare(&expected, &found);

@@ -55,7 +55,8 @@ pub async fn swap(work: &Swap, spec: &PostgresSpec, context: &Context) -> Result
     match tokio::time::timeout(SWAP_LIMIT, swapping).await {
         Ok(done) => done?,
         Err(late) => {
-            let why = Problem::new("LB2343", "the server did not answer in time", "See the server.").caused_by(&late);
+            let why = Problem::new("LB2343", "the server did not answer in time", "See the server.")
+                .caused_by(&late);
             return Err(End::Unknown(still_held(spec, &why)));
         }
     }
@@ -67,9 +68,10 @@ pub async fn probe(work: &Swap, spec: &PostgresSpec, context: &Context) -> Probe
     let looked = async {
         let mut connection = connect_server(spec).await?;
         let live = mark::look(&mut connection, spec, &spec.database).await?;
-        let done = live.as_ref().and_then(|live| live.mark.as_ref()).is_some_and(|mark| {
-            mark.role == Role::Live && mark.work == context.marker
-        });
+        let done = live
+            .as_ref()
+            .and_then(|live| live.mark.as_ref())
+            .is_some_and(|mark| mark.role == Role::Live && mark.work == context.marker);
         if let (true, Some(decided)) = (done, note::read::<Decided>(context)) {
             return Ok(Some(SwapOutput { old: decided.old, keep_until: decided.keep_until }));
         }
@@ -91,11 +93,17 @@ pub async fn probe(work: &Swap, spec: &PostgresSpec, context: &Context) -> Probe
 pub async fn would_you(work: &Swap, spec: &PostgresSpec, context: &Context) -> Result<Preview, End> {
     let mut connection = context.unless_cancelled(connect_server(spec)).await??;
     context.unless_cancelled(both(&mut connection, spec, work)).await??;
-    Ok(Preview { would: vec![format!("put {} in the place of {}, which stays beside", work.copy, spec.database)] })
+    Ok(Preview {
+        would: vec![format!("put {} in the place of {}, which stays beside", work.copy, spec.database)],
+    })
 }
 
 /// The live database and the whole copy.
-async fn both(connection: &mut PgConnection, spec: &PostgresSpec, work: &Swap) -> Result<(Database, Database), Problem> {
+async fn both(
+    connection: &mut PgConnection,
+    spec: &PostgresSpec,
+    work: &Swap,
+) -> Result<(Database, Database), Problem> {
     check_name(&work.copy)?;
     check_name(&old_name(&spec.database, Micros(0)))?;
     let live = mark::look(connection, spec, &spec.database).await?.ok_or_else(|| missing(&spec.database))?;
@@ -128,7 +136,8 @@ async fn hold_and_rename(
     let copied = copy.mark.clone().unwrap_or_else(|| blank(work, context));
     let now_live = Mark { role: Role::Live, work: context.marker.clone(), output: None, ..copied };
     mark::set(&mut transaction, spec, &spec.database, &now_live).await?;
-    let now_old = Mark { role: Role::Old, at: (context.now)(), comment: live.comment.clone(), ..blank(work, context) };
+    let now_old =
+        Mark { role: Role::Old, at: (context.now)(), comment: live.comment.clone(), ..blank(work, context) };
     mark::set(&mut transaction, spec, &decided.old, &now_old).await?;
     transaction.commit().await.map_err(error)
 }
@@ -145,12 +154,22 @@ fn blank(work: &Swap, context: &Context) -> Mark {
     }
 }
 
-async fn rename(connection: &mut PgConnection, spec: &PostgresSpec, from: &str, to: &str) -> Result<(), Problem> {
+async fn rename(
+    connection: &mut PgConnection,
+    spec: &PostgresSpec,
+    from: &str,
+    to: &str,
+) -> Result<(), Problem> {
     let statement = format!("alter database {} rename to {}", quoted(from), quoted(to));
     execute(connection, spec, &format!("rename {from} to {to} on"), statement).await
 }
 
-async fn hold(connection: &mut PgConnection, spec: &PostgresSpec, name: &str, held: bool) -> Result<(), Problem> {
+async fn hold(
+    connection: &mut PgConnection,
+    spec: &PostgresSpec,
+    name: &str,
+    held: bool,
+) -> Result<(), Problem> {
     let statement = format!("alter database {} with allow_connections {}", quoted(name), !held);
     let what = if held { "hold the writers of" } else { "let the writers in again at" };
     execute(connection, spec, what, statement).await
@@ -199,7 +218,11 @@ fn old_name(database: &str, now: Micros) -> String {
 }
 
 fn missing(name: &str) -> Problem {
-    Problem::new("LB2342", format!("there is no database {name}"), "See the names; list the databases with `psql -l`.")
+    Problem::new(
+        "LB2342",
+        format!("there is no database {name}"),
+        "See the names; list the databases with `psql -l`.",
+    )
 }
 
 fn still_held(spec: &PostgresSpec, why: &Problem) -> Problem {
