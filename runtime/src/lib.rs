@@ -5,7 +5,9 @@
 //! spawn, wait, drain, exit code.
 
 pub mod backoff;
+
 pub mod clock;
+pub mod crash;
 pub mod explained;
 pub mod fs;
 pub mod lifecycle;
