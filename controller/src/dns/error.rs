@@ -3,6 +3,7 @@
 use super::provider::{ServerAddress, ServerAnswer};
 use super::record::{Generation, Observed, RecordName, spell};
 use model::Problem;
+use runtime::Explained;
 
 /// A failed read, write or verification of a name.
 #[derive(Debug, thiserror::Error)]
@@ -187,33 +188,8 @@ fn lagging(answers: &[ServerAnswer]) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-impl DnsError {
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            DnsError::NoAnswer { .. } => "LB1401",
-            DnsError::UnknownKey { .. } => "LB1402",
-            DnsError::WrongSecret { .. } => "LB1403",
-            DnsError::ClockSkew { .. } => "LB1404",
-            DnsError::NotAllowed { .. } => "LB1405",
-            DnsError::ZoneNotServed { .. } => "LB1406",
-            DnsError::Conflict { .. } => "LB1407",
-            DnsError::OlderGeneration { .. } => "LB1408",
-            DnsError::EmptySet { .. } => "LB1409",
-            DnsError::BadValues { .. } => "LB1410",
-            DnsError::Lagging { .. } => "LB1411",
-            DnsError::ServerFailed { .. } => "LB1412",
-            DnsError::BadAnswer { .. } => "LB1413",
-            DnsError::ForeignGeneration { .. } => "LB1414",
-            DnsError::NothingBefore { .. } => "LB1415",
-            DnsError::BadName { .. } => "LB1416",
-            DnsError::BadSettings { .. } => "LB1417",
-            DnsError::InverseNotSaved { .. } => "LB1418",
-        }
-    }
-
-    /// What to do next.
-    pub fn advice(&self) -> &'static str {
+impl Explained for DnsError {
+    fn advice(&self) -> &'static str {
         match self {
             DnsError::NoAnswer { .. } => {
                 "check that the server runs and that TCP port 53 (or the configured one) is open from this controller; then retry the step"
@@ -254,6 +230,18 @@ impl DnsError {
         }
     }
 
+    fn problem(&self) -> Problem {
+        let text = self.to_string();
+        let message = text.split_once(": ").map_or(text.as_str(), |(_, message)| message);
+        let mut problem = Problem::new(&self.code(), message, self.advice());
+        if let Some(cause) = std::error::Error::source(self) {
+            problem = problem.caused_by(cause);
+        }
+        if self.is_transient() { problem.transient() } else { problem }
+    }
+}
+
+impl DnsError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -271,16 +259,5 @@ impl DnsError {
                 | DnsError::BadAnswer { .. }
                 | DnsError::ServerFailed { transient: true, .. }
         )
-    }
-
-    /// The error as it stands in the journal.
-    pub fn problem(&self) -> Problem {
-        let text = self.to_string();
-        let message = text.strip_prefix(self.code()).and_then(|t| t.strip_prefix(": ")).unwrap_or(&text);
-        let mut problem = Problem::new(self.code(), message, self.advice());
-        if let Some(cause) = std::error::Error::source(self) {
-            problem = problem.caused_by(cause);
-        }
-        if self.is_transient() { problem.transient() } else { problem }
     }
 }

@@ -6,17 +6,18 @@
 use super::bind_server::{Bed, QUICK, READER_SECRET, SECRET, ZONE, key_file, spec, zone_at};
 use super::suite::{name, values};
 use super::*;
+use model::RunId;
+use runtime::Explained;
 use std::convert::Infallible;
 use std::future::ready;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use uuid::Uuid;
 
-const RUN: Uuid = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001);
-const NEWER_RUN: Uuid = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0002);
+const RUN: RunId = RunId(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+const NEWER_RUN: RunId = RunId(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0002));
 
-async fn plan(zone: &Zone, address: &str, run: Uuid) -> Planned {
+async fn plan(zone: &Zone, address: &str, run: RunId) -> Planned {
     zone.plan_change(&name("old"), values(&[address]), 60, run).await.unwrap()
 }
 
@@ -30,7 +31,12 @@ async fn a_cut_over_is_answered_by_every_authoritative_server() {
     let zone = bed.zone_of_two();
     let planned = plan(&zone, "198.51.100.7", RUN).await;
     let moved = zone.cut_over(&planned, ready(Ok::<_, Infallible>(()))).await.unwrap();
-    println!("verified at both servers after {} ms", moved.verified_after_ms);
+    let output = moved.output(&planned);
+    assert_eq!(
+        (output.before, output.after),
+        (vec!["192.0.2.1".into(), "192.0.2.2".into()], vec!["198.51.100.7".to_string()])
+    );
+    assert_eq!((output.generation, output.ttl_seconds, output.servers.len()), (1, 5, 2));
     assert_eq!(moved.answers.len(), 2);
     assert!(moved.answers.iter().all(|a| a.agrees && a.serial == moved.answers[0].serial));
     assert_eq!(bed.secondary().dig("old.example.test", "A"), "198.51.100.7");

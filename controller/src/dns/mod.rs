@@ -14,7 +14,7 @@
 //! 4. `let moved = zone.cut_over(&planned, journal.save(&planned)).await?` saves first, then writes,
 //!    then asks every authoritative server until all agree. (The three parts are also public:
 //!    save, [`Zone::apply`], [`Zone::verify`].)
-//! 5. On an error, [`DnsError::problem`] is what goes into the journal. If
+//! 5. [`Moved::output`] is the step's output. On an error, `problem()` (of [`runtime::Explained`]) is what goes into the journal. If
 //!    [`DnsError::is_outcome_unknown`], the attempt is *unknown*: ask [`Zone::settle`], or start again
 //!    at 2. If it is [`DnsError::Lagging`], the primary has it: start again at 2 to verify once more.
 //!    [`DnsError::Conflict`] and [`DnsError::OlderGeneration`] mean someone else: ask a person, and

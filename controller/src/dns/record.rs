@@ -2,12 +2,12 @@
 //! journaled.
 
 use super::DnsError;
+use model::RunId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
-use uuid::Uuid;
 
 /// Most values that one name may have. Far above any real record; keeps an update small.
 pub const MAX_VALUES: usize = 32;
@@ -154,7 +154,7 @@ pub struct Generation {
     /// Counts the writes to this name, from 1.
     pub number: u64,
     /// The run that wrote.
-    pub run: Uuid,
+    pub run: RunId,
 }
 
 impl Generation {
@@ -330,7 +330,7 @@ mod tests {
     use super::*;
 
     fn generation(number: u64) -> Generation {
-        Generation { number, run: Uuid::from_u128(7) }
+        Generation { number, run: RunId(uuid::Uuid::from_u128(7)) }
     }
 
     fn seen(number: u64) -> Observed {

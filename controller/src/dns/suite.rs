@@ -5,7 +5,8 @@
 
 use super::bind_server::Bed;
 use super::*;
-use uuid::Uuid;
+use model::RunId;
+use runtime::Explained;
 
 /// Sets a name (its first label) to a value.
 type Hands<'a> = Box<dyn Fn(&str, &str) + 'a>;
@@ -19,8 +20,8 @@ pub struct Subject<'a> {
     text_by_hand: Hands<'a>,
 }
 
-const RUN: Uuid = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001);
-const OTHER_RUN: Uuid = Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0002);
+const RUN: RunId = RunId(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+const OTHER_RUN: RunId = RunId(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0002));
 
 pub fn name(label: &str) -> RecordName {
     RecordName::new(&format!("{label}.example.test")).unwrap()
@@ -30,11 +31,11 @@ pub fn values(texts: &[&str]) -> Values {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-async fn plan(zone: &Zone, label: &str, texts: &[&str], run: Uuid) -> Planned {
+async fn plan(zone: &Zone, label: &str, texts: &[&str], run: RunId) -> Planned {
     zone.plan_change(&name(label), values(texts), 60, run).await.unwrap()
 }
 
-async fn set(zone: &Zone, label: &str, texts: &[&str], run: Uuid) -> Planned {
+async fn set(zone: &Zone, label: &str, texts: &[&str], run: RunId) -> Planned {
     let planned = plan(zone, label, texts, run).await;
     assert_eq!(zone.apply(&planned.change).await.unwrap(), Applied::Written);
     planned

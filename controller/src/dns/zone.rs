@@ -10,6 +10,8 @@ use super::DnsError;
 use super::provider::{Answer, DnsProvider, ServerAddress, ServerAnswer, Verdict};
 use super::record::{Change, Generation, Inverse, Observed, Planned, RecordName, Values, spell};
 use futures::future::{BoxFuture, join_all};
+use model::RunId;
+use model::control::CutoverOutput;
 use runtime::Backoff;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
@@ -17,7 +19,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::instrument;
-use uuid::Uuid;
 
 /// The bounds of every call.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +91,21 @@ pub struct Moved {
     pub verified_after_ms: u64,
 }
 
+impl Moved {
+    /// The step's output: what was, what is, and how long resolvers may still hold what was.
+    pub fn output(&self, planned: &Planned) -> CutoverOutput {
+        let texts = |values: &Values| values.iter().map(ToString::to_string).collect();
+        CutoverOutput {
+            before: texts(&planned.inverse.before.values),
+            after: texts(&planned.change.values),
+            generation: planned.change.generation.number,
+            verified_after_ms: self.verified_after_ms,
+            servers: self.answers.iter().map(|answer| answer.server.to_string()).collect(),
+            ttl_seconds: planned.inverse.before.ttl_seconds.unwrap_or(0).into(),
+        }
+    }
+}
+
 /// One zone, ready for changes. Cheap to clone.
 #[derive(Clone)]
 pub struct Zone {
@@ -134,7 +150,7 @@ impl Zone {
         name: &RecordName,
         values: Values,
         ttl_seconds: u32,
-        run: Uuid,
+        run: RunId,
     ) -> Result<Planned, DnsError> {
         super::record::check_values(name, &values)?;
         let seen = self.read(name).await?;
