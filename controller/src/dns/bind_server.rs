@@ -35,7 +35,12 @@ pub const QUICK: Bounds = Bounds {
 
 /// A key file in BIND's form.
 pub fn key_file(name: &str, secret: &str) -> String {
-    format!("key \"{name}\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{secret}\";\n}};\n")
+    key_file_of("hmac-sha256", name, secret)
+}
+
+/// The same with another algorithm.
+pub fn key_file_of(algorithm: &str, name: &str, secret: &str) -> String {
+    format!("key \"{name}\" {{\n\talgorithm {algorithm};\n\tsecret \"{secret}\";\n}};\n")
 }
 
 /// One `named`, stopped when dropped.
@@ -49,8 +54,9 @@ impl Bind {
     fn new(folder: &Path, port: u16, options: &str, zone: &str) -> Self {
         let directory = folder.display();
         let (key, reader) = (key_file("lifeboat", SECRET), key_file("reader", READER_SECRET));
+        let strong = key_file_of("hmac-sha512", "strong", SECRET);
         let conf = format!(
-            "{key}{reader}options {{ directory \"{directory}\"; pid-file none; lock-file none; \
+            "{key}{reader}{strong}options {{ directory \"{directory}\"; pid-file none; lock-file none; \
              session-keyfile \"{directory}/session.key\"; listen-on port {port} {{ 127.0.0.1; }}; \
              listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; notify-delay 0; serial-query-rate 1000; \
              allow-transfer {{ key lifeboat; }}; notify explicit; {options} }};\n\
@@ -128,7 +134,7 @@ impl Bed {
             &home,
             port,
             &format!("also-notify {{ 127.0.0.1 port {other}; }};"),
-            "type primary; file \"zone\"; allow-update { key lifeboat; };",
+            "type primary; file \"zone\"; allow-update { key lifeboat; key strong; };",
         );
         primary.start();
         fs::write(folder.path().join("key"), key_file("lifeboat", SECRET)).unwrap();

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use super::bind_server::{Bed, QUICK, READER_SECRET, SECRET, ZONE, key_file, spec, zone_at};
+use super::bind_server::{Bed, QUICK, READER_SECRET, SECRET, ZONE, key_file, key_file_of, spec, zone_at};
 use super::suite::{name, values};
 use super::*;
 use model::RunId;
@@ -42,6 +42,15 @@ async fn a_cut_over_is_answered_by_every_authoritative_server() {
     assert_eq!(bed.secondary().dig("old.example.test", "A"), "198.51.100.7");
     let text = format!("\"lifeboat gen=1 run={RUN}\"");
     assert_eq!(bed.secondary().dig("_lifeboat.old.example.test", "TXT"), text);
+}
+
+#[tokio::test]
+async fn a_key_of_hmac_sha512_signs_as_well_as_one_of_hmac_sha256() {
+    let bed = Bed::one();
+    let zone = zone_at(&[bed.primary.port], &key_file_of("hmac-sha512", "strong", SECRET));
+    let planned = plan(&zone, "198.51.100.7", RUN).await;
+    assert_eq!(zone.apply(&planned.change).await.unwrap(), Applied::Written);
+    assert_eq!(bed.primary.dig("old.example.test", "A"), "198.51.100.7");
 }
 
 #[tokio::test]

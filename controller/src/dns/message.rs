@@ -11,6 +11,20 @@ use std::net::IpAddr;
 /// The record types that are values of a name.
 pub const KINDS: [RecordType; 3] = [RecordType::A, RecordType::AAAA, RecordType::CNAME];
 
+/// What a name is asked for before an alias replaces its addresses. `ANY` alone would do on most
+/// servers, but some answer it with one record set only (RFC 8482).
+pub const OTHER_KINDS: [RecordType; 9] = [
+    RecordType::ANY,
+    RecordType::MX,
+    RecordType::TXT,
+    RecordType::NS,
+    RecordType::CAA,
+    RecordType::SRV,
+    RecordType::HTTPS,
+    RecordType::SSHFP,
+    RecordType::TLSA,
+];
+
 /// Most of a foreign text that an error repeats, in characters.
 const MAX_FOREIGN_CHARS: usize = 100;
 
@@ -80,6 +94,16 @@ fn datas(values: &Values) -> Result<Vec<RData>, DnsError> {
 
 fn generation_data(generation: Generation) -> RData {
     RData::TXT(TXT::new(vec![generation.to_text()]))
+}
+
+/// A record of this name in the answer that cannot stand beside an alias. DNSSEC's own records can.
+pub fn other_kind(name: &RecordName, answer: &Message) -> Result<Option<RecordType>, DnsError> {
+    let owner = dns_name(name)?;
+    let stands = |kind: &RecordType| {
+        !KINDS.contains(kind) && !matches!(kind, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3)
+    };
+    let mut kinds = answer.answers.iter().filter(|r| r.name == owner).map(|r| r.record_type());
+    Ok(kinds.find(stands))
 }
 
 /// Gathers the answers about one name.

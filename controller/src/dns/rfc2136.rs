@@ -12,13 +12,18 @@
 //! it cannot see is someone who changes the values to B and back to A with other tools, which leave
 //! the text alone; that someone restored what we had expected.
 //!
+//! One hole of RFC 2136 needs care: a CNAME that is added where other record types stand is ignored
+//! without an error (section 3.4.2.2), so replacing addresses by an alias beside, say, an MX record
+//! would remove the addresses and add nothing: an empty answer. No prerequisite can say "no other
+//! type", so before such a write the name is asked for other types, and refused if it has one.
+//!
 //! Reads are not signed: secondaries need not know the key, and a forged read can only make the
 //! condition fail. The answer to an update must be signed, else its outcome counts as unknown.
 
 use super::DnsError;
 use super::message::{self, KINDS};
 use super::provider::{Answer, DnsProvider, ServerAddress, Verdict};
-use super::record::{Change, RecordName};
+use super::record::{Change, RecordName, Value, Values, spell};
 use super::tsig_key::TsigKey;
 use super::wire;
 use futures::future::BoxFuture;
@@ -56,13 +61,42 @@ impl Rfc2136 {
     }
 
     async fn ask(&self, server: ServerAddress, name: &RecordName) -> Result<Answer, DnsError> {
-        let first_id: u16 = rand::random();
         let text_name = name.generation_name()?;
         let mut questions: Vec<(&RecordName, RecordType)> = KINDS.map(|kind| (name, kind)).to_vec();
         questions.push((&text_name, RecordType::TXT));
         questions.push((&self.zone, RecordType::SOA));
+        let mut read = message::Reading::default();
+        for ((owner, kind), answer) in questions.iter().zip(self.answers(server, &questions).await?) {
+            read.take(owner, *kind, &answer)?;
+        }
+        Ok(read.answer())
+    }
+
+    /// Refuses an alias in the place of addresses when the name has records of other types.
+    async fn must_be_free_for_alias(&self, change: &Change) -> Result<(), DnsError> {
+        let alias = |values: &Values| values.iter().any(|value| matches!(value, Value::Alias(_)));
+        if !alias(&change.values) || alias(&change.expected.values) {
+            return Ok(());
+        }
+        let questions = message::OTHER_KINDS.map(|kind| (&change.name, kind));
+        for answer in self.answers(self.servers[0], &questions).await? {
+            if let Some(kind) = message::other_kind(&change.name, &answer)? {
+                let values = format!("{} beside its {kind} record", spell(&change.values));
+                return Err(DnsError::BadValues { name: change.name.clone(), values });
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks one server several questions at once; gives its authoritative answers in their order.
+    async fn answers(
+        &self,
+        server: ServerAddress,
+        questions: &[(&RecordName, RecordType)],
+    ) -> Result<Vec<Message>, DnsError> {
+        let first_id: u16 = rand::random();
         let mut requests = Vec::with_capacity(questions.len());
-        for (id, (owner, kind)) in (0u16..).zip(&questions) {
+        for (id, (owner, kind)) in (0u16..).zip(questions) {
             let query = message::query(first_id.wrapping_add(id), owner, *kind)?;
             requests.push(encode(&query, server, READ)?);
         }
@@ -77,13 +111,13 @@ impl Rfc2136 {
             let slot = messages.get_mut(usize::from(answer.metadata.id.wrapping_sub(first_id)));
             *slot.ok_or_else(|| bad_answer(server, READ, "an id that was not asked"))? = Some(answer);
         }
-        let mut read = message::Reading::default();
-        for ((owner, kind), answer) in questions.into_iter().zip(messages) {
+        let mut ordered = Vec::with_capacity(questions.len());
+        for answer in messages {
             let answer = answer.ok_or_else(|| bad_answer(server, READ, "an id answered twice"))?;
             self.must_be_authoritative(server, &answer)?;
-            read.take(owner, kind, &answer)?;
+            ordered.push(answer);
         }
-        Ok(read.answer())
+        Ok(ordered)
     }
 
     fn must_be_authoritative(&self, server: ServerAddress, answer: &Message) -> Result<(), DnsError> {
@@ -98,6 +132,7 @@ impl Rfc2136 {
     }
 
     async fn update(&self, change: &Change) -> Result<Verdict, DnsError> {
+        self.must_be_free_for_alias(change).await?;
         let server = self.servers[0];
         let now = (self.unix_seconds)();
         let mut update = message::update(rand::random(), &self.zone, change)?;

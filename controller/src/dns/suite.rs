@@ -66,6 +66,14 @@ async fn an_address_becomes_an_alias_and_an_address_again(on: &Subject<'_>) {
     assert_eq!(on.zone.read(&name("old")).await.unwrap().values, values(&["192.0.2.9"]));
 }
 
+async fn an_alias_beside_records_of_another_type_is_refused_and_the_addresses_stay(on: &Subject<'_>) {
+    (on.text_by_hand)("old", "hello");
+    let planned = plan(&on.zone, "old", &["web.eu.example.net"], RUN).await;
+    let refused = on.zone.apply(&planned.change).await.unwrap_err();
+    assert!(matches!(refused, DnsError::BadValues { .. }), "{refused}");
+    assert_eq!(on.zone.read(&name("old")).await.unwrap(), planned.inverse.before);
+}
+
 async fn an_undo_puts_back_what_was_there_under_a_higher_generation(on: &Subject<'_>) {
     let planned = set(&on.zone, "old", &["198.51.100.7"], RUN).await;
     for _ in 0..2 {
@@ -209,6 +217,7 @@ mod rfc2136_on_bind {
         a_new_name_is_set_and_read_back,
         a_change_moves_values_and_generation_together,
         an_address_becomes_an_alias_and_an_address_again,
+        an_alias_beside_records_of_another_type_is_refused_and_the_addresses_stay,
         an_undo_puts_back_what_was_there_under_a_higher_generation,
         an_undo_of_a_name_that_someone_changed_since_is_refused,
         an_undo_of_a_change_that_never_arrived_keeps_it_from_arriving,

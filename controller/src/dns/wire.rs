@@ -9,8 +9,8 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Most requests on one connection; a name needs five.
-const MAX_REQUESTS: usize = 8;
+/// Most requests on one connection; a name needs five, the types beside it nine.
+const MAX_REQUESTS: usize = 16;
 
 /// Sends all requests at once and gives their answers in whatever order they come. Answers are at
 /// most 64 KiB each, by their framing. No time-out: the caller drops the future.
