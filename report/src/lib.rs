@@ -1,1 +1,5 @@
-//! report
+//! A plan or a run for people and machines: diagnostics, the live tree of a run, its report. Pure: time
+//! and time zone are arguments, and nothing is coloured here.
+
+pub mod layout;
+pub mod units;
