@@ -9,6 +9,7 @@ pub mod app;
 pub mod bind;
 pub mod client;
 pub mod failure;
+pub mod link;
 pub mod otlp;
 pub mod polling;
 pub mod ports;
@@ -16,6 +17,7 @@ pub mod postgres;
 pub mod process;
 pub mod resolve;
 pub mod scratch;
+pub mod small_disk;
 pub mod webhook;
 
 pub use failure::Failure;
