@@ -98,16 +98,8 @@ impl Repository {
     }
 
     /// What a path names.
-    pub(crate) fn resolve(
-        &self,
-        index: &Index,
-        snapshot: &SnapshotInfo,
-        path: &str,
-    ) -> Result<Target> {
-        let none = || Error::NoSuchPath {
-            snapshot: snapshot.id.short(),
-            path: path.to_owned(),
-        };
+    pub(crate) fn resolve(&self, index: &Index, snapshot: &SnapshotInfo, path: &str) -> Result<Target> {
+        let none = || Error::NoSuchPath { snapshot: snapshot.id.short(), path: path.to_owned() };
         let mut target = Target::Root(snapshot.snapshot.tree);
         for part in path.split('/').filter(|part| !part.is_empty()) {
             let tree = match &target {
@@ -115,10 +107,7 @@ impl Repository {
                 Target::Node(node) => node.subtree.ok_or_else(none)?,
             };
             let nodes = self.read_tree(index, tree)?;
-            let node = nodes
-                .into_iter()
-                .find(|n| n.name == part.as_bytes())
-                .ok_or_else(none)?;
+            let node = nodes.into_iter().find(|n| n.name == part.as_bytes()).ok_or_else(none)?;
             target = Target::Node(Box::new(node));
         }
         Ok(target)
@@ -140,10 +129,7 @@ impl Repository {
             };
             let path = format!("{path}/{}", node.os_name().to_string_lossy());
             let goes_in = each(&path, &node)?;
-            if let Some(subtree) = node
-                .subtree
-                .filter(|_| goes_in && node.kind == NodeKind::Folder)
-            {
+            if let Some(subtree) = node.subtree.filter(|_| goes_in && node.kind == NodeKind::Folder) {
                 if stack.len() >= MAX_DEPTH {
                     return Err(Error::damaged(
                         format!("tree {subtree}"),

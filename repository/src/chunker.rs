@@ -34,10 +34,7 @@ impl Gear {
     pub(crate) fn derive(config: &Config, polynomial: Polynomial) -> Option<Box<Self>> {
         let mut key = polynomial.0.to_be_bytes().to_vec();
         key.extend_from_slice(config.id.as_bytes());
-        let mut gear = Box::new(Self {
-            table: [0; 256],
-            shifted: [0; 256],
-        });
+        let mut gear = Box::new(Self { table: [0; 256], shifted: [0; 256] });
         for byte in 0..=255_u8 {
             let mut mac = Hmac::<Sha256>::new_from_slice(&key).ok()?;
             mac.update(b"lifeboat gear 1");
@@ -80,13 +77,7 @@ pub(crate) struct Chunker<'g> {
 
 impl<'g> Chunker<'g> {
     pub(crate) fn new(gear: &'g Gear) -> Self {
-        Self {
-            gear,
-            buffer: Vec::new(),
-            start: 0,
-            end: 0,
-            ended: false,
-        }
+        Self { gear, buffer: Vec::new(), start: 0, end: 0, ended: false }
     }
 
     /// Forgets what is left of the last reader.
@@ -164,11 +155,7 @@ mod tests {
         let chunks = chunks(&gear, &bytes);
         assert_eq!(chunks.concat(), bytes);
         let (_, whole) = chunks.split_last().unwrap();
-        assert!(
-            whole
-                .iter()
-                .all(|c| (MIN_BYTES..=MAX_BYTES).contains(&c.len()))
-        );
+        assert!(whole.iter().all(|c| (MIN_BYTES..=MAX_BYTES).contains(&c.len())));
         assert!((10..=60).contains(&chunks.len()), "{}", chunks.len());
     }
 
@@ -186,12 +173,7 @@ mod tests {
     #[test]
     fn two_repositories_cut_differently() {
         let bytes = noise(10_000_000);
-        let sizes = |gear: &Gear| {
-            chunks(gear, &bytes)
-                .iter()
-                .map(Vec::len)
-                .collect::<Vec<_>>()
-        };
+        let sizes = |gear: &Gear| chunks(gear, &bytes).iter().map(Vec::len).collect::<Vec<_>>();
         assert_ne!(sizes(&gear()), sizes(&gear()));
     }
 

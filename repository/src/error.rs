@@ -154,9 +154,7 @@ pub enum Error {
         source: SourceError,
     },
     /// Files that could not be captured, when the policy is to fail.
-    #[error(
-        "{count} files could not be captured as they are, so no snapshot was written; first: {first}"
-    )]
+    #[error("{count} files could not be captured as they are, so no snapshot was written; first: {first}")]
     FilesFailed {
         /// How many.
         count: u64,
@@ -205,24 +203,15 @@ pub enum Error {
 }
 
 fn first(files: &[DamagedFile]) -> String {
-    files
-        .first()
-        .map(|f| format!("{} ({})", f.path, f.reason))
-        .unwrap_or_default()
+    files.first().map(|f| format!("{} ({})", f.path, f.reason)).unwrap_or_default()
 }
 
 impl Error {
     pub(crate) fn damaged(object: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::Damaged {
-            object: object.into(),
-            detail: detail.into(),
-        }
+        Self::Damaged { object: object.into(), detail: detail.into() }
     }
 
-    pub(crate) fn local(
-        op: &'static str,
-        path: impl Into<PathBuf>,
-    ) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn local(op: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Local { op, path, source }
     }
@@ -232,16 +221,10 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Storage(e) => e.class(),
-            Self::Damaged { .. } | Self::FilesDamaged { .. } | Self::SelfCheck { .. } => {
-                Class::Integrity
-            }
-            Self::Locked { .. } | Self::LockLost { .. } | Self::SourceRead { .. } => {
-                Class::Transient
-            }
+            Self::Damaged { .. } | Self::FilesDamaged { .. } | Self::SelfCheck { .. } => Class::Integrity,
+            Self::Locked { .. } | Self::LockLost { .. } | Self::SourceRead { .. } => Class::Transient,
             Self::Cancelled => Class::Cancelled,
-            Self::Local { source, .. } if source.kind() == io::ErrorKind::Interrupted => {
-                Class::Transient
-            }
+            Self::Local { source, .. } if source.kind() == io::ErrorKind::Interrupted => Class::Transient,
             Self::Location { .. }
             | Self::NotARepository { .. }
             | Self::AlreadyInitialised { .. }
@@ -304,9 +287,7 @@ impl Error {
                 "check the location, or create a repository with `lifeboat repo init`"
             }
             Self::AlreadyInitialised { .. } => "use it as it is, or choose another location",
-            Self::Version { .. } => {
-                "run `restic migrate upgrade_repo_v2` on it, or create a new repository"
-            }
+            Self::Version { .. } => "run `restic migrate upgrade_repo_v2` on it, or create a new repository",
             Self::WrongPassword { .. } => {
                 "check the password reference of this repository; `restic key list` shows who made which key"
             }
@@ -327,9 +308,7 @@ impl Error {
             }
             Self::NoSuchSnapshot { .. } => "list the snapshots with `lifeboat repo snapshots`",
             Self::AmbiguousSnapshot { .. } => "give more digits of the id",
-            Self::NoSuchPath { .. } | Self::WrongKind { .. } => {
-                "list the snapshot with `lifeboat repo ls`"
-            }
+            Self::NoSuchPath { .. } | Self::WrongKind { .. } => "list the snapshot with `lifeboat repo ls`",
             Self::SourceRead { .. } | Self::SourceFailed { .. } => {
                 "see the source's own message, mend it, and run the backup again; earlier snapshots are untouched"
             }

@@ -44,17 +44,12 @@ impl Filter {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let id = (text != "latest").then(|| text.to_owned());
-        Self {
-            id,
-            ..Self::default()
-        }
+        Self { id, ..Self::default() }
     }
 
     fn covers(&self, info: &SnapshotInfo) -> bool {
         let snapshot = &info.snapshot;
-        self.host
-            .as_ref()
-            .is_none_or(|host| *host == snapshot.hostname)
+        self.host.as_ref().is_none_or(|host| *host == snapshot.hostname)
             && self.tags.iter().all(|tag| snapshot.has_tag(tag))
             && self.not_after.is_none_or(|time| snapshot.time <= time)
             && (self.incomplete || self.id.is_some() || !snapshot.is_incomplete())
@@ -70,8 +65,7 @@ impl std::fmt::Display for Filter {
         if !self.tags.is_empty() {
             write!(f, " with tags {}", self.tags.join(", "))?;
         }
-        self.not_after
-            .map_or(Ok(()), |time| write!(f, " not after {time}"))
+        self.not_after.map_or(Ok(()), |time| write!(f, " not after {time}"))
     }
 }
 
@@ -86,10 +80,7 @@ impl Repository {
             match self.read_snapshot(&listed) {
                 Ok(info) => all.push(info),
                 // Forgotten between the listing and the reading.
-                Err(Error::Storage(StorageError {
-                    problem: Problem::Missing,
-                    ..
-                })) => {}
+                Err(Error::Storage(StorageError { problem: Problem::Missing, .. })) => {}
                 Err(e) => return Err(e),
             }
         }
@@ -103,34 +94,22 @@ impl Repository {
     /// # Errors
     /// [`Error::NoSuchSnapshot`], [`Error::AmbiguousSnapshot`], or what reading failed with.
     pub fn find(&self, filter: &Filter) -> Result<SnapshotInfo> {
-        let none = || Error::NoSuchSnapshot {
-            wanted: filter.to_string(),
-        };
+        let none = || Error::NoSuchSnapshot { wanted: filter.to_string() };
         if let Some(prefix) = &filter.id {
             // Damage to one snapshot must not hide another that is named by its id.
-            let fits = |listed: &Listed| {
-                !prefix.is_empty() && listed.id.to_string().starts_with(prefix.as_str())
-            };
-            let found: Vec<Listed> = listing(self.storage(), Kind::Snapshot)?
-                .into_iter()
-                .filter(fits)
-                .collect();
+            let fits =
+                |listed: &Listed| !prefix.is_empty() && listed.id.to_string().starts_with(prefix.as_str());
+            let found: Vec<Listed> =
+                listing(self.storage(), Kind::Snapshot)?.into_iter().filter(fits).collect();
             return match found.as_slice() {
                 [] => Err(none()),
-                [one] => Some(self.read_snapshot(one)?)
-                    .filter(|info| filter.covers(info))
-                    .ok_or_else(none),
-                many => Err(Error::AmbiguousSnapshot {
-                    prefix: prefix.clone(),
-                    count: many.len(),
-                }),
+                [one] => Some(self.read_snapshot(one)?).filter(|info| filter.covers(info)).ok_or_else(none),
+                many => Err(Error::AmbiguousSnapshot { prefix: prefix.clone(), count: many.len() }),
             };
         }
         let mut all = self.snapshots()?;
         newest_first(&mut all);
-        all.into_iter()
-            .find(|info| filter.covers(info))
-            .ok_or_else(none)
+        all.into_iter().find(|info| filter.covers(info)).ok_or_else(none)
     }
 
     pub(crate) fn read_snapshot(&self, listed: &Listed) -> Result<SnapshotInfo> {
@@ -142,16 +121,9 @@ impl Repository {
             MAX_SNAPSHOT_JSON_BYTES,
         )?;
         let snapshot = serde_json::from_slice(&json).map_err(|e| {
-            Error::damaged(
-                Object::Named(Kind::Snapshot, listed.id).to_string(),
-                e.to_string(),
-            )
+            Error::damaged(Object::Named(Kind::Snapshot, listed.id).to_string(), e.to_string())
         })?;
-        Ok(SnapshotInfo {
-            id: listed.id,
-            snapshot,
-            written: listed.written,
-        })
+        Ok(SnapshotInfo { id: listed.id, snapshot, written: listed.written })
     }
 }
 

@@ -8,18 +8,12 @@ const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// This host's name.
 pub(crate) fn hostname() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// The effective user and group of this process.
 pub(crate) fn ids() -> (u32, u32) {
-    (
-        rustix::process::geteuid().as_raw(),
-        rustix::process::getegid().as_raw(),
-    )
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
 }
 
 /// Whether this process may give files away and make devices.
@@ -30,9 +24,7 @@ pub(crate) fn is_root() -> bool {
 /// The user's name of this process, or its number.
 pub(crate) fn username() -> String {
     let (uid, _) = ids();
-    Names::load()
-        .user(uid)
-        .map_or_else(|| uid.to_string(), str::to_owned)
+    Names::load().user(uid).map_or_else(|| uid.to_string(), str::to_owned)
 }
 
 /// Names of users and groups, from the host's own files.
@@ -44,10 +36,7 @@ pub(crate) struct Names {
 
 impl Names {
     pub(crate) fn load() -> Self {
-        Self {
-            users: read("/etc/passwd"),
-            groups: read("/etc/group"),
-        }
+        Self { users: read("/etc/passwd"), groups: read("/etc/group") }
     }
 
     pub(crate) fn user(&self, uid: u32) -> Option<&str> {
@@ -67,9 +56,7 @@ fn read(path: &str) -> HashMap<u32, String> {
     let mut names = HashMap::new();
     for line in fs::read_to_string(path).unwrap_or_default().lines() {
         let mut fields = line.split(':');
-        if let (Some(name), Some(number)) =
-            (fields.next(), fields.nth(1).and_then(|n| n.parse().ok()))
-        {
+        if let (Some(name), Some(number)) = (fields.next(), fields.nth(1).and_then(|n| n.parse().ok())) {
             names.entry(number).or_insert_with(|| name.to_owned());
         }
     }

@@ -26,14 +26,8 @@ pub(crate) struct Place {
 impl Place {
     /// How many bytes the blob has when opened.
     pub(crate) fn plain_bytes(&self, kind: BlobKind, id: Id) -> u64 {
-        Entry {
-            kind,
-            id,
-            offset: self.offset,
-            length: self.length,
-            plain_length: self.plain_length,
-        }
-        .plain_bytes()
+        Entry { kind, id, offset: self.offset, length: self.length, plain_length: self.plain_length }
+            .plain_bytes()
     }
 }
 
@@ -67,12 +61,8 @@ impl Index {
         };
         self.by_id.insert(pack_id, number);
         for e in &entries {
-            let place = Place {
-                pack: number,
-                offset: e.offset,
-                length: e.length,
-                plain_length: e.plain_length,
-            };
+            let place =
+                Place { pack: number, offset: e.offset, length: e.length, plain_length: e.plain_length };
             self.blobs.entry((e.kind, e.id)).or_insert(place);
         }
         let size = pack::size_of(&entries);

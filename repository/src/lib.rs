@@ -1,6 +1,7 @@
 //! Backup repositories in the restic format, version 2.
 mod browse;
 pub mod capture;
+pub mod check;
 mod chunker;
 mod error;
 mod find;
@@ -12,6 +13,7 @@ mod index;
 mod lock;
 mod monitor;
 mod password;
+mod rebuild;
 mod repository;
 pub mod restore;
 pub mod retention;
@@ -20,6 +22,7 @@ mod sync;
 mod write;
 
 pub use capture::{BackupMeta, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
+pub use check::{CheckOptions, CheckReport, Damage};
 pub use error::{Class, Error, Result, SourceError};
 pub use find::{Filter, SnapshotInfo};
 pub use format::keyfile::KdfParams;
@@ -29,5 +32,7 @@ pub use id::Id;
 pub use lock::LockTimes;
 pub use monitor::{Monitor, Progress};
 pub use password::Password;
+pub use rebuild::RebuildSummary;
 pub use repository::{InitOptions, Repository};
+pub use restore::{RestoreOptions, RestoreSummary};
 pub use storage::{Location, Storage, StorageOptions};

@@ -107,30 +107,22 @@ impl LockGuard {
             stopped: Condvar::new(),
         });
         // From here on dropping the guard removes the lock.
-        let mut guard = Self {
-            held,
-            refresher: None,
-        };
+        let mut guard = Self { held, refresher: None };
         std::thread::sleep(times.settle);
         look_for_others(repo, mode, Some(id))?;
         let held = Arc::clone(&guard.held);
-        let thread = std::thread::Builder::new()
-            .name("repository-lock".to_owned())
-            .spawn(move || held.keep());
-        guard.refresher =
-            Some(thread.map_err(Error::local("starting a thread for", "the repository lock"))?);
+        let thread =
+            std::thread::Builder::new().name("repository-lock".to_owned()).spawn(move || held.keep());
+        guard.refresher = Some(thread.map_err(Error::local("starting a thread for", "the repository lock"))?);
         Ok(guard)
     }
 
     /// An error once the lock went unrefreshed for so long that others may soon ignore it.
     pub(crate) fn still_held(&self) -> Result<()> {
-        let age = Duration::from_millis(
-            now_ms().saturating_sub(self.held.refreshed_ms.load(Ordering::Acquire)),
-        );
+        let age =
+            Duration::from_millis(now_ms().saturating_sub(self.held.refreshed_ms.load(Ordering::Acquire)));
         if age >= self.held.times.give_up {
-            return Err(Error::LockLost {
-                minutes: age.as_secs() / 60,
-            });
+            return Err(Error::LockLost { minutes: age.as_secs() / 60 });
         }
         Ok(())
     }
@@ -184,10 +176,7 @@ impl Held {
         let new = write(
             &*self.storage,
             &self.cipher,
-            &LockFile {
-                time: Timestamp::now(),
-                ..self.template.clone()
-            },
+            &LockFile { time: Timestamp::now(), ..self.template.clone() },
         )?;
         let old = std::mem::replace(&mut *current, new);
         self.refreshed_ms.store(begun, Ordering::Release);
@@ -226,10 +215,7 @@ fn look_for_others(repo: &Repository, mode: Mode, own: Option<Id>) -> Result<()>
         }
         if lock.exclusive || mode == Mode::Exclusive {
             let holder = format!("{}@{} (process {})", lock.username, lock.hostname, lock.pid);
-            return Err(Error::Locked {
-                holder,
-                since: lock.time.to_string(),
-            });
+            return Err(Error::Locked { holder, since: lock.time.to_string() });
         }
     }
     Ok(())
@@ -237,24 +223,14 @@ fn look_for_others(repo: &Repository, mode: Mode, own: Option<Id>) -> Result<()>
 
 /// A lock, `None` when it is gone, or so old that its content does not matter.
 fn read(repo: &Repository, listed: &Listed) -> Result<Option<LockFile>> {
-    let read = repo
-        .read_unpacked(
-            Kind::Lock,
-            listed.id,
-            listed.size,
-            MAX_LOCK_BYTES,
-            64 * 1024,
-        )
-        .and_then(|json| {
+    let read =
+        repo.read_unpacked(Kind::Lock, listed.id, listed.size, MAX_LOCK_BYTES, 64 * 1024).and_then(|json| {
             let object = Object::Named(Kind::Lock, listed.id).to_string();
             serde_json::from_slice(&json).map_err(|e| Error::damaged(object, e.to_string()))
         });
     match read {
         Ok(lock) => Ok(Some(lock)),
-        Err(Error::Storage(StorageError {
-            problem: Problem::Missing,
-            ..
-        })) => Ok(None),
+        Err(Error::Storage(StorageError { problem: Problem::Missing, .. })) => Ok(None),
         // Not readable, so perhaps exclusive: honoured until it is stale.
         Err(Error::Damaged { .. })
             if written_age(listed).is_some_and(|age| age > repo.lock_times().stale) =>
@@ -273,8 +249,5 @@ fn written_age(listed: &Listed) -> Option<Duration> {
 fn is_stale(lock: &LockFile, listed: &Listed, times: LockTimes) -> bool {
     let said = Duration::try_from(Timestamp::now().duration_since(lock.time)).ok();
     let ages = [said, written_age(listed)];
-    ages.iter()
-        .flatten()
-        .min()
-        .is_some_and(|age| *age > times.stale)
+    ages.iter().flatten().min().is_some_and(|age| *age > times.stale)
 }

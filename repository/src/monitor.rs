@@ -56,11 +56,7 @@ impl Monitor {
     }
 
     pub(crate) fn proceed(&self) -> Result<()> {
-        if self.is_cancelled() {
-            Err(Error::Cancelled)
-        } else {
-            Ok(())
-        }
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     pub(crate) fn add_done(&self, bytes: u64) {

@@ -61,14 +61,8 @@ impl Repository {
     ///
     /// # Errors
     /// [`Error::AlreadyInitialised`], or when the storage fails.
-    pub fn init(
-        storage: Arc<dyn Storage>,
-        password: &Password,
-        options: InitOptions,
-    ) -> Result<Self> {
-        let exists = || Error::AlreadyInitialised {
-            location: storage.describe(),
-        };
+    pub fn init(storage: Arc<dyn Storage>, password: &Password, options: InitOptions) -> Result<Self> {
+        let exists = || Error::AlreadyInitialised { location: storage.describe() };
         if storage.stat(Object::Config)?.is_some() {
             return Err(exists());
         }
@@ -88,10 +82,7 @@ impl Repository {
             .and_then(|json| cipher.seal(&json))
             .map_err(|_| Error::Internal("the config cannot be encoded"))?;
         match storage.put(Object::Config, &sealed) {
-            Err(StorageError {
-                problem: Problem::Exists,
-                ..
-            }) => return Err(exists()),
+            Err(StorageError { problem: Problem::Exists, .. }) => return Err(exists()),
             other => other?,
         }
         Self::with_config(storage, cipher, config)
@@ -104,9 +95,7 @@ impl Repository {
     /// is not what was written, [`Error::Version`], or when the storage fails.
     pub fn open(storage: Arc<dyn Storage>, password: &Password) -> Result<Self> {
         let Some(size) = storage.stat(Object::Config)? else {
-            return Err(Error::NotARepository {
-                location: storage.describe(),
-            });
+            return Err(Error::NotARepository { location: storage.describe() });
         };
         let master = find_key(&*storage, password)?;
         let cipher = Cipher::new(&master);
@@ -115,19 +104,14 @@ impl Repository {
         let json = cipher.open(&sealed).map_err(damaged)?;
         let config = Config::decode(&json).map_err(damaged)?;
         if config.version != VERSION {
-            return Err(Error::Version {
-                version: config.version,
-            });
+            return Err(Error::Version { version: config.version });
         }
         Self::with_config(storage, cipher, config)
     }
 
     fn with_config(storage: Arc<dyn Storage>, cipher: Cipher, config: Config) -> Result<Self> {
-        let polynomial = config
-            .polynomial()
-            .map_err(|e| Error::damaged("config", e.to_string()))?;
-        let gear =
-            Gear::derive(&config, polynomial).ok_or(Error::Internal("the chunker has no key"))?;
+        let polynomial = config.polynomial().map_err(|e| Error::damaged("config", e.to_string()))?;
+        let gear = Gear::derive(&config, polynomial).ok_or(Error::Internal("the chunker has no key"))?;
         Ok(Self {
             storage,
             cipher,
@@ -187,28 +171,18 @@ impl Repository {
 
     /// The lock of an operation that only reads.
     pub(crate) fn read_lock(&self) -> Result<Option<LockGuard>> {
-        if self.without_locks {
-            Ok(None)
-        } else {
-            LockGuard::acquire(self, Mode::Shared).map(Some)
-        }
+        if self.without_locks { Ok(None) } else { LockGuard::acquire(self, Mode::Shared).map(Some) }
     }
 
     /// The index as it is now. Call it after the snapshot is known: a snapshot's index is written before it.
     pub(crate) fn index(&self) -> Result<Arc<Index>> {
-        let files: Vec<Id> = listing(self.storage(), Kind::Index)?
-            .iter()
-            .map(|f| f.id)
-            .collect();
+        let files: Vec<Id> = listing(self.storage(), Kind::Index)?.iter().map(|f| f.id).collect();
         if let Some(cached) = locked(&self.index).as_ref().filter(|c| c.files == files) {
             return Ok(Arc::clone(&cached.index));
         }
         let (files, index) = index::load(self)?;
         let index = Arc::new(index);
-        *locked(&self.index) = Some(CachedIndex {
-            files,
-            index: Arc::clone(&index),
-        });
+        *locked(&self.index) = Some(CachedIndex { files, index: Arc::clone(&index) });
         Ok(index)
     }
 
@@ -224,10 +198,7 @@ impl Repository {
         let object = Object::Named(kind, id);
         let sealed = read_whole(self.storage(), object, size, limit)?;
         if Id::of(&sealed) != id {
-            return Err(Error::damaged(
-                object.to_string(),
-                "its content is not what its name says",
-            ));
+            return Err(Error::damaged(object.to_string(), "its content is not what its name says"));
         }
         unpacked::decode(&self.cipher, &sealed, json_limit)
             .map_err(|e| Error::damaged(object.to_string(), e.to_string()))
@@ -235,8 +206,8 @@ impl Repository {
 
     /// Seals JSON and stores it under its name.
     pub(crate) fn write_unpacked(&self, kind: Kind, json: &[u8]) -> Result<Id> {
-        let sealed = unpacked::encode(&self.cipher, json)
-            .map_err(|_| Error::Internal("a file cannot be encoded"))?;
+        let sealed =
+            unpacked::encode(&self.cipher, json).map_err(|_| Error::Internal("a file cannot be encoded"))?;
         // Read back before anybody relies on it: a flipped bit in memory would be sealed as good.
         match unpacked::decode(&self.cipher, &sealed, json.len()) {
             Ok(back) if back == json => {}
@@ -265,23 +236,15 @@ impl Repository {
     /// Some bytes of a pack; that they are not there is damage.
     pub(crate) fn read_pack(&self, pack: Id, offset: u64, length: usize) -> Result<Vec<u8>> {
         let object = Object::Named(Kind::Pack, pack);
-        self.storage
-            .read(object, offset, length)
-            .map_err(|e| match e.problem {
-                Problem::Missing => Error::damaged(object.to_string(), "it is missing"),
-                Problem::Short => Error::damaged(object.to_string(), "it is truncated"),
-                _ => e.into(),
-            })
+        self.storage.read(object, offset, length).map_err(|e| match e.problem {
+            Problem::Missing => Error::damaged(object.to_string(), "it is missing"),
+            Problem::Short => Error::damaged(object.to_string(), "it is truncated"),
+            _ => e.into(),
+        })
     }
 
     /// Opens a blob that was read from its place.
-    pub(crate) fn open_blob(
-        &self,
-        pack: Id,
-        place: Place,
-        id: Id,
-        sealed: &[u8],
-    ) -> Result<Vec<u8>> {
+    pub(crate) fn open_blob(&self, pack: Id, place: Place, id: Id, sealed: &[u8]) -> Result<Vec<u8>> {
         blob::open(&self.cipher, sealed, place.plain_length, id).map_err(|e| {
             Error::damaged(
                 Object::Named(Kind::Pack, pack).to_string(),
@@ -299,10 +262,7 @@ fn find_key(storage: &dyn Storage, password: &Password) -> Result<KeyBytes> {
         let object = Object::Named(Kind::Key, key.id);
         let bytes = read_whole(storage, object, key.size, MAX_KEY_BYTES)?;
         if Id::of(&bytes) != key.id {
-            damage = Some(Error::damaged(
-                object.to_string(),
-                "its content is not what its name says",
-            ));
+            damage = Some(Error::damaged(object.to_string(), "its content is not what its name says"));
             continue;
         }
         match keyfile::unwrap(&bytes, password) {
@@ -312,7 +272,5 @@ fn find_key(storage: &dyn Storage, password: &Password) -> Result<KeyBytes> {
         }
     }
     // A damaged key may be the one that the password opens, so that comes first.
-    Err(damage.unwrap_or(Error::WrongPassword {
-        tried: keys.len().min(MAX_KEYS_TRIED),
-    }))
+    Err(damage.unwrap_or(Error::WrongPassword { tried: keys.len().min(MAX_KEYS_TRIED) }))
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use repository::storage::{Kind, Object, Problem};
 use repository::{
-    Class, Filter, Id, InitOptions, KdfParams, Location, Monitor, Repository, Storage,
-    StorageOptions, storage,
+    Class, Filter, Id, InitOptions, KdfParams, Location, Monitor, Repository, Storage, StorageOptions,
+    storage,
 };
 use support::moto::Moto;
 
@@ -20,11 +20,7 @@ fn pack(name: &str) -> Object {
 
 fn listed(storage: &dyn Storage, kind: Kind) -> BTreeMap<Id, u64> {
     let mut all = BTreeMap::new();
-    storage
-        .list(kind, &mut |one| {
-            assert!(all.insert(one.id, one.size).is_none())
-        })
-        .unwrap();
+    storage.list(kind, &mut |one| assert!(all.insert(one.id, one.size).is_none())).unwrap();
     all
 }
 
@@ -54,14 +50,9 @@ fn what_is_put_is_there(storage: &dyn Storage) {
 }
 
 fn nothing_is_replaced(storage: &dyn Storage) {
-    assert_eq!(
-        storage.put(pack("a"), b"other").unwrap_err().problem,
-        Problem::Exists
-    );
+    assert_eq!(storage.put(pack("a"), b"other").unwrap_err().problem, Problem::Exists);
     assert_eq!(storage.read(pack("a"), 0, 10).unwrap(), b"0123456789");
-    storage
-        .put(pack("a"), b"0123456789")
-        .expect("the same bytes again are fine");
+    storage.put(pack("a"), b"0123456789").expect("the same bytes again are fine");
 }
 
 fn reads_are_exact(storage: &dyn Storage) {
@@ -75,44 +66,23 @@ fn reads_are_exact(storage: &dyn Storage) {
             "{offset} {length}: {error}"
         );
     }
-    assert_eq!(
-        storage.read(pack("never"), 0, 1).unwrap_err().problem,
-        Problem::Missing
-    );
-    assert_eq!(
-        storage.read(pack("never"), 0, 0).unwrap_err().problem,
-        Problem::Missing
-    );
+    assert_eq!(storage.read(pack("never"), 0, 1).unwrap_err().problem, Problem::Missing);
+    assert_eq!(storage.read(pack("never"), 0, 0).unwrap_err().problem, Problem::Missing);
 }
 
 fn listings_are_complete(storage: &dyn Storage) {
     // More than one page of S3.
     let names: Vec<Id> = (0..1050_u32).map(|n| Id::of(&n.to_le_bytes())).collect();
     for (size, id) in names.iter().enumerate() {
-        storage
-            .put(Object::Named(Kind::Snapshot, *id), &vec![0; size % 7])
-            .unwrap();
+        storage.put(Object::Named(Kind::Snapshot, *id), &vec![0; size % 7]).unwrap();
     }
     let all = listed(storage, Kind::Snapshot);
-    assert_eq!(
-        all,
-        names
-            .iter()
-            .enumerate()
-            .map(|(size, id)| (*id, (size % 7) as u64))
-            .collect()
-    );
+    assert_eq!(all, names.iter().enumerate().map(|(size, id)| (*id, (size % 7) as u64)).collect());
     assert_eq!(listed(storage, Kind::Pack).len(), 1);
     assert_eq!(listed(storage, Kind::Index).len(), 0);
     let mut written = None;
-    storage
-        .list(Kind::Key, &mut |one| written = one.written)
-        .unwrap();
-    let distance = |time: SystemTime| {
-        SystemTime::now()
-            .duration_since(time)
-            .unwrap_or_else(|e| e.duration())
-    };
+    storage.list(Kind::Key, &mut |one| written = one.written).unwrap();
+    let distance = |time: SystemTime| SystemTime::now().duration_since(time).unwrap_or_else(|e| e.duration());
     assert!(distance(written.expect("a storage knows when")) < Duration::from_secs(120));
 }
 
@@ -131,21 +101,10 @@ fn of_many_writers_one_wins(storage: &Arc<dyn Storage>) {
         })
         .collect();
     let results: Vec<_> = writers.into_iter().map(|w| w.join().unwrap()).collect();
-    let winners: Vec<u8> = results
-        .iter()
-        .filter_map(|r| r.as_ref().ok().copied())
-        .collect();
+    let winners: Vec<u8> = results.iter().filter_map(|r| r.as_ref().ok().copied()).collect();
     assert_eq!(winners.len(), 1, "{results:?}");
-    assert!(
-        results
-            .iter()
-            .filter_map(|r| r.as_ref().err())
-            .all(|e| e.problem == Problem::Exists)
-    );
-    assert_eq!(
-        storage.read(pack("raced"), 0, 100_000).unwrap(),
-        [winners[0]; 100_000]
-    );
+    assert!(results.iter().filter_map(|r| r.as_ref().err()).all(|e| e.problem == Problem::Exists));
+    assert_eq!(storage.read(pack("raced"), 0, 100_000).unwrap(), [winners[0]; 100_000]);
 }
 
 #[test]
@@ -153,12 +112,7 @@ fn a_folder_keeps_the_contract() {
     let folder = tempfile::tempdir().unwrap();
     suite(&support::at(folder.path()));
     let leftovers = support::objects(folder.path(), &["data", "snapshots", "keys"]);
-    assert!(
-        leftovers
-            .iter()
-            .all(|p| !p.to_string_lossy().contains("-tmp-")),
-        "temporary files are left"
-    );
+    assert!(leftovers.iter().all(|p| !p.to_string_lossy().contains("-tmp-")), "temporary files are left");
 }
 
 #[test]
@@ -172,11 +126,7 @@ fn a_bucket_keeps_the_contract() {
 fn a_folder_that_cannot_be_listed_is_an_error_and_not_empty() {
     let folder = tempfile::tempdir().unwrap();
     let storage = support::at(folder.path());
-    assert!(
-        storage
-            .list(Kind::Snapshot, &mut |_| panic!("nothing is there"))
-            .is_err()
-    );
+    assert!(storage.list(Kind::Snapshot, &mut |_| panic!("nothing is there")).is_err());
 }
 
 #[test]
@@ -198,69 +148,38 @@ fn a_bucket_that_is_not_there_is_a_clear_error_and_not_empty() {
     )
     .unwrap();
     assert_eq!(
-        gone.list(Kind::Pack, &mut |_| panic!("nothing is there"))
-            .unwrap_err()
-            .problem,
+        gone.list(Kind::Pack, &mut |_| panic!("nothing is there")).unwrap_err().problem,
         Problem::Failed
     );
-    assert_eq!(
-        gone.put(Object::Config, b"x").unwrap_err().problem,
-        Problem::Failed
-    );
+    assert_eq!(gone.put(Object::Config, b"x").unwrap_err().problem, Problem::Failed);
 }
 
 #[test]
 fn a_backup_into_a_bucket_comes_back_and_restic_agrees() {
     let moto = Moto::start();
-    let init = InitOptions {
-        kdf: KdfParams::LIGHT,
-    };
+    let init = InitOptions { kdf: KdfParams::LIGHT };
     let repo = Repository::init(moto.storage("eu"), &support::password(), init)
         .unwrap()
         .with_lock_times(support::quick_locks());
     let bytes = [support::sql(30_000), support::noise(1, 20_000_000)].concat();
     let finish = || Ok::<(), std::io::Error>(());
-    repo.backup_stream(
-        &support::meta(),
-        "d",
-        &mut bytes.as_slice(),
-        finish,
-        &Monitor::new(),
-    )
-    .unwrap();
+    repo.backup_stream(&support::meta(), "d", &mut bytes.as_slice(), finish, &Monitor::new()).unwrap();
     let again = Repository::open(moto.storage("eu"), &support::password())
         .unwrap()
         .with_lock_times(support::quick_locks());
     let mut out = Vec::new();
-    again
-        .dump(
-            &again.find(&Filter::default()).unwrap(),
-            "d",
-            &mut out,
-            &Monitor::new(),
-        )
-        .unwrap();
+    again.dump(&again.find(&Filter::default()).unwrap(), "d", &mut out, &Monitor::new()).unwrap();
     assert!(out == bytes);
 
     let restic = |args: &[&str]| {
         let mut command = std::process::Command::new("restic");
-        command
-            .args([
-                "--no-cache",
-                "-r",
-                &format!("s3:{}/backups/eu", moto.endpoint()),
-            ])
-            .args(args);
+        command.args(["--no-cache", "-r", &format!("s3:{}/backups/eu", moto.endpoint())]).args(args);
         command
             .env("RESTIC_PASSWORD", support::PASSWORD)
             .env("AWS_ACCESS_KEY_ID", "k")
             .env("AWS_SECRET_ACCESS_KEY", "s");
         let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     };
     restic(&["check", "--read-data"]);
@@ -271,9 +190,7 @@ fn a_backup_into_a_bucket_comes_back_and_restic_agrees() {
 #[test]
 fn a_bucket_can_be_used_and_dropped_inside_another_runtime() {
     let moto = Moto::start();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let storage = moto.storage("x");
         storage.put(Object::Config, b"c").unwrap();

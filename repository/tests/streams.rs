@@ -23,16 +23,8 @@ fn a_stream_comes_back_by_our_reader_and_by_restic() {
         ..meta()
     };
     let monitor = Monitor::new();
-    let done = local
-        .repo
-        .backup_stream(
-            &meta,
-            "tutor.dump",
-            &mut bytes.as_slice(),
-            ended_well,
-            &monitor,
-        )
-        .unwrap();
+    let done =
+        local.repo.backup_stream(&meta, "tutor.dump", &mut bytes.as_slice(), ended_well, &monitor).unwrap();
     assert_eq!(done.bytes, (bytes.len() + 19) as u64);
     assert_eq!(monitor.progress().bytes_done, done.bytes);
     assert!(done.bytes_stored < done.bytes);
@@ -48,8 +40,7 @@ fn a_stream_comes_back_by_our_reader_and_by_restic() {
         "the node's size must be the sum of its blobs"
     );
 
-    let listed: serde_json::Value =
-        serde_json::from_slice(&local.restic(&["snapshots", "--json"])).unwrap();
+    let listed: serde_json::Value = serde_json::from_slice(&local.restic(&["snapshots", "--json"])).unwrap();
     assert_eq!(listed[0]["id"], done.snapshot.to_string());
     assert_eq!(listed[0]["hostname"], "db-1");
     assert_eq!(listed[0]["tags"][0], "lifeboat:job=nightly");
@@ -61,10 +52,8 @@ fn a_source_that_does_not_end_well_leaves_no_snapshot() {
     let local = Local::new();
     let bytes = noise(2, 3_000_000);
     let failed = || Err(io::Error::other("pg_dump exited with 1"));
-    let error = local
-        .repo
-        .backup_stream(&meta(), "d", &mut bytes.as_slice(), failed, &Monitor::new())
-        .unwrap_err();
+    let error =
+        local.repo.backup_stream(&meta(), "d", &mut bytes.as_slice(), failed, &Monitor::new()).unwrap_err();
     assert_eq!(error.code(), "LB3051");
     assert!(local.repo.snapshots().unwrap().is_empty());
     restic_agrees(&local.path());
@@ -76,10 +65,7 @@ impl Read for Breaks {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let length = buffer.len().min(self.0);
         if length == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::BrokenPipe,
-                "the server went away",
-            ));
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, "the server went away"));
         }
         self.0 -= length;
         buffer[..length].fill(b'x');
@@ -91,16 +77,8 @@ impl Read for Breaks {
 fn a_reader_that_breaks_leaves_no_snapshot_and_the_source_is_not_asked_to_finish() {
     let local = Local::new();
     let finish = || -> Result<(), io::Error> { panic!("must not be asked") };
-    let error = local
-        .repo
-        .backup_stream(
-            &meta(),
-            "d",
-            &mut Breaks(20_000_000),
-            finish,
-            &Monitor::new(),
-        )
-        .unwrap_err();
+    let error =
+        local.repo.backup_stream(&meta(), "d", &mut Breaks(20_000_000), finish, &Monitor::new()).unwrap_err();
     assert_eq!(error.code(), "LB3050", "{error}");
     assert!(local.repo.snapshots().unwrap().is_empty());
     restic_agrees(&local.path());
@@ -121,27 +99,12 @@ fn a_cancelled_backup_leaves_no_snapshot_and_what_was_stored_is_used_again() {
         }
     }
     let mut reader = CancelsAt(&bytes, 5_000_000, &monitor);
-    let error = local
-        .repo
-        .backup_stream(&meta(), "d", &mut reader, ended_well, &monitor)
-        .unwrap_err();
+    let error = local.repo.backup_stream(&meta(), "d", &mut reader, ended_well, &monitor).unwrap_err();
     assert!(matches!(error, Error::Cancelled), "{error}");
     assert!(local.repo.snapshots().unwrap().is_empty());
-    let again = local
-        .repo
-        .backup_stream(
-            &meta(),
-            "d",
-            &mut bytes.as_slice(),
-            ended_well,
-            &Monitor::new(),
-        )
-        .unwrap();
-    assert!(
-        again.bytes_stored < 110_000_000,
-        "{} bytes were sent again",
-        again.bytes_stored
-    );
+    let again =
+        local.repo.backup_stream(&meta(), "d", &mut bytes.as_slice(), ended_well, &Monitor::new()).unwrap();
+    assert!(again.bytes_stored < 110_000_000, "{} bytes were sent again", again.bytes_stored);
     assert!(local.dump("d") == bytes);
 }
 
@@ -150,56 +113,27 @@ fn the_same_stream_again_stores_nothing_new() {
     let local = Local::new();
     let bytes = noise(4, 5_000_000);
     let backup = || {
-        local
-            .repo
-            .backup_stream(
-                &meta(),
-                "d",
-                &mut bytes.as_slice(),
-                ended_well,
-                &Monitor::new(),
-            )
-            .unwrap()
+        local.repo.backup_stream(&meta(), "d", &mut bytes.as_slice(), ended_well, &Monitor::new()).unwrap()
     };
     backup();
-    assert!(
-        backup().bytes_stored < 1000,
-        "only the tree, which holds the time of the backup"
-    );
+    assert!(backup().bytes_stored < 1000, "only the tree, which holds the time of the backup");
 }
 
 #[test]
 fn several_streams_and_folders_make_one_snapshot() {
     let local = Local::new();
     let dump = sql(1000);
-    let done = local
-        .repo
-        .backup_streams(&meta(), &Monitor::new(), |snapshot| {
-            snapshot.stream("cluster/db/tutor.sql", &mut dump.as_slice())?;
-            snapshot.bytes("cluster/globals.sql", b"CREATE ROLE a;")?;
-            assert_eq!(
-                snapshot
-                    .bytes("cluster/globals.sql", b"again")
-                    .unwrap_err()
-                    .code(),
-                "LB3053"
-            );
-            assert_eq!(
-                snapshot
-                    .bytes("cluster/globals.sql/x", b"below a file")
-                    .unwrap_err()
-                    .code(),
-                "LB3053"
-            );
-            assert_eq!(snapshot.bytes("a/../b", b"").unwrap_err().code(), "LB3053");
-            snapshot.bytes("empty", b"").map(drop)
-        });
+    let done = local.repo.backup_streams(&meta(), &Monitor::new(), |snapshot| {
+        snapshot.stream("cluster/db/tutor.sql", &mut dump.as_slice())?;
+        snapshot.bytes("cluster/globals.sql", b"CREATE ROLE a;")?;
+        assert_eq!(snapshot.bytes("cluster/globals.sql", b"again").unwrap_err().code(), "LB3053");
+        assert_eq!(snapshot.bytes("cluster/globals.sql/x", b"below a file").unwrap_err().code(), "LB3053");
+        assert_eq!(snapshot.bytes("a/../b", b"").unwrap_err().code(), "LB3053");
+        snapshot.bytes("empty", b"").map(drop)
+    });
     assert_eq!(done.unwrap().folders, 2);
     restic_agrees(&local.path());
-    assert_eq!(
-        local.restic(&["dump", "latest", "/cluster/db/tutor.sql"]),
-        dump
-    );
+    assert_eq!(local.restic(&["dump", "latest", "/cluster/db/tutor.sql"]), dump);
     assert_eq!(local.dump("/cluster/globals.sql"), b"CREATE ROLE a;");
     assert_eq!(local.dump("empty"), b"");
     let mut seen = Vec::new();
@@ -210,14 +144,7 @@ fn several_streams_and_folders_make_one_snapshot() {
             Ok(())
         })
         .unwrap();
-    assert_eq!(
-        seen,
-        [
-            "/cluster/db",
-            "/cluster/db/tutor.sql",
-            "/cluster/globals.sql"
-        ]
-    );
+    assert_eq!(seen, ["/cluster/db", "/cluster/db/tutor.sql", "/cluster/globals.sql"]);
 }
 
 #[test]
@@ -240,45 +167,16 @@ fn snapshots_are_found_by_id_by_tag_by_host_and_by_time() {
     let b = make("b", "x", "2026-02-01T00:00:00Z");
     let c = make("a", "lifeboat:incomplete", "2026-03-01T00:00:00Z");
     let find = |filter: Filter| local.repo.find(&filter).map(|s| s.id);
+    assert_eq!(find(Filter::default()).unwrap(), b, "an incomplete one is never the newest");
+    assert_eq!(find(Filter { incomplete: true, ..Filter::default() }).unwrap(), c);
+    assert_eq!(find(Filter { host: Some("a".into()), ..Filter::default() }).unwrap(), a);
     assert_eq!(
-        find(Filter::default()).unwrap(),
-        b,
-        "an incomplete one is never the newest"
-    );
-    assert_eq!(
-        find(Filter {
-            incomplete: true,
-            ..Filter::default()
-        })
-        .unwrap(),
-        c
-    );
-    assert_eq!(
-        find(Filter {
-            host: Some("a".into()),
-            ..Filter::default()
-        })
-        .unwrap(),
-        a
-    );
-    assert_eq!(
-        find(Filter {
-            not_after: Some("2026-01-31T00:00:00Z".parse().unwrap()),
-            ..Filter::default()
-        })
-        .unwrap(),
+        find(Filter { not_after: Some("2026-01-31T00:00:00Z".parse().unwrap()), ..Filter::default() })
+            .unwrap(),
         a
     );
     assert_eq!(find(Filter::parse(&c.short())).unwrap(), c);
-    assert_eq!(
-        find(Filter {
-            tags: vec!["y".into()],
-            ..Filter::default()
-        })
-        .unwrap_err()
-        .code(),
-        "LB3040"
-    );
+    assert_eq!(find(Filter { tags: vec!["y".into()], ..Filter::default() }).unwrap_err().code(), "LB3040");
     assert_eq!(find(Filter::parse("zz")).unwrap_err().code(), "LB3040");
     assert_eq!(find(Filter::parse("")).unwrap_err().code(), "LB3040");
     local.repo.forget(&[b, Id::of(b"never there")]).unwrap();
@@ -289,16 +187,11 @@ fn snapshots_are_found_by_id_by_tag_by_host_and_by_time() {
 #[test]
 fn a_wrong_password_and_a_missing_repository_are_said_clearly() {
     let local = Local::new();
-    let wrong =
-        repository::Repository::open(support::at(&local.path()), &repository::Password::new("no"))
-            .unwrap_err();
-    assert_eq!(
-        (wrong.code(), wrong.class()),
-        ("LB3014", repository::Class::Permanent)
-    );
-    let nothing =
-        repository::Repository::open(support::at(&local.beside("nothing")), &support::password())
-            .unwrap_err();
+    let wrong = repository::Repository::open(support::at(&local.path()), &repository::Password::new("no"))
+        .unwrap_err();
+    assert_eq!((wrong.code(), wrong.class()), ("LB3014", repository::Class::Permanent));
+    let nothing = repository::Repository::open(support::at(&local.beside("nothing")), &support::password())
+        .unwrap_err();
     assert_eq!(nothing.code(), "LB3011");
     let again = repository::Repository::init(
         support::at(&local.path()),
@@ -324,23 +217,10 @@ fn we_write_into_a_repository_that_restic_made_and_read_what_restic_wrote() {
     let theirs = repo.find(&Filter::default()).unwrap();
     for (name, bytes) in [("text", &text), ("random", &random)] {
         let mut out = Vec::new();
-        repo.dump(
-            &theirs,
-            &format!("{}/{name}", data.display()),
-            &mut out,
-            &Monitor::new(),
-        )
-        .unwrap();
+        repo.dump(&theirs, &format!("{}/{name}", data.display()), &mut out, &Monitor::new()).unwrap();
         assert!(out == *bytes);
     }
-    repo.backup_stream(
-        &meta(),
-        "ours",
-        &mut text.as_slice(),
-        ended_well,
-        &Monitor::new(),
-    )
-    .unwrap();
+    repo.backup_stream(&meta(), "ours", &mut text.as_slice(), ended_well, &Monitor::new()).unwrap();
     restic_agrees(&path);
     assert!(support::restic_ok(&path, &["dump", "latest", "/ours"]) == text);
 }

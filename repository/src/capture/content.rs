@@ -79,8 +79,7 @@ impl Nodes {
             let ticket = writer.data(blob).map_err(ReadFailure::Session)?;
             monitor.add_done(length);
             self.on_their_way.push_back((at, ticket));
-            self.settle(writer, MAX_TICKETS)
-                .map_err(ReadFailure::Session)?;
+            self.settle(writer, MAX_TICKETS).map_err(ReadFailure::Session)?;
         }
         if let Some(node) = self.nodes.get_mut(at) {
             node.size = size;

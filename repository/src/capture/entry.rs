@@ -40,16 +40,11 @@ pub(super) fn kind_of(meta: &Metadata) -> NodeKind {
 }
 
 /// The node of a path, without the content of a file or a folder.
-pub(super) fn describe(
-    path: &Path,
-    name: &OsStr,
-    meta: &Metadata,
-    names: &Names,
-) -> io::Result<Node> {
+pub(super) fn describe(path: &Path, name: &OsStr, meta: &Metadata, names: &Names) -> io::Result<Node> {
     let kind = kind_of(meta);
+    // The access time is set to this too, as restic does: reading a tree changes it, and with it every tree.
     let mtime = clamp(meta.mtime(), meta.mtime_nsec());
     let mut node = Node::new(name.as_bytes(), kind, mode::from_unix(meta.mode()), mtime);
-    node.atime = clamp(meta.atime(), meta.atime_nsec());
     node.ctime = clamp(meta.ctime(), meta.ctime_nsec());
     (node.uid, node.gid) = (meta.uid(), meta.gid());
     node.user = names.user(node.uid).unwrap_or_default().to_owned();
@@ -80,8 +75,7 @@ fn set_target(node: &mut Node, target: &[u8]) {
         Err(_) => {
             for chunk in target.utf8_chunks() {
                 node.linktarget.push_str(chunk.valid());
-                node.linktarget
-                    .extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+                node.linktarget.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
             }
             node.linktarget_raw = Some(target.to_vec());
         }
@@ -98,15 +92,10 @@ fn xattrs(path: &Path) -> io::Result<Option<Vec<Xattr>>> {
     for name in names.take(MAX_XATTRS) {
         // The format holds names as text.
         let Some(text) = name.to_str() else {
-            return Err(io::Error::other(
-                "an extended attribute's name is not UTF-8",
-            ));
+            return Err(io::Error::other("an extended attribute's name is not UTF-8"));
         };
         if let Some(value) = xattr::get(path, &name)? {
-            all.push(Xattr {
-                name: text.to_owned(),
-                value,
-            });
+            all.push(Xattr { name: text.to_owned(), value });
         }
     }
     all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -116,12 +105,8 @@ fn xattrs(path: &Path) -> io::Result<Option<Vec<Xattr>>> {
 /// Opens a file to read it. Never follows a link that took its place, never blocks on a pipe.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let with = |flags: OFlags| {
-        OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.bits().cast_signed())
-            .open(path)
-    };
+    let with =
+        |flags: OFlags| OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     match with(flags | OFlags::NOATIME) {
         // Only the owner may leave the access time alone.
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => with(flags),
@@ -131,16 +116,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 /// Whether two looks at a file saw the same content, as far as the kernel can tell.
 pub(super) fn is_same(before: &Metadata, after: &Metadata) -> bool {
-    let seen = |m: &Metadata| {
-        (
-            m.dev(),
-            m.ino(),
-            m.size(),
-            m.mtime(),
-            m.mtime_nsec(),
-            m.ctime(),
-            m.ctime_nsec(),
-        )
-    };
+    let seen =
+        |m: &Metadata| (m.dev(), m.ino(), m.size(), m.mtime(), m.mtime_nsec(), m.ctime(), m.ctime_nsec());
     seen(before) == seen(after)
 }

@@ -21,38 +21,25 @@ impl Excludes {
             let trimmed = pattern.trim_end_matches('/');
             let (set, text) = match trimmed {
                 "" => {
-                    return Err(Error::Invalid(format!(
-                        "the exclude pattern {pattern:?} is empty"
-                    )));
+                    return Err(Error::Invalid(format!("the exclude pattern {pattern:?} is empty")));
                 }
                 name if !name.contains('/') => (&mut names, name.to_owned()),
                 path if path.starts_with('/') => (&mut paths, path.to_owned()),
                 path => (&mut paths, format!("**/{path}")),
             };
-            let glob = GlobBuilder::new(&text)
-                .literal_separator(true)
-                .backslash_escape(true)
-                .build();
+            let glob = GlobBuilder::new(&text).literal_separator(true).backslash_escape(true).build();
             set.add(glob.map_err(|e| {
-                Error::Invalid(format!(
-                    "the exclude pattern {pattern:?} is not understood: {e}"
-                ))
+                Error::Invalid(format!("the exclude pattern {pattern:?} is not understood: {e}"))
             })?);
         }
         let build = |set: GlobSetBuilder| {
-            set.build()
-                .map_err(|e| Error::Invalid(format!("the exclude patterns are too many: {e}")))
+            set.build().map_err(|e| Error::Invalid(format!("the exclude patterns are too many: {e}")))
         };
-        Ok(Self {
-            names: build(names)?,
-            paths: build(paths)?,
-        })
+        Ok(Self { names: build(names)?, paths: build(paths)? })
     }
 
     pub(super) fn covers(&self, path: &Path) -> bool {
-        path.file_name()
-            .is_some_and(|name| self.names.is_match(name))
-            || self.paths.is_match(path)
+        path.file_name().is_some_and(|name| self.names.is_match(name)) || self.paths.is_match(path)
     }
 }
 
@@ -63,13 +50,9 @@ mod tests {
 
     #[test]
     fn patterns_cover_names_anywhere_and_paths_where_they_say() {
-        let excludes = Excludes::compile(&[
-            "*.tmp".into(),
-            "/srv/cache".into(),
-            "build/out".into(),
-            ".git/".into(),
-        ])
-        .unwrap();
+        let excludes =
+            Excludes::compile(&["*.tmp".into(), "/srv/cache".into(), "build/out".into(), ".git/".into()])
+                .unwrap();
         for path in ["/a/b.tmp", "/srv/cache", "/x/build/out", "/r/.git"] {
             assert!(excludes.covers(Path::new(path)), "{path}");
         }

@@ -117,8 +117,7 @@ fn commit(
     written: Written,
     troubles: Troubles,
 ) -> Result<SnapshotSummary> {
-    let json =
-        gojson::encode(snapshot).map_err(|_| Error::Internal("a snapshot cannot be encoded"))?;
+    let json = gojson::encode(snapshot).map_err(|_| Error::Internal("a snapshot cannot be encoded"))?;
     lock.confirm()?;
     let id = repo.write_unpacked(Kind::Snapshot, &json)?;
     Ok(SnapshotSummary {

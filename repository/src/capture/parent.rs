@@ -15,16 +15,10 @@ use crate::repository::Repository;
 pub(super) type Known = HashMap<Vec<u8>, Node>;
 
 /// The newest snapshot of this host with these paths.
-pub(super) fn choose(
-    repo: &Repository,
-    hostname: &str,
-    paths: &[String],
-) -> Result<Option<SnapshotInfo>> {
+pub(super) fn choose(repo: &Repository, hostname: &str, paths: &[String]) -> Result<Option<SnapshotInfo>> {
     let mut all = repo.snapshots()?;
     newest_first(&mut all);
-    Ok(all
-        .into_iter()
-        .find(|s| s.snapshot.hostname == hostname && s.snapshot.paths == paths))
+    Ok(all.into_iter().find(|s| s.snapshot.hostname == hostname && s.snapshot.paths == paths))
 }
 
 /// The nodes of one of its trees. A parent only saves work, so one that is damaged is not used.
@@ -32,30 +26,18 @@ pub(super) fn nodes(repo: &Repository, index: &Index, tree_id: Option<Id>) -> Kn
     let Some(id) = tree_id else {
         return Known::new();
     };
-    let nodes = repo
-        .read_blob(index, BlobKind::Tree, id)
-        .ok()
-        .and_then(|bytes| tree::decode(&bytes).ok());
-    nodes
-        .unwrap_or_default()
-        .into_iter()
-        .map(|node| (node.name.clone(), node))
-        .collect()
+    let nodes = repo.read_blob(index, BlobKind::Tree, id).ok().and_then(|bytes| tree::decode(&bytes).ok());
+    nodes.unwrap_or_default().into_iter().map(|node| (node.name.clone(), node)).collect()
 }
 
 /// Whether a file is as the parent knows it, and all its blobs are there.
 pub(super) fn is_unchanged(now: &Node, then: &Node, index: &Index) -> bool {
     then.kind == NodeKind::File
-        && (now.size, now.inode, now.mtime, now.ctime)
-            == (then.size, then.inode, then.mtime, then.ctime)
+        && (now.size, now.inode, now.mtime, now.ctime) == (then.size, then.inode, then.mtime, then.ctime)
         && then.content.as_ref().is_some_and(|blobs| {
             let places: Option<u64> = blobs
                 .iter()
-                .map(|id| {
-                    index
-                        .find(BlobKind::Data, *id)
-                        .map(|p| p.plain_bytes(BlobKind::Data, *id))
-                })
+                .map(|id| index.find(BlobKind::Data, *id).map(|p| p.plain_bytes(BlobKind::Data, *id)))
                 .sum();
             places == Some(then.size)
         })

@@ -29,10 +29,7 @@ impl Plan {
     }
 
     fn add(&mut self, path: &Path) -> Result<()> {
-        let refuse = |reason| Error::BadName {
-            name: path.display().to_string(),
-            reason,
-        };
+        let refuse = |reason| Error::BadName { name: path.display().to_string(), reason };
         if !path.is_absolute() {
             return Err(refuse("it is not absolute"));
         }
@@ -40,9 +37,7 @@ impl Plan {
         for part in path.components() {
             match part {
                 Component::RootDir | Component::CurDir => {}
-                Component::Normal(name) if !at.whole => {
-                    at = at.children.entry(name.to_owned()).or_default()
-                }
+                Component::Normal(name) if !at.whole => at = at.children.entry(name.to_owned()).or_default(),
                 Component::Normal(_) => return Ok(()),
                 Component::ParentDir | Component::Prefix(_) => {
                     return Err(refuse("it has a part that is .."));
@@ -62,9 +57,7 @@ mod tests {
 
     #[test]
     fn a_path_inside_another_adds_nothing() {
-        let plan = |paths: &[&str]| {
-            Plan::of(&paths.iter().map(PathBuf::from).collect::<Vec<_>>()).unwrap()
-        };
+        let plan = |paths: &[&str]| Plan::of(&paths.iter().map(PathBuf::from).collect::<Vec<_>>()).unwrap();
         assert_eq!(plan(&["/a/b", "/a"]), plan(&["/a", "/a/b/c"]));
         assert_ne!(plan(&["/a/b", "/a/c"]), plan(&["/a"]));
         assert!(plan(&["/"]).whole);

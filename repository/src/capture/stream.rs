@@ -70,23 +70,14 @@ impl Repository {
             let root = builder.finish()?;
             Ok((root, paths, builder.counts))
         })?;
-        commit(
-            self,
-            &lock,
-            &describe(meta, root, paths),
-            counts,
-            written,
-            Troubles::default(),
-        )
+        commit(self, &lock, &describe(meta, root, paths), counts, written, Troubles::default())
     }
 }
 
 impl Error {
     /// For a source that did not end well: what `build` of [`Repository::backup_streams`] returns.
     pub fn source_failed(source: impl Into<SourceError>) -> Self {
-        Self::SourceFailed {
-            source: source.into(),
-        }
+        Self::SourceFailed { source: source.into() }
     }
 }
 
@@ -110,12 +101,7 @@ pub struct SnapshotBuilder<'w> {
 }
 
 impl<'w> SnapshotBuilder<'w> {
-    fn new(
-        repo: &'w Repository,
-        writer: &'w Writer<'w>,
-        monitor: &'w Monitor,
-        time: Timestamp,
-    ) -> Self {
+    fn new(repo: &'w Repository, writer: &'w Writer<'w>, monitor: &'w Monitor, time: Timestamp) -> Self {
         let mut template = Node::new("", NodeKind::File, FILE_PERMISSIONS, time);
         (template.uid, template.gid) = host::ids();
         let names = host::Names::load();
@@ -145,16 +131,10 @@ impl<'w> SnapshotBuilder<'w> {
         let mut nodes = Nodes::default();
         let read = nodes.push_read(node, reader, &mut self.chunker, self.writer, self.monitor);
         let size = read.map_err(|failure| match failure {
-            ReadFailure::Source(source) => Error::SourceRead {
-                name: path.to_owned(),
-                source,
-            },
+            ReadFailure::Source(source) => Error::SourceRead { name: path.to_owned(), source },
             ReadFailure::Session(e) => e,
         })?;
-        let node = nodes
-            .finish(self.writer)?
-            .pop()
-            .ok_or(Error::Internal("a stream without node"))?;
+        let node = nodes.finish(self.writer)?.pop().ok_or(Error::Internal("a stream without node"))?;
         self.insert(path, &parts, node)?;
         self.counts.files += 1;
         self.counts.bytes += size;
@@ -173,10 +153,7 @@ impl<'w> SnapshotBuilder<'w> {
     }
 
     fn check<'p>(&self, path: &'p str) -> Result<Vec<&'p str>> {
-        let refuse = |reason| Error::BadName {
-            name: path.to_owned(),
-            reason,
-        };
+        let refuse = |reason| Error::BadName { name: path.to_owned(), reason };
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         if parts.len() > MAX_DEPTH {
             return Err(refuse("it has too many parts"));
@@ -188,19 +165,14 @@ impl<'w> SnapshotBuilder<'w> {
     }
 
     fn insert(&mut self, path: &str, parts: &[&str], node: Node) -> Result<()> {
-        let refuse = |reason| Error::BadName {
-            name: path.to_owned(),
-            reason,
-        };
+        let refuse = |reason| Error::BadName { name: path.to_owned(), reason };
         let Some((name, folders)) = parts.split_last() else {
             return Err(refuse("it is empty"));
         };
         let mut folder = &mut self.root;
         for part in folders {
-            let item = folder
-                .0
-                .entry(part.as_bytes().to_vec())
-                .or_insert_with(|| Item::Folder(Folder::default()));
+            let item =
+                folder.0.entry(part.as_bytes().to_vec()).or_insert_with(|| Item::Folder(Folder::default()));
             folder = match item {
                 Item::Folder(folder) => folder,
                 Item::File(_) => return Err(refuse("a part of it is a file")),
@@ -240,8 +212,7 @@ impl<'w> SnapshotBuilder<'w> {
                 }
             });
         }
-        let bytes =
-            tree::encode(&mut nodes).map_err(|_| Error::Internal("a tree cannot be encoded"))?;
+        let bytes = tree::encode(&mut nodes).map_err(|_| Error::Internal("a tree cannot be encoded"))?;
         self.writer.tree(bytes)
     }
 }

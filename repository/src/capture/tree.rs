@@ -68,11 +68,7 @@ impl Repository {
         let mut shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
         shown.sort_unstable();
         let lock = LockGuard::acquire(self, Mode::Shared)?;
-        let parent = if options.ignore_parent {
-            None
-        } else {
-            parent::choose(self, &meta.hostname, &shown)?
-        };
+        let parent = if options.ignore_parent { None } else { parent::choose(self, &meta.hostname, &shown)? };
         let ((root, counts, troubles), written) = write::session(self, &lock, monitor, |writer| {
             let mut walk = Walk::new(self, writer, monitor, options, excludes);
             let root = walk.run(plan, parent.as_ref(), meta)?;
@@ -81,9 +77,7 @@ impl Repository {
         let mut snapshot = describe(meta, root, shown);
         snapshot.parent = parent.map(|p| p.id);
         snapshot.excludes.clone_from(&options.excludes);
-        snapshot
-            .tags
-            .extend(troubles.judge(options.on_trouble)?.map(str::to_owned));
+        snapshot.tags.extend(troubles.judge(options.on_trouble)?.map(str::to_owned));
         commit(self, &lock, &snapshot, counts, written, troubles)
     }
 }
@@ -139,33 +133,15 @@ impl<'a> Walk<'a> {
     /// Walks everything and gives the root tree.
     fn run(&mut self, plan: Plan, parent: Option<&SnapshotInfo>, meta: &BackupMeta) -> Result<Id> {
         let root = PathBuf::from("/");
-        let known = parent::nodes(
-            self.repo,
-            self.writer.index(),
-            parent.map(|p| p.snapshot.tree),
-        );
-        let device = if plan.whole {
-            fs::symlink_metadata(&root).ok().map(|m| m.dev())
-        } else {
-            None
-        };
-        let entries = self
-            .entries(&root, Some(plan))
-            .map_err(Error::local("listing", &root))?;
-        let mut stack = vec![Frame {
-            path: root,
-            node: None,
-            entries,
-            nodes: Nodes::default(),
-            known,
-            device,
-        }];
+        let known = parent::nodes(self.repo, self.writer.index(), parent.map(|p| p.snapshot.tree));
+        let device = if plan.whole { fs::symlink_metadata(&root).ok().map(|m| m.dev()) } else { None };
+        let entries = self.entries(&root, Some(plan)).map_err(Error::local("listing", &root))?;
+        let mut stack =
+            vec![Frame { path: root, node: None, entries, nodes: Nodes::default(), known, device }];
         loop {
             self.writer.proceed()?;
             if stack.len() > MAX_DEPTH {
-                return Err(Error::Invalid(
-                    "the tree is deeper than paths can be".to_owned(),
-                ));
+                return Err(Error::Invalid("the tree is deeper than paths can be".to_owned()));
             }
             let Some(frame) = stack.last_mut() else {
                 return Err(Error::Internal("a walk without root"));
@@ -182,8 +158,7 @@ impl<'a> Walk<'a> {
                 self.add_own_files(&mut done.nodes, meta)?;
             }
             let mut nodes = done.nodes.finish(self.writer)?;
-            let bytes = tree::encode(&mut nodes)
-                .map_err(|_| Error::Internal("a tree cannot be encoded"))?;
+            let bytes = tree::encode(&mut nodes).map_err(|_| Error::Internal("a tree cannot be encoded"))?;
             let id = self.writer.tree(bytes)?;
             match (stack.last_mut(), done.node) {
                 (Some(above), Some(mut node)) => {
@@ -196,46 +171,28 @@ impl<'a> Walk<'a> {
     }
 
     /// What a folder has, by plan or by listing, the first name last.
-    fn entries(
-        &self,
-        path: &Path,
-        plan: Option<Plan>,
-    ) -> io::Result<Vec<(OsString, Option<Plan>)>> {
+    fn entries(&self, path: &Path, plan: Option<Plan>) -> io::Result<Vec<(OsString, Option<Plan>)>> {
         let mut entries: Vec<_> = match plan {
-            Some(plan) if !plan.whole => plan
-                .children
-                .into_iter()
-                .map(|(name, plan)| (name, Some(plan)))
-                .collect(),
-            _ => fs::read_dir(path)?
-                .map(|e| e.map(|e| (e.file_name(), None)))
-                .collect::<io::Result<_>>()?,
+            Some(plan) if !plan.whole => {
+                plan.children.into_iter().map(|(name, plan)| (name, Some(plan))).collect()
+            }
+            _ => fs::read_dir(path)?.map(|e| e.map(|e| (e.file_name(), None))).collect::<io::Result<_>>()?,
         };
         entries.sort_unstable_by(|a, b| b.0.as_bytes().cmp(a.0.as_bytes()));
         Ok(entries)
     }
 
     /// One entry: a frame for a folder, a node for everything else.
-    fn visit(
-        &mut self,
-        frame: &mut Frame,
-        name: &OsStr,
-        plan: Option<Plan>,
-    ) -> Result<Option<Frame>> {
+    fn visit(&mut self, frame: &mut Frame, name: &OsStr, plan: Option<Plan>) -> Result<Option<Frame>> {
         let path = frame.path.join(name);
         // What was asked for by name, or leads there, is not left out.
         if plan.is_none() && self.excludes.covers(&path) {
             return Ok(None);
         }
         let is_on_the_way = plan.as_ref().is_some_and(|p| !p.whole);
-        let looked = if is_on_the_way {
-            fs::metadata(&path)
-        } else {
-            fs::symlink_metadata(&path)
-        };
-        let described = looked.and_then(|meta| {
-            entry::describe(&path, name, &meta, &self.names).map(|node| (node, meta))
-        });
+        let looked = if is_on_the_way { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+        let described =
+            looked.and_then(|meta| entry::describe(&path, name, &meta, &self.names).map(|node| (node, meta)));
         let (node, meta) = match described {
             Ok(both) => both,
             Err(e) => {
@@ -263,52 +220,22 @@ impl<'a> Walk<'a> {
         plan: Option<Plan>,
     ) -> Option<Frame> {
         let begins = plan.as_ref().is_some_and(|p| p.whole);
-        let device = if begins {
-            Some(meta.dev())
-        } else {
-            above.device
-        };
+        let device = if begins { Some(meta.dev()) } else { above.device };
         let is_elsewhere = self.one_file_system && device.is_some_and(|d| d != meta.dev());
-        let entries = if is_elsewhere {
-            Ok(Vec::new())
-        } else {
-            self.entries(&path, plan)
-        };
+        let entries = if is_elsewhere { Ok(Vec::new()) } else { self.entries(&path, plan) };
         let entries = entries.unwrap_or_else(|e| {
             self.troubles.add_error(&path, &e);
             Vec::new()
         });
         self.counts.folders += 1;
-        let then = above
-            .known
-            .get(&node.name)
-            .filter(|then| then.kind == NodeKind::Folder);
-        let known = parent::nodes(
-            self.repo,
-            self.writer.index(),
-            then.and_then(|then| then.subtree),
-        );
-        Some(Frame {
-            path,
-            node: Some(node),
-            entries,
-            nodes: Nodes::default(),
-            known,
-            device,
-        })
+        let then = above.known.get(&node.name).filter(|then| then.kind == NodeKind::Folder);
+        let known = parent::nodes(self.repo, self.writer.index(), then.and_then(|then| then.subtree));
+        Some(Frame { path, node: Some(node), entries, nodes: Nodes::default(), known, device })
     }
 
-    fn file(
-        &mut self,
-        frame: &mut Frame,
-        path: &Path,
-        mut node: Node,
-        seen: &Metadata,
-    ) -> Result<()> {
-        if let Some(then) = frame
-            .known
-            .get(&node.name)
-            .filter(|then| parent::is_unchanged(&node, then, self.writer.index()))
+    fn file(&mut self, frame: &mut Frame, path: &Path, mut node: Node, seen: &Metadata) -> Result<()> {
+        if let Some(then) =
+            frame.known.get(&node.name).filter(|then| parent::is_unchanged(&node, then, self.writer.index()))
         {
             node.content.clone_from(&then.content);
             self.counts.files_unchanged += 1;
@@ -333,13 +260,8 @@ impl<'a> Walk<'a> {
             );
             return Ok(());
         }
-        let size = match frame.nodes.push_read(
-            node,
-            &mut file,
-            &mut self.chunker,
-            self.writer,
-            self.monitor,
-        ) {
+        let size = match frame.nodes.push_read(node, &mut file, &mut self.chunker, self.writer, self.monitor)
+        {
             Ok(size) => size,
             Err(ReadFailure::Session(e)) => return Err(e),
             Err(ReadFailure::Source(e)) => {
@@ -351,9 +273,7 @@ impl<'a> Walk<'a> {
         self.count_file(size);
         match file.metadata() {
             Ok(after) if entry::is_same(seen, &after) => {}
-            Ok(_) => self
-                .troubles
-                .add(TroubleKind::Changed, path, "it changed while it was read"),
+            Ok(_) => self.troubles.add(TroubleKind::Changed, path, "it changed while it was read"),
             Err(e) => self.troubles.add_error(path, &e),
         }
         Ok(())
@@ -375,27 +295,16 @@ impl<'a> Walk<'a> {
                     .map_err(|_| Error::Internal("the list of troubles cannot be encoded"))?,
             )
         };
-        let own = [
-            (METADATA_FILE, meta.metadata.clone()),
-            (INCOMPLETE_FILE, missing),
-        ];
+        let own = [(METADATA_FILE, meta.metadata.clone()), (INCOMPLETE_FILE, missing)];
         for (name, bytes) in own {
             let Some(bytes) = bytes else { continue };
             let mut node = Node::new(name, NodeKind::File, mode::from_unix(0o100_600), meta.time);
             (node.uid, node.gid) = crate::host::ids();
-            let read = nodes.push_read(
-                node,
-                &mut bytes.as_slice(),
-                &mut self.chunker,
-                self.writer,
-                self.monitor,
-            );
+            let read =
+                nodes.push_read(node, &mut bytes.as_slice(), &mut self.chunker, self.writer, self.monitor);
             read.map_err(|failure| match failure {
                 ReadFailure::Session(e) => e,
-                ReadFailure::Source(source) => Error::SourceRead {
-                    name: name.to_owned(),
-                    source,
-                },
+                ReadFailure::Source(source) => Error::SourceRead { name: name.to_owned(), source },
             })?;
         }
         Ok(())

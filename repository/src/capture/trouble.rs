@@ -76,26 +76,14 @@ impl Troubles {
             TroubleKind::Unreadable => self.unreadable += 1,
         }
         if self.named.len() < MAX_NAMED {
-            self.named.push(Trouble {
-                path: path.display().to_string(),
-                kind,
-                detail: detail.to_string(),
-            });
+            self.named.push(Trouble { path: path.display().to_string(), kind, detail: detail.to_string() });
         }
     }
 
     /// An error of the file system: whether the file is gone or unreadable.
     pub(super) fn add_error(&mut self, path: &Path, error: &std::io::Error) {
         let gone = error.kind() == std::io::ErrorKind::NotFound;
-        self.add(
-            if gone {
-                TroubleKind::Vanished
-            } else {
-                TroubleKind::Unreadable
-            },
-            path,
-            error,
-        );
+        self.add(if gone { TroubleKind::Vanished } else { TroubleKind::Unreadable }, path, error);
     }
 
     /// The policy: an error, or the tag that the snapshot gets.
@@ -106,11 +94,7 @@ impl Troubles {
         if policy == OnTrouble::KeepIncomplete {
             return Ok(Some(INCOMPLETE_TAG));
         }
-        let named: Vec<String> = self
-            .named
-            .iter()
-            .map(|t| format!("{}: {}", t.path, t.detail))
-            .collect();
+        let named: Vec<String> = self.named.iter().map(|t| format!("{}: {}", t.path, t.detail)).collect();
         Err(Error::FilesFailed {
             count: self.count(),
             first: named.first().cloned().unwrap_or_default(),

@@ -40,19 +40,11 @@ pub(crate) fn seal(
         .ok()
         .filter(|l| *l <= MAX_PLAIN_BYTES)
         .ok_or_else(|| Malformed::new("it is too large for one blob"))?;
-    let compressed = compressor
-        .compress(plain)
-        .map_err(|e| Malformed::new(e.to_string()))?;
+    let compressed = compressor.compress(plain).map_err(|e| Malformed::new(e.to_string()))?;
     if compressed.len() < plain.len() - plain.len() / 50 {
-        return Ok(Sealed {
-            bytes: cipher.seal(&compressed)?,
-            plain_length: length,
-        });
+        return Ok(Sealed { bytes: cipher.seal(&compressed)?, plain_length: length });
     }
-    Ok(Sealed {
-        bytes: cipher.seal(plain)?,
-        plain_length: 0,
-    })
+    Ok(Sealed { bytes: cipher.seal(plain)?, plain_length: 0 })
 }
 
 /// A compressor for [`seal`], one a thread.
@@ -61,12 +53,7 @@ pub(crate) fn compressor() -> Result<zstd::bulk::Compressor<'static>, Malformed>
 }
 
 /// Opens, decompresses and hashes. The plaintext is what its name says, or there is an error.
-pub(crate) fn open(
-    cipher: &Cipher,
-    sealed: &[u8],
-    plain_length: u32,
-    id: Id,
-) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn open(cipher: &Cipher, sealed: &[u8], plain_length: u32, id: Id) -> Result<Vec<u8>, Malformed> {
     let opened = cipher.open(sealed)?;
     let plain = if plain_length == 0 {
         opened
@@ -75,9 +62,7 @@ pub(crate) fn open(
         super::unpacked::decompress(&opened, limit)?
     };
     if plain_length != 0 && plain.len() != plain_length as usize {
-        return Err(Malformed::new(
-            "it decompresses to another length than the index says",
-        ));
+        return Err(Malformed::new("it decompresses to another length than the index says"));
     }
     if Id::of(&plain) != id {
         return Err(Malformed::new("its content is not what its name says"));
@@ -107,26 +92,11 @@ mod tests {
         let mut compressor = compressor().unwrap();
         let mut noise = vec![0; 50_000];
         rand::fill(&mut noise[..]);
-        for (plain, is_compressed) in [
-            (vec![b'a'; 100_000], true),
-            (noise, false),
-            (Vec::new(), false),
-        ] {
+        for (plain, is_compressed) in [(vec![b'a'; 100_000], true), (noise, false), (Vec::new(), false)] {
             let sealed = seal(&cipher, &mut compressor, &plain).unwrap();
             assert_eq!(sealed.plain_length != 0, is_compressed);
-            assert_eq!(
-                open(&cipher, &sealed.bytes, sealed.plain_length, Id::of(&plain)).unwrap(),
-                plain
-            );
-            assert!(
-                open(
-                    &cipher,
-                    &sealed.bytes,
-                    sealed.plain_length,
-                    Id::of(b"other")
-                )
-                .is_err()
-            );
+            assert_eq!(open(&cipher, &sealed.bytes, sealed.plain_length, Id::of(&plain)).unwrap(), plain);
+            assert!(open(&cipher, &sealed.bytes, sealed.plain_length, Id::of(b"other")).is_err());
         }
     }
 }

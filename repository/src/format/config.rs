@@ -32,8 +32,7 @@ impl Config {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let config: Self =
-            serde_json::from_slice(bytes).map_err(|e| Malformed::new(e.to_string()))?;
+        let config: Self = serde_json::from_slice(bytes).map_err(|e| Malformed::new(e.to_string()))?;
         if !config.polynomial()?.is_irreducible() {
             return Err(Malformed::new("its chunker polynomial is not irreducible"));
         }

@@ -56,12 +56,7 @@ impl Cipher {
             .ok_or_else(too_short)?;
         let mut plaintext = body.to_vec();
         self.0
-            .decrypt_in_place_detached(
-                Nonce::from_slice(iv),
-                b"",
-                &mut plaintext,
-                Tag::from_slice(tag),
-            )
+            .decrypt_in_place_detached(Nonce::from_slice(iv), b"", &mut plaintext, Tag::from_slice(tag))
             .map_err(|_| Malformed::new("its authentication tag is wrong"))?;
         Ok(plaintext)
     }

@@ -17,9 +17,8 @@ impl Formatter for Go {
         fragment: &str,
     ) -> io::Result<()> {
         let mut rest = fragment;
-        while let Some((at, found)) = rest
-            .char_indices()
-            .find(|(_, c)| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'))
+        while let Some((at, found)) =
+            rest.char_indices().find(|(_, c)| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'))
         {
             writer.write_all(&rest.as_bytes()[..at])?;
             write!(writer, "\\u{:04x}", u32::from(found))?;
@@ -33,9 +32,7 @@ impl Formatter for Go {
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, Malformed> {
     let mut out = Vec::new();
     let mut serializer = Serializer::with_formatter(&mut out, Go);
-    value
-        .serialize(&mut serializer)
-        .map_err(|e| Malformed::new(e.to_string()))?;
+    value.serialize(&mut serializer).map_err(|e| Malformed::new(e.to_string()))?;
     Ok(out)
 }
 
@@ -55,16 +52,11 @@ pub(crate) mod time {
         Timestamp::new(seconds, nanoseconds).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    pub(crate) fn serialize<S: Serializer>(
-        time: &Timestamp,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{time}"))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Timestamp, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
     }
@@ -94,9 +86,7 @@ pub(crate) mod bytes {
         serializer.serialize_str(&STANDARD.encode(bytes))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
         STANDARD.decode(text).map_err(serde::de::Error::custom)
     }
@@ -109,9 +99,6 @@ mod tests {
     #[test]
     fn markup_and_line_separators_are_escaped_as_go_does() {
         let json = super::encode(&"a<b>&\u{2028}\"\\ü\n").unwrap();
-        assert_eq!(
-            String::from_utf8(json).unwrap(),
-            r#""a\u003cb\u003e\u0026\u2028\"\\ü\n""#
-        );
+        assert_eq!(String::from_utf8(json).unwrap(), r#""a\u003cb\u003e\u0026\u2028\"\\ü\n""#);
     }
 }

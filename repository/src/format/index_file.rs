@@ -35,9 +35,7 @@ fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
-fn null_is_empty<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<PackOf>, D::Error> {
+fn null_is_empty<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<PackOf>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -52,18 +50,14 @@ pub(crate) fn encode(packs: &[(Id, Vec<Entry>)]) -> Result<Vec<u8>, Malformed> {
     };
     let packs = packs
         .iter()
-        .map(|(id, entries)| PackOf {
-            id: *id,
-            blobs: entries.iter().map(blob).collect(),
-        })
+        .map(|(id, entries)| PackOf { id: *id, blobs: entries.iter().map(blob).collect() })
         .collect();
     gojson::encode(&IndexFile { packs })
 }
 
 /// The packs of an index file.
 pub(crate) fn decode(json: &[u8]) -> Result<Vec<(Id, Vec<Entry>)>, Malformed> {
-    let file: IndexFile =
-        serde_json::from_slice(json).map_err(|e| Malformed::new(e.to_string()))?;
+    let file: IndexFile = serde_json::from_slice(json).map_err(|e| Malformed::new(e.to_string()))?;
     let entry = |b: BlobOf| Entry {
         kind: b.kind,
         id: b.id,
@@ -71,9 +65,5 @@ pub(crate) fn decode(json: &[u8]) -> Result<Vec<(Id, Vec<Entry>)>, Malformed> {
         length: b.length,
         plain_length: b.uncompressed_length,
     };
-    Ok(file
-        .packs
-        .into_iter()
-        .map(|pack| (pack.id, pack.blobs.into_iter().map(entry).collect()))
-        .collect())
+    Ok(file.packs.into_iter().map(|pack| (pack.id, pack.blobs.into_iter().map(entry).collect())).collect())
 }

@@ -27,17 +27,9 @@ pub struct KdfParams {
 
 impl KdfParams {
     /// What restic finds on a usual server: 32 MiB and about half a second.
-    pub const USUAL: Self = Self {
-        log_n: 15,
-        r: 8,
-        p: 7,
-    };
+    pub const USUAL: Self = Self { log_n: 15, r: 8, p: 7 };
     /// For tests: no protection against guessing.
-    pub const LIGHT: Self = Self {
-        log_n: 10,
-        r: 8,
-        p: 1,
-    };
+    pub const LIGHT: Self = Self { log_n: 10, r: 8, p: 1 };
 }
 
 impl Default for KdfParams {
@@ -100,17 +92,12 @@ pub(crate) fn wrap(
 ) -> Result<Vec<u8>, Malformed> {
     let mut salt = vec![0; 64];
     rand::fill(&mut salt[..]);
-    let n = 1_u64
-        .checked_shl(u32::from(kdf.log_n))
-        .ok_or_else(|| Malformed::new("scrypt N is too large"))?;
+    let n = 1_u64.checked_shl(u32::from(kdf.log_n)).ok_or_else(|| Malformed::new("scrypt N is too large"))?;
     let cipher = derive(password, &salt, n, kdf.r, kdf.p)?;
     let text = |range: std::ops::Range<usize>| Zeroizing::new(STANDARD.encode(&master[range]));
     let json = Zeroizing::new(gojson::encode(&MasterKey {
         encrypt: text(0..32),
-        mac: Mac {
-            k: text(32..48),
-            r: text(48..64),
-        },
+        mac: Mac { k: text(32..48), r: text(48..64) },
     })?);
     let (hostname, username) = who;
     let file = KeyFile {
@@ -131,28 +118,19 @@ pub(crate) fn wrap(
 pub(crate) fn unwrap(bytes: &[u8], password: &Password) -> Result<Option<KeyBytes>, Malformed> {
     let file: KeyFile = serde_json::from_slice(bytes).map_err(|e| Malformed::new(e.to_string()))?;
     if file.kdf != "scrypt" {
-        return Err(Malformed::new(format!(
-            "its key derivation {:?} is unknown",
-            file.kdf
-        )));
+        return Err(Malformed::new(format!("its key derivation {:?} is unknown", file.kdf)));
     }
     let cipher = derive(password, &file.salt, file.n, file.r, file.p)?;
     let Ok(json) = cipher.open(&file.data) else {
         return Ok(None);
     };
     let json = Zeroizing::new(json);
-    let master: MasterKey = serde_json::from_slice(&json)
-        .map_err(|_| Malformed::new("its master key is not understood"))?;
+    let master: MasterKey =
+        serde_json::from_slice(&json).map_err(|_| Malformed::new("its master key is not understood"))?;
     let mut key: KeyBytes = Zeroizing::new([0; 64]);
-    for (part, at) in [
-        (&master.encrypt, 0..32),
-        (&master.mac.k, 32..48),
-        (&master.mac.r, 48..64),
-    ] {
+    for (part, at) in [(&master.encrypt, 0..32), (&master.mac.k, 32..48), (&master.mac.r, 48..64)] {
         let bytes = Zeroizing::new(
-            STANDARD
-                .decode(part.as_bytes())
-                .map_err(|_| Malformed::new("its master key is not base64"))?,
+            STANDARD.decode(part.as_bytes()).map_err(|_| Malformed::new("its master key is not base64"))?,
         );
         if bytes.len() != at.len() {
             return Err(Malformed::new("its master key has a wrong length"));
@@ -168,8 +146,7 @@ fn derive(password: &Password, salt: &[u8], n: u64, r: u32, p: u32) -> Result<Ci
     if !n.is_power_of_two() || memory > MAX_KDF_MEMORY_BYTES || work > MAX_KDF_WORK {
         return Err(Malformed::new("its scrypt parameters are out of bounds"));
     }
-    let log_n =
-        u8::try_from(n.ilog2()).map_err(|_| Malformed::new("its scrypt N is out of bounds"))?;
+    let log_n = u8::try_from(n.ilog2()).map_err(|_| Malformed::new("its scrypt N is out of bounds"))?;
     let params = scrypt::Params::new(log_n, r, p)
         .map_err(|_| Malformed::new("its scrypt parameters are out of bounds"))?;
     let mut key: KeyBytes = Zeroizing::new([0; 64]);
@@ -187,14 +164,9 @@ mod tests {
     fn a_key_file_opens_with_its_password_only() {
         let master = generate_master();
         let password = Password::new("right");
-        let file = wrap(
-            &master,
-            &password,
-            KdfParams::LIGHT,
-            ("h".into(), "u".into()),
-            Timestamp::UNIX_EPOCH,
-        )
-        .unwrap();
+        let file =
+            wrap(&master, &password, KdfParams::LIGHT, ("h".into(), "u".into()), Timestamp::UNIX_EPOCH)
+                .unwrap();
         assert_eq!(unwrap(&file, &password).unwrap().unwrap(), master);
         assert!(unwrap(&file, &Password::new("wrong")).unwrap().is_none());
     }

@@ -179,9 +179,7 @@ impl Node {
     /// The bytes that a symbolic link points to.
     #[must_use]
     pub fn link_target(&self) -> &[u8] {
-        self.linktarget_raw
-            .as_deref()
-            .unwrap_or(self.linktarget.as_bytes())
+        self.linktarget_raw.as_deref().unwrap_or(self.linktarget.as_bytes())
     }
 }
 
@@ -194,9 +192,7 @@ mod name {
         serializer.serialize_str(&quote::quote(name))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<u8>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         quote::unquote(&text).map_err(serde::de::Error::custom)
     }
@@ -217,8 +213,6 @@ mod raw_bytes {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Vec<u8>>, D::Error> {
-        gojson::bytes::deserialize(deserializer)
-            .map(Some)
-            .map(|raw| raw.filter(|bytes| !bytes.is_empty()))
+        gojson::bytes::deserialize(deserializer).map(Some).map(|raw| raw.filter(|bytes| !bytes.is_empty()))
     }
 }

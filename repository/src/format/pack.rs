@@ -39,11 +39,7 @@ pub(crate) struct PackBuilder {
 
 impl PackBuilder {
     pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(bytes),
-            entries: Vec::new(),
-            hash: Sha256::new(),
-        }
+        Self { bytes: Vec::with_capacity(bytes), entries: Vec::new(), hash: Sha256::new() }
     }
 
     /// How many bytes its blobs have by now.
@@ -66,33 +62,19 @@ impl PackBuilder {
         let length = u32::try_from(blob.bytes.len()).map_err(too_large)?;
         self.hash.update(&blob.bytes);
         self.bytes.extend_from_slice(&blob.bytes);
-        self.entries.push(Entry {
-            kind,
-            id,
-            offset,
-            length,
-            plain_length: blob.plain_length,
-        });
+        self.entries.push(Entry { kind, id, offset, length, plain_length: blob.plain_length });
         Ok(())
     }
 
     /// The finished pack: its id, its bytes, its entries.
-    pub(crate) fn finish(
-        mut self,
-        cipher: &Cipher,
-    ) -> Result<(Id, Vec<u8>, Vec<Entry>), Malformed> {
+    pub(crate) fn finish(mut self, cipher: &Cipher) -> Result<(Id, Vec<u8>, Vec<Entry>), Malformed> {
         let header = cipher.seal(&encode_header(&self.entries))?;
-        let length =
-            u32::try_from(header.len()).map_err(|_| Malformed::new("a pack header is too long"))?;
+        let length = u32::try_from(header.len()).map_err(|_| Malformed::new("a pack header is too long"))?;
         for part in [header.as_slice(), &length.to_le_bytes()] {
             self.hash.update(part);
             self.bytes.extend_from_slice(part);
         }
-        Ok((
-            Id::from_bytes(self.hash.finalize().into()),
-            self.bytes,
-            self.entries,
-        ))
+        Ok((Id::from_bytes(self.hash.finalize().into()), self.bytes, self.entries))
     }
 }
 
@@ -117,16 +99,8 @@ fn encode_header(entries: &[Entry]) -> Vec<u8> {
 /// How many bytes a pack with these entries has.
 pub(crate) fn size_of(entries: &[Entry]) -> u64 {
     let blobs: u64 = entries.iter().map(|e| u64::from(e.length)).sum();
-    let header: usize = entries
-        .iter()
-        .map(|e| {
-            if e.plain_length == 0 {
-                ENTRY_BYTES
-            } else {
-                COMPRESSED_ENTRY_BYTES
-            }
-        })
-        .sum();
+    let header: usize =
+        entries.iter().map(|e| if e.plain_length == 0 { ENTRY_BYTES } else { COMPRESSED_ENTRY_BYTES }).sum();
     blobs + (header + OVERHEAD + 4) as u64
 }
 
@@ -140,18 +114,14 @@ pub(crate) fn header_length(last: [u8; 4], size: u64) -> Result<usize, Malformed
 }
 
 /// The entries of a sealed header of a pack of `size` bytes. They must fill the pack exactly.
-pub(crate) fn decode_header(
-    cipher: &Cipher,
-    sealed: &[u8],
-    size: u64,
-) -> Result<Vec<Entry>, Malformed> {
+pub(crate) fn decode_header(cipher: &Cipher, sealed: &[u8], size: u64) -> Result<Vec<Entry>, Malformed> {
     let header = cipher.open(sealed)?;
     let mut rest = header.as_slice();
     let mut entries = Vec::with_capacity(rest.len() / ENTRY_BYTES);
     let mut offset = 0_u32;
     while !rest.is_empty() {
-        let entry = take_entry(&mut rest, offset)
-            .ok_or_else(|| Malformed::new("its header has a broken entry"))?;
+        let entry =
+            take_entry(&mut rest, offset).ok_or_else(|| Malformed::new("its header has a broken entry"))?;
         offset = offset
             .checked_add(entry.length)
             .ok_or_else(|| Malformed::new("its header describes more than 4 GiB"))?;
@@ -166,24 +136,14 @@ pub(crate) fn decode_header(
 fn take_entry(rest: &mut &[u8], offset: u32) -> Option<Entry> {
     let kind = take::<1>(rest)?[0];
     let length = u32::from_le_bytes(take(rest)?);
-    let plain_length = if kind >= 2 {
-        u32::from_le_bytes(take(rest)?)
-    } else {
-        0
-    };
+    let plain_length = if kind >= 2 { u32::from_le_bytes(take(rest)?) } else { 0 };
     let id = Id::from_bytes(take(rest)?);
     let kind = match kind {
         0 | 2 => BlobKind::Data,
         1 | 3 => BlobKind::Tree,
         _ => return None,
     };
-    Some(Entry {
-        kind,
-        id,
-        offset,
-        length,
-        plain_length,
-    })
+    Some(Entry { kind, id, offset, length, plain_length })
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
@@ -202,24 +162,8 @@ mod tests {
     fn a_pack_s_header_describes_its_blobs() {
         let cipher = Cipher::new(&Zeroizing::new([9; 64]));
         let mut pack = PackBuilder::with_capacity(0);
-        pack.push(
-            BlobKind::Data,
-            Id::of(b"a"),
-            &Sealed {
-                bytes: vec![1; 40],
-                plain_length: 0,
-            },
-        )
-        .unwrap();
-        pack.push(
-            BlobKind::Data,
-            Id::of(b"b"),
-            &Sealed {
-                bytes: vec![2; 50],
-                plain_length: 99,
-            },
-        )
-        .unwrap();
+        pack.push(BlobKind::Data, Id::of(b"a"), &Sealed { bytes: vec![1; 40], plain_length: 0 }).unwrap();
+        pack.push(BlobKind::Data, Id::of(b"b"), &Sealed { bytes: vec![2; 50], plain_length: 99 }).unwrap();
         let (id, bytes, entries) = pack.finish(&cipher).unwrap();
         assert_eq!(id, Id::of(&bytes));
         let size = bytes.len() as u64;

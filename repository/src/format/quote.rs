@@ -10,10 +10,7 @@ fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return (' '..='~').contains(&c);
     }
-    !matches!(
-        c.general_category_group(),
-        GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator
-    )
+    !matches!(c.general_category_group(), GeneralCategoryGroup::Other | GeneralCategoryGroup::Separator)
 }
 
 /// The quoted form of a name.
@@ -66,9 +63,7 @@ pub(crate) fn unquote(text: &str) -> Result<Vec<u8>, Malformed> {
 }
 
 fn bad(text: &str) -> Malformed {
-    Malformed::new(format!(
-        "the name {text:?} is not quoted as the format wants it"
-    ))
+    Malformed::new(format!("the name {text:?} is not quoted as the format wants it"))
 }
 
 fn push_char(c: char, out: &mut Vec<u8>) {
@@ -84,10 +79,7 @@ fn unescape<'t>(rest: &'t str, out: &mut Vec<u8>) -> Result<&'t str, Malformed> 
             .get(..count)
             .filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()))
             .ok_or_else(|| bad(rest))?;
-        Ok((
-            u32::from_str_radix(digits, radix).map_err(|_| bad(rest))?,
-            &from[count..],
-        ))
+        Ok((u32::from_str_radix(digits, radix).map_err(|_| bad(rest))?, &from[count..]))
     };
     let simple = match kind {
         'a' => 0x07,
@@ -130,18 +122,13 @@ mod tests {
     fn names_are_quoted_as_go_quotes_them() {
         assert_eq!(quote(b"plain name.sql"), "plain name.sql");
         assert_eq!(quote(b"a\"b\\c\n\x7f\xff"), "a\\\"b\\\\c\\n\\x7f\\xff");
-        assert_eq!(
-            quote("ü\u{ad}\u{a0}\u{e0001}".as_bytes()),
-            "ü\\u00ad\\u00a0\\U000e0001"
-        );
+        assert_eq!(quote("ü\u{ad}\u{a0}\u{e0001}".as_bytes()), "ü\\u00ad\\u00a0\\U000e0001");
         assert_eq!(quote("e\u{301}".as_bytes()), "e\u{301}");
     }
 
     #[test]
     fn what_go_would_not_unquote_is_refused() {
-        for text in [
-            "\\", "\\q", "\\x1", "\\ud800", "\\'", "a\"b", "\\x+1", "\\400",
-        ] {
+        for text in ["\\", "\\q", "\\x1", "\\ud800", "\\'", "a\"b", "\\x+1", "\\400"] {
             assert!(unquote(text).is_err(), "{text}");
         }
         assert_eq!(unquote("\\101").unwrap(), b"A");

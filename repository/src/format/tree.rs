@@ -16,10 +16,7 @@ struct Tree<N> {
 pub(crate) fn encode(nodes: &mut [Node]) -> Result<Vec<u8>, Malformed> {
     nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     if let Some(pair) = nodes.array_windows::<2>().find(|[a, b]| a.name == b.name) {
-        return Err(Malformed::new(format!(
-            "the name {:?} occurs twice in one folder",
-            pair[0].os_name()
-        )));
+        return Err(Malformed::new(format!("the name {:?} occurs twice in one folder", pair[0].os_name())));
     }
     let mut bytes = gojson::encode(&Tree { nodes: &*nodes })?;
     bytes.push(b'\n');
@@ -35,22 +32,13 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Node>, Malformed> {
     let mut seen = HashSet::with_capacity(nodes.len());
     for node in &nodes {
         if !is_safe(&node.name) {
-            return Err(Malformed::new(format!(
-                "the name {:?} cannot be a file's",
-                node.os_name()
-            )));
+            return Err(Malformed::new(format!("the name {:?} cannot be a file's", node.os_name())));
         }
         if !seen.insert(node.name.as_slice()) {
-            return Err(Malformed::new(format!(
-                "the name {:?} occurs twice",
-                node.os_name()
-            )));
+            return Err(Malformed::new(format!("the name {:?} occurs twice", node.os_name())));
         }
         if node.kind == NodeKind::Folder && node.subtree.is_none() {
-            return Err(Malformed::new(format!(
-                "the folder {:?} has no tree",
-                node.os_name()
-            )));
+            return Err(Malformed::new(format!("the folder {:?} has no tree", node.os_name())));
         }
     }
     drop(seen);
@@ -95,10 +83,7 @@ mod tests {
             let mut bytes = encode(&mut [file("x")]).unwrap();
             let text = String::from_utf8(std::mem::take(&mut bytes)).unwrap();
             let name = serde_json::to_string(name).unwrap();
-            assert!(
-                decode(text.replace("\"x\"", &name).as_bytes()).is_err(),
-                "{name}"
-            );
+            assert!(decode(text.replace("\"x\"", &name).as_bytes()).is_err(), "{name}");
         }
     }
 }

@@ -29,14 +29,9 @@ pub(crate) fn decompress(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Mal
     let fail = |e: std::io::Error| Malformed::new(format!("it does not decompress: {e}"));
     let decoder = zstd::stream::read::Decoder::with_buffer(compressed).map_err(fail)?;
     let mut out = Vec::new();
-    let read = decoder
-        .take(limit as u64 + 1)
-        .read_to_end(&mut out)
-        .map_err(fail)?;
+    let read = decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(fail)?;
     if read > limit {
-        return Err(Malformed::new(format!(
-            "it decompresses to more than {limit} bytes"
-        )));
+        return Err(Malformed::new(format!("it decompresses to more than {limit} bytes")));
     }
     Ok(out)
 }

@@ -64,11 +64,7 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 }
 
 fn write_new(temporary: &Path, target: &Path, folder: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o400)
-        .open(temporary)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     drop(file);
@@ -91,10 +87,7 @@ impl Storage for LocalStorage {
 
     fn prepare(&self) -> Result<(), StorageError> {
         let made = (|| {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.root)?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.root)?;
             for kind in Kind::ALL {
                 make_folder(&self.root.join(kind.folder()))?;
             }
@@ -124,9 +117,7 @@ impl Storage for LocalStorage {
         let Err(e) = written else { return Ok(()) };
         let _ = fs::remove_file(&temporary);
         match self.error("storing", object, e) {
-            exists if exists.problem == Problem::Exists => {
-                super::accept_same(self, object, bytes, exists)
-            }
+            exists if exists.problem == Problem::Exists => super::accept_same(self, object, bytes, exists),
             error => Err(error),
         }
     }
@@ -169,8 +160,7 @@ impl Storage for LocalStorage {
 
     fn delete(&self, object: Object) -> Result<(), StorageError> {
         let path = self.path(object);
-        let removed =
-            fs::remove_file(&path).and_then(|()| sync_folder(path.parent().unwrap_or(&self.root)));
+        let removed = fs::remove_file(&path).and_then(|()| sync_folder(path.parent().unwrap_or(&self.root)));
         match removed {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(|e| self.error("removing", object, e)),
@@ -178,10 +168,7 @@ impl Storage for LocalStorage {
     }
 }
 
-fn list_folder(
-    folder: &Path,
-    each: &mut dyn FnMut(&[u8], PathBuf) -> io::Result<()>,
-) -> io::Result<()> {
+fn list_folder(folder: &Path, each: &mut dyn FnMut(&[u8], PathBuf) -> io::Result<()>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         each(entry.file_name().as_encoded_bytes(), entry.path())?;
@@ -192,18 +179,11 @@ fn list_folder(
 fn list_files(folder: &Path, each: &mut dyn FnMut(Listed)) -> io::Result<()> {
     list_folder(folder, &mut |name, path| {
         // Other names are temporary files of a writer, or not ours.
-        let Some(id) = std::str::from_utf8(name)
-            .ok()
-            .and_then(|n| n.parse::<Id>().ok())
-        else {
+        let Some(id) = std::str::from_utf8(name).ok().and_then(|n| n.parse::<Id>().ok()) else {
             return Ok(());
         };
         match fs::metadata(&path) {
-            Ok(meta) => each(Listed {
-                id,
-                size: meta.len(),
-                written: meta.modified().ok(),
-            }),
+            Ok(meta) => each(Listed { id, size: meta.len(), written: meta.modified().ok() }),
             // Removed since the folder was read: locks come and go.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(e),

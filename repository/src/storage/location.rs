@@ -30,10 +30,7 @@ impl Location {
     /// # Errors
     /// When it is neither.
     pub fn parse(text: &str) -> Result<Self> {
-        let refuse = |reason| Error::Location {
-            text: text.to_owned(),
-            reason,
-        };
+        let refuse = |reason| Error::Location { text: text.to_owned(), reason };
         if let Some(rest) = text.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             if bucket.is_empty() {
@@ -43,10 +40,7 @@ impl Location {
             if prefix.split('/').any(|part| part == ".." || part == ".") {
                 return Err(refuse("the prefix has a part that is . or .."));
             }
-            return Ok(Self::S3(S3Location {
-                bucket: bucket.to_owned(),
-                prefix: prefix.to_owned(),
-            }));
+            return Ok(Self::S3(S3Location { bucket: bucket.to_owned(), prefix: prefix.to_owned() }));
         }
         if text.contains("://") {
             return Err(refuse("only s3:// is known"));
@@ -87,28 +81,13 @@ mod tests {
         for text in ["/srv/backup", "s3://b", "s3://b/eu/west"] {
             assert_eq!(Location::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(
-            Location::parse("s3://b/eu/").unwrap().to_string(),
-            "s3://b/eu"
-        );
+        assert_eq!(Location::parse("s3://b/eu/").unwrap().to_string(), "s3://b/eu");
     }
 
     #[test]
     fn what_is_neither_an_absolute_path_nor_s3_is_refused() {
-        for text in [
-            "backup",
-            "./x",
-            "s3://",
-            "s3:///x",
-            "s3://b/../c",
-            "http://x/y",
-            "",
-        ] {
-            assert_eq!(
-                Location::parse(text).unwrap_err().code(),
-                "LB3010",
-                "{text}"
-            );
+        for text in ["backup", "./x", "s3://", "s3:///x", "s3://b/../c", "http://x/y", ""] {
+            assert_eq!(Location::parse(text).unwrap_err().code(), "LB3010", "{text}");
         }
     }
 }

@@ -103,8 +103,8 @@ fn accept_same(
     bytes: &[u8],
     exists: StorageError,
 ) -> Result<(), StorageError> {
-    let is_same = storage.stat(object)? == Some(bytes.len() as u64)
-        && storage.read(object, 0, bytes.len())? == bytes;
+    let is_same =
+        storage.stat(object)? == Some(bytes.len() as u64) && storage.read(object, 0, bytes.len())? == bytes;
     if is_same { Ok(()) } else { Err(exists) }
 }
 
@@ -118,20 +118,15 @@ pub(crate) fn listing(storage: &dyn Storage, kind: Kind) -> Result<Vec<Listed>> 
 }
 
 /// A whole object of a size already known, which is refused above `limit` before memory is taken.
-pub(crate) fn read_whole(
-    storage: &dyn Storage,
-    object: Object,
-    size: u64,
-    limit: u64,
-) -> Result<Vec<u8>> {
+pub(crate) fn read_whole(storage: &dyn Storage, object: Object, size: u64, limit: u64) -> Result<Vec<u8>> {
     if size > limit {
         return Err(Error::damaged(
             object.to_string(),
             format!("{size} bytes are more than the {limit} it may have"),
         ));
     }
-    let length = usize::try_from(size)
-        .map_err(|_| Error::Internal("an object larger than the address space"))?;
+    let length =
+        usize::try_from(size).map_err(|_| Error::Internal("an object larger than the address space"))?;
     Ok(storage.read(object, 0, length)?)
 }
 
@@ -214,17 +209,11 @@ impl StorageError {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self.problem {
-            Problem::Missing | Problem::Short => {
-                "run `lifeboat repo check` to see what else is missing"
-            }
+            Problem::Missing | Problem::Short => "run `lifeboat repo check` to see what else is missing",
             Problem::Exists => "nothing was overwritten; check who else writes here",
             Problem::Full => "make space or raise the quota; earlier snapshots are untouched",
-            Problem::Denied => {
-                "check the permissions of the folder, or the credentials and their policy"
-            }
-            Problem::Unavailable => {
-                "it is tried again by itself; check the way to the storage if it stays"
-            }
+            Problem::Denied => "check the permissions of the folder, or the credentials and their policy",
+            Problem::Unavailable => "it is tried again by itself; check the way to the storage if it stays",
             Problem::Failed => "see the cause; check the disk or the service",
         }
     }

@@ -21,13 +21,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
-        Self::Key,
-        Self::Snapshot,
-        Self::Index,
-        Self::Lock,
-        Self::Pack,
-    ];
+    pub const ALL: [Self; 5] = [Self::Key, Self::Snapshot, Self::Index, Self::Lock, Self::Pack];
 
     /// The folder of the kind.
     #[must_use]

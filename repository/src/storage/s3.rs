@@ -53,9 +53,7 @@ pub struct S3Credentials {
 
 impl std::fmt::Debug for S3Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("S3Credentials")
-            .field("access_key_id", &self.access_key_id)
-            .finish_non_exhaustive()
+        f.debug_struct("S3Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
 }
 
@@ -98,59 +96,31 @@ impl S3Storage {
     /// When no runtime can be started.
     pub fn open(at: &S3Location, options: &S3Options) -> Result<Self> {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        let runtime = builder
-            .worker_threads(1)
-            .thread_name("repository-s3")
-            .enable_all()
-            .build();
+        let runtime = builder.worker_threads(1).thread_name("repository-s3").enable_all().build();
         let runtime = runtime.map_err(Error::local("starting threads for", "the S3 client"))?;
         let client = wait(&runtime, client(options.clone()))
             .ok_or(Error::Internal("the S3 client's runtime stopped"))?;
-        Ok(Self {
-            client,
-            at: at.clone(),
-            runtime: Some(runtime),
-        })
+        Ok(Self { client, at: at.clone(), runtime: Some(runtime) })
     }
 
     fn key(&self, path: &str) -> String {
-        if self.at.prefix.is_empty() {
-            path.to_owned()
-        } else {
-            format!("{}/{path}", self.at.prefix)
-        }
+        if self.at.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.at.prefix) }
     }
 
     /// Runs a request, and names it when it fails.
-    fn run<T, E, F>(
-        &self,
-        op: &'static str,
-        object: &dyn ToString,
-        request: F,
-    ) -> Result<T, StorageError>
+    fn run<T, E, F>(&self, op: &'static str, object: &dyn ToString, request: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
         F: Future<Output = ApiResult<T, E>> + Send + 'static,
     {
-        let answer = self
-            .runtime
-            .as_ref()
-            .and_then(|runtime| wait(runtime, request));
+        let answer = self.runtime.as_ref().and_then(|runtime| wait(runtime, request));
         match answer {
             Some(Ok(value)) => Ok(value),
-            Some(Err(e)) => Err(self.error(
-                op,
-                object,
-                problem(&e),
-                Some(&DisplayErrorContext(&e).to_string()),
-            )),
-            None => Err(self.error(
-                op,
-                object,
-                Problem::Failed,
-                Some("the S3 client's runtime stopped"),
-            )),
+            Some(Err(e)) => {
+                Err(self.error(op, object, problem(&e), Some(&DisplayErrorContext(&e).to_string())))
+            }
+            None => Err(self.error(op, object, Problem::Failed, Some("the S3 client's runtime stopped"))),
         }
     }
 
@@ -171,29 +141,19 @@ impl S3Storage {
     }
 
     fn put_once(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
-        let request = self
-            .client
-            .put_object()
-            .bucket(&self.at.bucket)
-            .key(self.key(&object.path()));
+        let request = self.client.put_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request
             .if_none_match("*")
             .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
             .content_length(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
             .body(ByteStream::from(bytes.to_vec()));
-        self.run(
-            "storing",
-            &object,
-            async move { request.send().await.map(drop) },
-        )
+        self.run("storing", &object, async move { request.send().await.map(drop) })
     }
 }
 
 async fn client(options: S3Options) -> Client {
     let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(
-            tls::rustls_provider::CryptoMode::Ring,
-        ))
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
         .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
@@ -201,17 +161,13 @@ async fn client(options: S3Options) -> Client {
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
     // Back-off with jitter between attempts is the client's own.
-    let retries = RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS)
-        .with_max_backoff(MAX_BACKOFF);
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_BACKOFF);
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(retries);
-    let endpoint = options
-        .endpoint
-        .or_else(|| std::env::var(ENDPOINT_VARIABLE).ok())
-        .filter(|e| !e.is_empty());
+    let endpoint =
+        options.endpoint.or_else(|| std::env::var(ENDPOINT_VARIABLE).ok()).filter(|e| !e.is_empty());
     if let Some(endpoint) = &endpoint {
         loader = loader.endpoint_url(endpoint);
     }
@@ -264,9 +220,7 @@ fn problem<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Proble
         };
     };
     match (response.status().as_u16(), error.code().unwrap_or_default()) {
-        (_, "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage") | (507, _) => {
-            Problem::Full
-        }
+        (_, "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage") | (507, _) => Problem::Full,
         // Not an object that is missing, so not damage.
         (_, "NoSuchBucket") => Problem::Failed,
         (404, _) => Problem::Missing,
@@ -305,11 +259,7 @@ impl Storage for S3Storage {
             };
         }
         let last = offset.saturating_add(length as u64).saturating_sub(1);
-        let request = self
-            .client
-            .get_object()
-            .bucket(&self.at.bucket)
-            .key(self.key(&object.path()));
+        let request = self.client.get_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request.range(format!("bytes={offset}-{last}"));
         let answer = self.run("reading", &object, async move {
             let mut answer = request.send().await?;
@@ -331,9 +281,7 @@ impl Storage for S3Storage {
             ))
         })?;
         match answer {
-            (_, Some(cause)) => {
-                Err(self.error("reading", &object, Problem::Unavailable, Some(&cause)))
-            }
+            (_, Some(cause)) => Err(self.error("reading", &object, Problem::Unavailable, Some(&cause))),
             (bytes, None) if bytes.len() == length => Ok(bytes),
             (bytes, None) if bytes.len() < length => Err(short()),
             _ => Err(self.error(
@@ -346,17 +294,9 @@ impl Storage for S3Storage {
     }
 
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
-        let request = self
-            .client
-            .head_object()
-            .bucket(&self.at.bucket)
-            .key(self.key(&object.path()));
+        let request = self.client.head_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         match self.run("asking for", &object, async move { request.send().await }) {
-            Ok(head) => Ok(Some(
-                head.content_length()
-                    .and_then(|l| u64::try_from(l).ok())
-                    .unwrap_or(0),
-            )),
+            Ok(head) => Ok(Some(head.content_length().and_then(|l| u64::try_from(l).ok()).unwrap_or(0))),
             Err(e) if e.problem == Problem::Missing => Ok(None),
             Err(e) => Err(e),
         }
@@ -367,26 +307,16 @@ impl Storage for S3Storage {
         let prefix = self.key(&folder);
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
-            let request = self
-                .client
-                .list_objects_v2()
-                .bucket(&self.at.bucket)
-                .prefix(&prefix);
+            let request = self.client.list_objects_v2().bucket(&self.at.bucket).prefix(&prefix);
             let request = request.set_continuation_token(token.take());
             let page = self.run("listing", &folder, async move { request.send().await })?;
             for object in page.contents() {
-                let written = object
-                    .last_modified()
-                    .and_then(|t| SystemTime::try_from(*t).ok());
-                let size = object
-                    .size()
-                    .and_then(|s| u64::try_from(s).ok())
-                    .unwrap_or(0);
+                let written = object.last_modified().and_then(|t| SystemTime::try_from(*t).ok());
+                let size = object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
                 let key = object.key().unwrap_or_default();
                 let id = key.rsplit('/').next().and_then(|name| name.parse().ok());
                 // Other names are not ours.
-                if let Some(id) = id.filter(|id| self.key(&Object::Named(kind, *id).path()) == key)
-                {
+                if let Some(id) = id.filter(|id| self.key(&Object::Named(kind, *id).path()) == key) {
                     each(Listed { id, size, written });
                 }
             }
@@ -398,23 +328,12 @@ impl Storage for S3Storage {
                 break;
             }
         }
-        Err(self.error(
-            "listing",
-            &folder,
-            Problem::Failed,
-            Some("the listing does not end"),
-        ))
+        Err(self.error("listing", &folder, Problem::Failed, Some("the listing does not end")))
     }
 
     fn delete(&self, object: Object) -> Result<(), StorageError> {
-        let request = self
-            .client
-            .delete_object()
-            .bucket(&self.at.bucket)
-            .key(self.key(&object.path()));
-        match self.run("removing", &object, async move {
-            request.send().await.map(drop)
-        }) {
+        let request = self.client.delete_object().bucket(&self.at.bucket).key(self.key(&object.path()));
+        match self.run("removing", &object, async move { request.send().await.map(drop) }) {
             Err(e) if e.problem == Problem::Missing => Ok(()),
             other => other,
         }

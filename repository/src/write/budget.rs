@@ -19,11 +19,7 @@ pub(super) struct Permit {
 
 impl Budget {
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            limit,
-            used: Mutex::new(0),
-            freed: Condvar::new(),
-        })
+        Arc::new(Self { limit, used: Mutex::new(0), freed: Condvar::new() })
     }
 
     /// Waits until `bytes` fit. What is larger than the whole budget waits until it is alone.
@@ -36,10 +32,7 @@ impl Budget {
             .unwrap_or_else(PoisonError::into_inner);
         *used += bytes;
         drop(used);
-        Permit {
-            budget: Arc::clone(budget),
-            bytes,
-        }
+        Permit { budget: Arc::clone(budget), bytes }
     }
 }
 

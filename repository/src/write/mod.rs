@@ -94,9 +94,7 @@ impl Shared<'_> {
     }
 
     fn take_error(&self) -> Error {
-        locked(&self.error)
-            .take()
-            .unwrap_or(Error::Internal("a session failed before"))
+        locked(&self.error).take().unwrap_or(Error::Internal("a session failed before"))
     }
 }
 
@@ -131,12 +129,7 @@ impl Writer<'_> {
 
     /// The id of a blob that was handed over.
     pub(crate) fn id(&self, ticket: &Ticket) -> Result<Id> {
-        ticket.0.recv().map_err(|_| {
-            self.shared
-                .proceed()
-                .err()
-                .unwrap_or(Error::Internal("a blob got lost"))
-        })
+        ticket.0.recv().map_err(|_| self.shared.proceed().err().unwrap_or(Error::Internal("a blob got lost")))
     }
 
     /// Whether the repository had this blob before the session.
@@ -163,19 +156,10 @@ impl Writer<'_> {
     ) -> Result<()> {
         self.shared.proceed()?;
         let permit = Budget::take(&self.budget, plain.len());
-        let job = Job {
-            kind,
-            plain,
-            id,
-            reply,
-            _permit: permit,
-        };
-        self.jobs.send(job).map_err(|_| {
-            self.shared
-                .proceed()
-                .err()
-                .unwrap_or(Error::Internal("all workers are gone"))
-        })
+        let job = Job { kind, plain, id, reply, _permit: permit };
+        self.jobs
+            .send(job)
+            .map_err(|_| self.shared.proceed().err().unwrap_or(Error::Internal("all workers are gone")))
     }
 }
 
@@ -215,11 +199,7 @@ pub(crate) fn session<T>(
     Ok((value, written))
 }
 
-fn run<T>(
-    shared: &Shared<'_>,
-    uploads: &Uploads,
-    body: impl FnOnce(&Writer<'_>) -> Result<T>,
-) -> Result<T> {
+fn run<T>(shared: &Shared<'_>, uploads: &Uploads, body: impl FnOnce(&Writer<'_>) -> Result<T>) -> Result<T> {
     // The channels' ends are owned by the threads that use them, so that a thread which dies wakes the
     // others by closing its end instead of leaving them waiting.
     std::thread::scope(|scope| {
@@ -242,11 +222,7 @@ fn run<T>(
             .collect();
         drop(job_receiver);
 
-        let writer = Writer {
-            shared,
-            jobs: job_sender,
-            budget: Budget::new(PLAIN_BUDGET_BYTES),
-        };
+        let writer = Writer { shared, jobs: job_sender, budget: Budget::new(PLAIN_BUDGET_BYTES) };
         let result = body(&writer);
         drop(writer);
         let mut died = false;
@@ -254,11 +230,7 @@ fn run<T>(
             died |= worker.join().is_err();
         }
         if result.is_ok() && !died && !shared.has_failed() {
-            shared
-                .packer
-                .drain()
-                .into_iter()
-                .for_each(|pack| drop(pack_sender.send(pack)));
+            shared.packer.drain().into_iter().for_each(|pack| drop(pack_sender.send(pack)));
         }
         drop(pack_sender);
         for uploader in uploaders {
@@ -302,13 +274,9 @@ fn store(
     if !shared.index.has(job.kind, id) && locked(&shared.claimed).insert((job.kind, id)) {
         let sealed = seal_verified(shared.repo, compressor, &job.plain, id)?;
         shared.blobs.fetch_add(1, Ordering::Relaxed);
-        shared
-            .stored_bytes
-            .fetch_add(sealed.bytes.len() as u64, Ordering::Relaxed);
+        shared.stored_bytes.fetch_add(sealed.bytes.len() as u64, Ordering::Relaxed);
         if let Some(full) = shared.packer.add(job.kind, id, &sealed)? {
-            packs
-                .send(full)
-                .map_err(|_| Error::Internal("all uploaders are gone"))?;
+            packs.send(full).map_err(|_| Error::Internal("all uploaders are gone"))?;
         }
     }
     if let Some(reply) = job.reply {
@@ -324,10 +292,8 @@ fn seal_verified(
     plain: &[u8],
     id: Id,
 ) -> Result<blob::Sealed> {
-    let sealed = blob::seal(repo.cipher(), compressor, plain).map_err(|e| Error::SelfCheck {
-        blob: id.to_string(),
-        detail: e.to_string(),
-    })?;
+    let sealed = blob::seal(repo.cipher(), compressor, plain)
+        .map_err(|e| Error::SelfCheck { blob: id.to_string(), detail: e.to_string() })?;
     verify(repo, &sealed, id)?;
     Ok(sealed)
 }
@@ -335,9 +301,6 @@ fn seal_verified(
 fn verify(repo: &Repository, sealed: &blob::Sealed, id: Id) -> Result<()> {
     match blob::open(repo.cipher(), &sealed.bytes, sealed.plain_length, id) {
         Ok(_) => Ok(()),
-        Err(e) => Err(Error::SelfCheck {
-            blob: id.to_string(),
-            detail: e.to_string(),
-        }),
+        Err(e) => Err(Error::SelfCheck { blob: id.to_string(), detail: e.to_string() }),
     }
 }

@@ -21,10 +21,7 @@ pub(super) struct Packer {
 
 impl Packer {
     pub(super) fn new() -> Self {
-        Self {
-            data: Default::default(),
-            tree: Mutex::default(),
-        }
+        Self { data: Default::default(), tree: Mutex::default() }
     }
 
     /// Adds a blob; gives the pack when that made it full.
@@ -35,8 +32,7 @@ impl Packer {
         };
         let mut slot = locked(slot);
         let pack = slot.get_or_insert_with(|| PackBuilder::with_capacity(PACK_BYTES / 4));
-        pack.push(kind, id, blob)
-            .map_err(|_| Error::Internal("a pack grew above 4 GiB"))?;
+        pack.push(kind, id, blob).map_err(|_| Error::Internal("a pack grew above 4 GiB"))?;
         let is_full = pack.len() >= PACK_BYTES || pack.is_crowded();
         Ok(if is_full { slot.take() } else { None })
     }
@@ -44,9 +40,6 @@ impl Packer {
     /// What is left in open packs.
     pub(super) fn drain(&self) -> Vec<PackBuilder> {
         let slots = self.data.iter().chain([&self.tree]);
-        slots
-            .filter_map(|slot| locked(slot).take())
-            .filter(|pack| !pack.is_empty())
-            .collect()
+        slots.filter_map(|slot| locked(slot).take()).filter(|pack| !pack.is_empty()).collect()
     }
 }

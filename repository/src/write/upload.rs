@@ -34,11 +34,7 @@ struct Pending {
 
 impl Pending {
     fn new() -> Self {
-        Self {
-            packs: Vec::new(),
-            blobs: 0,
-            since: Instant::now(),
-        }
+        Self { packs: Vec::new(), blobs: 0, since: Instant::now() }
     }
 
     fn is_due(&self) -> bool {
@@ -50,10 +46,7 @@ impl Pending {
 
 impl Uploads {
     pub(super) fn new() -> Self {
-        Self {
-            pending: Mutex::new(Pending::new()),
-            count: AtomicU64::new(0),
-        }
+        Self { pending: Mutex::new(Pending::new()), count: AtomicU64::new(0) }
     }
 
     /// How many packs were stored.
@@ -77,23 +70,16 @@ impl Uploads {
     }
 
     fn upload(&self, shared: &Shared<'_>, pack: PackBuilder) -> Result<()> {
-        let (id, bytes, entries) = pack
-            .finish(shared.repo.cipher())
-            .map_err(|_| Error::Internal("a pack cannot be finished"))?;
-        shared
-            .repo
-            .storage()
-            .put(Object::Named(Kind::Pack, id), &bytes)?;
+        let (id, bytes, entries) =
+            pack.finish(shared.repo.cipher()).map_err(|_| Error::Internal("a pack cannot be finished"))?;
+        shared.repo.storage().put(Object::Named(Kind::Pack, id), &bytes)?;
         shared.monitor.add_stored(bytes.len() as u64);
         self.count.fetch_add(1, Ordering::Relaxed);
         let mut pending = locked(&self.pending);
         pending.blobs += entries.len();
         pending.packs.push((id, entries));
-        let due = if pending.is_due() {
-            Some(std::mem::replace(&mut *pending, Pending::new()))
-        } else {
-            None
-        };
+        let due =
+            if pending.is_due() { Some(std::mem::replace(&mut *pending, Pending::new())) } else { None };
         drop(pending);
         due.map_or(Ok(()), |due| write(shared, &due.packs))
     }
@@ -109,7 +95,6 @@ fn write(shared: &Shared<'_>, packs: &[(Id, Vec<Entry>)]) -> Result<()> {
     if packs.is_empty() {
         return Ok(());
     }
-    let json = index_file::encode(packs)
-        .map_err(|_| Error::Internal("an index file cannot be encoded"))?;
+    let json = index_file::encode(packs).map_err(|_| Error::Internal("an index file cannot be encoded"))?;
     shared.repo.write_unpacked(Kind::Index, &json).map(drop)
 }

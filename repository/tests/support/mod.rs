@@ -22,10 +22,7 @@ pub fn password() -> Password {
 
 /// The lock protocol without its waiting, for tests that do not test it.
 pub fn quick_locks() -> LockTimes {
-    LockTimes {
-        settle: std::time::Duration::ZERO,
-        ..LockTimes::default()
-    }
+    LockTimes { settle: std::time::Duration::ZERO, ..LockTimes::default() }
 }
 
 /// A repository in a folder of its own.
@@ -40,14 +37,9 @@ impl Local {
         let repo = Repository::init(
             at(&folder.path().join("r")),
             &password(),
-            InitOptions {
-                kdf: KdfParams::LIGHT,
-            },
+            InitOptions { kdf: KdfParams::LIGHT },
         );
-        Self {
-            repo: repo.unwrap().with_lock_times(quick_locks()),
-            folder,
-        }
+        Self { repo: repo.unwrap().with_lock_times(quick_locks()), folder }
     }
 
     pub fn path(&self) -> PathBuf {
@@ -71,25 +63,17 @@ impl Local {
 
     pub fn dump(&self, path: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        self.repo
-            .dump(&self.latest(), path, &mut out, &Monitor::new())
-            .unwrap();
+        self.repo.dump(&self.latest(), path, &mut out, &Monitor::new()).unwrap();
         out
     }
 }
 
 pub fn at(path: &Path) -> Arc<dyn Storage> {
-    storage::open(
-        &Location::Folder(path.to_owned()),
-        &StorageOptions::default(),
-    )
-    .unwrap()
+    storage::open(&Location::Folder(path.to_owned()), &StorageOptions::default()).unwrap()
 }
 
 pub fn open(path: &Path) -> Repository {
-    Repository::open(at(path), &password())
-        .unwrap()
-        .with_lock_times(quick_locks())
+    Repository::open(at(path), &password()).unwrap().with_lock_times(quick_locks())
 }
 
 pub fn meta() -> BackupMeta {
@@ -111,38 +95,23 @@ pub fn noise(seed: u64, length: usize) -> Vec<u8> {
 pub fn sql(rows: usize) -> Vec<u8> {
     (0..rows)
         .flat_map(|n| {
-            format!(
-                "INSERT INTO users VALUES ({n}, 'user-{n}@example.org', {});\n",
-                n * 7919 % 1009
-            )
-            .into_bytes()
+            format!("INSERT INTO users VALUES ({n}, 'user-{n}@example.org', {});\n", n * 7919 % 1009)
+                .into_bytes()
         })
         .collect()
 }
 
 fn restic(repository: &Path, args: &[&str]) -> Output {
     let mut command = Command::new("restic");
-    command
-        .arg("--no-cache")
-        .arg("-r")
-        .arg(repository)
-        .args(args)
-        .env("RESTIC_PASSWORD", PASSWORD);
-    command
-        .output()
-        .expect("stock restic must be installed: it is the judge")
+    command.arg("--no-cache").arg("-r").arg(repository).args(args).env("RESTIC_PASSWORD", PASSWORD);
+    command.output().expect("stock restic must be installed: it is the judge")
 }
 
 /// Runs stock restic, which must succeed. Gives its stdout.
 pub fn restic_ok(repository: &Path, args: &[&str]) -> Vec<u8> {
     let output = restic(repository, args);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(
-        output.status.success(),
-        "restic {args:?}:\n{}\n{}",
-        text(&output.stdout),
-        text(&output.stderr)
-    );
+    assert!(output.status.success(), "restic {args:?}:\n{}\n{}", text(&output.stdout), text(&output.stderr));
     output.stdout
 }
 

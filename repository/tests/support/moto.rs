@@ -34,11 +34,8 @@ fn installed() -> PathBuf {
     let venv = home.join("moto-venv");
     let (program, complete) = (venv.join("bin/moto_server"), venv.join("complete"));
     if !complete.exists() {
-        let run =
-            |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
-        run(Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&venv));
+        let run = |command: &mut Command| assert!(command.status().unwrap().success(), "{command:?}");
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
         run(Command::new(venv.join("bin/pip")).args(["install", "-q", PACKAGE]));
         File::create(&complete).unwrap();
     }
@@ -48,20 +45,13 @@ fn installed() -> PathBuf {
 impl Moto {
     pub fn start() -> Self {
         let program = installed();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut command = Command::new(program);
         command
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let server = Self {
-            server: command.spawn().unwrap(),
-            port,
-        };
+        let server = Self { server: command.spawn().unwrap(), port };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(begun.elapsed() < START_TIMEOUT, "moto does not start");
@@ -75,7 +65,11 @@ impl Moto {
     fn make_bucket(&self) {
         use std::io::{Read, Write};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        write!(stream, "PUT /backups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
+        write!(
+            stream,
+            "PUT /backups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains(" 200 "), "{answer}");
@@ -86,11 +80,8 @@ impl Moto {
     }
 
     pub fn storage(&self, prefix: &str) -> std::sync::Arc<dyn Storage> {
-        let credentials = S3Credentials {
-            access_key_id: "k".into(),
-            secret_access_key: "s".into(),
-            session_token: None,
-        };
+        let credentials =
+            S3Credentials { access_key_id: "k".into(), secret_access_key: "s".into(), session_token: None };
         let s3 = S3Options {
             endpoint: Some(self.endpoint()),
             credentials: Some(credentials),

@@ -1,0 +1,154 @@
+//! Checking a repository: every damage listed, with the snapshots and files that it touches.
+//!
+//! Index files and snapshots are always read whole. Packs are compared with the listing, and with
+//! `read_data` read, hashed, and every blob opened. Then every tree is read and every blob of every file
+//! looked up. One damaged object never ends the check; a storage that does not answer does, since a check
+//! that saw half of the repository has seen nothing.
+
+mod packs;
+mod trees;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::error::{Class, Error, Result};
+use crate::find::SnapshotInfo;
+use crate::format::blob::BlobKind;
+use crate::id::Id;
+use crate::index::{self, Index};
+use crate::monitor::Monitor;
+use crate::repository::Repository;
+use crate::storage::{Kind, Object, listing};
+
+/// So many files are named for each damage.
+pub const MAX_FILES_NAMED: usize = 1000;
+
+/// What is checked.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckOptions {
+    /// Read every pack and open every blob.
+    pub read_data: bool,
+}
+
+/// One damaged or missing object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// What: a pack, an index file, a snapshot, a tree, a blob.
+    pub object: String,
+    /// What is wrong.
+    pub detail: String,
+    /// The snapshots that need it.
+    pub snapshots: BTreeSet<Id>,
+    /// Files that cannot be restored because of it, as `snapshot:path`, at most [`MAX_FILES_NAMED`].
+    pub files: BTreeSet<String>,
+}
+
+/// The result of a check.
+#[derive(Clone, Debug, Default)]
+pub struct CheckReport {
+    /// Snapshots read.
+    pub snapshots: u64,
+    /// Packs that the index knows.
+    pub packs: u64,
+    /// Blobs that the index knows.
+    pub blobs: u64,
+    /// Packs that are stored and in no index file: left by a backup that was interrupted. No damage.
+    pub packs_unindexed: u64,
+    /// Bytes of packs read.
+    pub bytes_read: u64,
+    /// Every damage.
+    pub damages: Vec<Damage>,
+}
+
+impl CheckReport {
+    /// Whether nothing is damaged.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.damages.is_empty()
+    }
+}
+
+/// What was found by now.
+#[derive(Default)]
+struct Findings {
+    damages: BTreeMap<String, Damage>,
+    /// Blobs that cannot be read, and the object to blame.
+    bad_blobs: HashMap<(BlobKind, Id), String>,
+}
+
+impl Findings {
+    /// Notes a damage; the first detail of an object is kept.
+    fn add(&mut self, object: &str, detail: impl Into<String>) -> &mut Damage {
+        self.damages.entry(object.to_owned()).or_insert_with(|| Damage {
+            object: object.to_owned(),
+            detail: detail.into(),
+            snapshots: BTreeSet::new(),
+            files: BTreeSet::new(),
+        })
+    }
+
+    /// Notes an error when it is damage; anything else ends the check.
+    fn add_error(&mut self, object: &str, error: Error) -> Result<()> {
+        if error.class() != Class::Integrity {
+            return Err(error);
+        }
+        let detail = match error {
+            Error::Damaged { detail, .. } => detail,
+            other => other.to_string(),
+        };
+        self.add(object, detail);
+        Ok(())
+    }
+}
+
+impl Repository {
+    /// Checks the repository.
+    ///
+    /// # Errors
+    /// When the storage does not answer, the repository is locked, or it was cancelled. Damage is no
+    /// error: it is in the report.
+    pub fn check(&self, options: CheckOptions, monitor: &Monitor) -> Result<CheckReport> {
+        let _lock = self.read_lock()?;
+        let mut findings = Findings::default();
+        let snapshots = self.check_snapshots(&mut findings)?;
+        let index = self.check_index(&mut findings)?;
+        let mut report = CheckReport {
+            snapshots: snapshots.len() as u64,
+            packs: index.packs().len() as u64,
+            blobs: index.blob_count() as u64,
+            ..CheckReport::default()
+        };
+        report.packs_unindexed = packs::compare(self, &index, &mut findings)?;
+        if options.read_data {
+            report.bytes_read = packs::read_all(self, &index, monitor, &mut findings)?;
+        }
+        trees::check(self, &index, &snapshots, monitor, &mut findings)?;
+        report.damages = findings.damages.into_values().collect();
+        Ok(report)
+    }
+
+    fn check_snapshots(&self, findings: &mut Findings) -> Result<Vec<SnapshotInfo>> {
+        let mut good = Vec::new();
+        for listed in listing(self.storage(), Kind::Snapshot)? {
+            match self.read_snapshot(&listed) {
+                Ok(info) => good.push(info),
+                Err(e) => {
+                    let object = Object::Named(Kind::Snapshot, listed.id).to_string();
+                    findings.add_error(&object, e)?;
+                    findings.add(&object, "").snapshots.insert(listed.id);
+                }
+            }
+        }
+        Ok(good)
+    }
+
+    fn check_index(&self, findings: &mut Findings) -> Result<Index> {
+        let mut index = Index::default();
+        for listed in listing(self.storage(), Kind::Index)? {
+            match index::read_file(self, listed.id, listed.size) {
+                Ok(packs) => packs.into_iter().for_each(|(pack, entries)| index.add(pack, entries, true)),
+                Err(e) => findings.add_error(&Object::Named(Kind::Index, listed.id).to_string(), e)?,
+            }
+        }
+        Ok(index)
+    }
+}

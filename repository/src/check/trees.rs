@@ -1,0 +1,137 @@
+//! Trees: that each can be read and that every blob of every file is there.
+//!
+//! The first pass reads each tree once, however many snapshots share it. Only when something is damaged,
+//! a second pass goes through each snapshot by itself and says which files of which snapshots are touched.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Findings, MAX_FILES_NAMED};
+use crate::error::{Error, Result};
+use crate::find::SnapshotInfo;
+use crate::format::blob::BlobKind;
+use crate::format::node::{Node, NodeKind};
+use crate::id::Id;
+use crate::index::Index;
+use crate::monitor::Monitor;
+use crate::repository::Repository;
+
+/// Folders inside each other; no file system allows more.
+const MAX_DEPTH: usize = 4096;
+
+pub(super) fn check(
+    repo: &Repository,
+    index: &Index,
+    snapshots: &[SnapshotInfo],
+    monitor: &Monitor,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut pass =
+        Pass { repo, index, monitor, seen: HashSet::new(), bad_trees: HashMap::new(), names_files: false };
+    for snapshot in snapshots {
+        pass.snapshot(snapshot, findings)?;
+    }
+    if findings.damages.is_empty() {
+        return Ok(());
+    }
+    pass.names_files = true;
+    for snapshot in snapshots {
+        pass.seen.clear();
+        pass.snapshot(snapshot, findings)?;
+    }
+    Ok(())
+}
+
+struct Pass<'a> {
+    repo: &'a Repository,
+    index: &'a Index,
+    monitor: &'a Monitor,
+    seen: HashSet<Id>,
+    /// Trees that cannot be read, and the object to blame.
+    bad_trees: HashMap<Id, String>,
+    names_files: bool,
+}
+
+impl Pass<'_> {
+    fn snapshot(&mut self, info: &SnapshotInfo, findings: &mut Findings) -> Result<()> {
+        let mut stack = vec![(String::new(), info.snapshot.tree, 0)];
+        while let Some((path, tree, depth)) = stack.pop() {
+            self.monitor.proceed()?;
+            if !self.seen.insert(tree) {
+                continue;
+            }
+            if depth > MAX_DEPTH {
+                findings.add(&format!("tree {tree}"), "it is nested deeper than paths can be");
+                continue;
+            }
+            let Some(nodes) = self.read(tree, findings)? else {
+                if let Some(object) = self.bad_trees.get(&tree) {
+                    self.touch(object, info.id, &format!("{path}/"), findings);
+                }
+                continue;
+            };
+            for node in nodes {
+                let path = format!("{path}/{}", node.os_name().to_string_lossy());
+                match (node.kind, node.subtree) {
+                    (NodeKind::Folder, Some(subtree)) => stack.push((path, subtree, depth + 1)),
+                    (NodeKind::File, _) => self.file(&node, &path, info.id, findings),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, tree: Id, findings: &mut Findings) -> Result<Option<Vec<Node>>> {
+        if self.bad_trees.contains_key(&tree) {
+            return Ok(None);
+        }
+        match self.repo.read_tree(self.index, tree) {
+            Ok(nodes) => Ok(Some(nodes)),
+            Err(e) => {
+                let object = match (&e, findings.bad_blobs.get(&(BlobKind::Tree, tree))) {
+                    (_, Some(known)) => known.clone(),
+                    (Error::Damaged { object, .. }, None) => object.clone(),
+                    _ => format!("tree {tree}"),
+                };
+                findings.add_error(&object, e)?;
+                self.bad_trees.insert(tree, object);
+                Ok(None)
+            }
+        }
+    }
+
+    fn file(&self, node: &Node, path: &str, snapshot: Id, findings: &mut Findings) {
+        let mut size = 0_u64;
+        for id in node.content.as_deref().unwrap_or_default() {
+            let Some(place) = self.index.find(BlobKind::Data, *id) else {
+                let object = format!("blob {id}");
+                findings.add(&object, "no index file knows it");
+                self.touch(&object, snapshot, path, findings);
+                continue;
+            };
+            size = size.saturating_add(place.plain_bytes(BlobKind::Data, *id));
+            if let Some(object) = findings.bad_blobs.get(&(BlobKind::Data, *id)).cloned() {
+                self.touch(&object, snapshot, path, findings);
+            }
+        }
+        let is_whole = node.content.iter().flatten().all(|id| self.index.has(BlobKind::Data, *id));
+        if is_whole && size != node.size {
+            // Stock restic restores as many bytes as the node says, without an error.
+            let object = format!("the size of {path} in snapshot {}", snapshot.short());
+            findings.add(&object, format!("it says {} bytes, its blobs have {size}", node.size));
+            self.touch(&object, snapshot, path, findings);
+        }
+    }
+
+    fn touch(&self, object: &str, snapshot: Id, path: &str, findings: &mut Findings) {
+        if !self.names_files {
+            return;
+        }
+        if let Some(damage) = findings.damages.get_mut(object) {
+            damage.snapshots.insert(snapshot);
+            if damage.files.len() < MAX_FILES_NAMED {
+                damage.files.insert(format!("{}:{path}", snapshot.short()));
+            }
+        }
+    }
+}
