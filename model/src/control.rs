@@ -1,7 +1,7 @@
 //! Actions that the controller itself performs for a step.
 
-use crate::nouns::{ChannelSpec, RecordSpec};
 use crate::Name;
+use crate::nouns::{ChannelSpec, RecordSpec};
 use serde::{Deserialize, Serialize};
 
 /// What the controller does, instead of an agent.

@@ -132,9 +132,13 @@ impl Digest {
     /// SHA-256 of the value's JSON. The types of this crate serialise maps in key order, so equal
     /// values give equal digests.
     pub fn of<T: Serialize>(value: &T) -> Result<Self, serde_json::Error> {
+        Ok(Self::of_bytes(&serde_json::to_vec(value)?))
+    }
+
+    /// SHA-256 of bytes.
+    pub fn of_bytes(bytes: &[u8]) -> Self {
         use sha2::Digest as _;
-        let bytes = serde_json::to_vec(value)?;
-        Ok(Self(hex::encode(sha2::Sha256::digest(&bytes))))
+        Self(hex::encode(sha2::Sha256::digest(bytes)))
     }
 }
 

@@ -1,6 +1,48 @@
 //! Estate and plan text to checked values, or every diagnostic at once with its place. Pure: no I/O,
 //! no clock.
+//!
+//! ```text
+//! files ──text──► trees with places ──estate──► nouns ──┐
+//!                        └──document──► plan heads ──────┴─lower (steps, graph, rules)──► CheckedPlan
+//! ```
+//!
+//! [`check`] reads everything and tells all that is wrong. A [`CheckedEstate`] then compiles plans for
+//! runs ([`CheckedEstate::compile`], [`CheckedEstate::single`]) and says what each agent lives by
+//! ([`CheckedEstate::assignment`]). Check and run lower a plan the same way, so what was proven is what
+//! runs. Adding a step kind is one file under `steps/` and one line in its list; a noun likewise under
+//! `estate/`; a rule is a code in [`codes`] and a function beside the kind that it is about.
 
+mod assignment;
+mod check;
 pub mod checked;
+mod checked_estate;
+pub mod codes;
+mod context;
+pub mod diagnostic;
+mod document;
+mod estate;
+mod graph;
+mod inputs;
+mod lower;
+pub mod point;
+mod rules;
+mod steps;
+mod text;
 
+pub use check::{Checked, check};
 pub use checked::CheckedPlan;
+pub use checked_estate::{CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead};
+pub use diagnostic::{Diagnostic, Severity};
+pub use inputs::InputType;
+pub use steps::reference as step_kinds;
+
+use serde::{Deserialize, Serialize};
+
+/// One file of an estate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Its path, as it should be shown.
+    pub path: String,
+    /// Its text.
+    pub text: String,
+}

@@ -1,0 +1,75 @@
+//! What each agent lives by without a controller, from the estate.
+
+use crate::estate::Estate;
+use crate::estate::schedules::Schedule;
+use model::jobs::{Backup, Check, Prove};
+use model::nouns::Point;
+use model::{Assignment, HostName, Monitored, Name, Scheduled, Work};
+
+/// The assignment of a host; `None` when the estate does not declare it.
+pub(crate) fn assignment(estate: &Estate, host: &HostName, version: u64) -> Option<Assignment> {
+    let region = estate.region_of(host)?.clone();
+    let sources = estate.sources.keys().filter(|source| estate.member_hosts(source).contains(host));
+    Some(Assignment {
+        version,
+        host: host.clone(),
+        region,
+        schedules: estate
+            .schedules
+            .iter()
+            .flat_map(|(name, one)| scheduled(estate, host, name, one))
+            .collect(),
+        monitors: estate.checks.keys().filter_map(|check| monitored(estate, host, check)).collect(),
+        members: sources.filter_map(|source| estate.source_on(source, host)).collect(),
+    })
+}
+
+/// The member that takes a schedule's backups.
+pub(crate) fn member_of(estate: &Estate, schedule: &Schedule) -> Option<HostName> {
+    match &schedule.on {
+        Some(on) => Some(on.value.clone()),
+        None => estate.member_hosts(&schedule.backup.value).into_iter().next(),
+    }
+}
+
+/// One piece of work for each repository, so that one that fails does not hold the other back.
+fn scheduled(estate: &Estate, host: &HostName, name: &Name, schedule: &Schedule) -> Vec<Scheduled> {
+    if member_of(estate, schedule).as_ref() != Some(host) {
+        return Vec::new();
+    }
+    let Some(source) = estate.source_on(&schedule.backup.value, host) else { return Vec::new() };
+    let repositories = schedule.to.iter().filter_map(|to| estate.repositories.get(&to.value));
+    let several = schedule.to.len() > 1;
+    let one = |repository: &crate::estate::repositories::Repository| {
+        let spec = &repository.spec;
+        let name = if several { Name::new(format!("{name}.{}", spec.name)).ok()? } else { name.clone() };
+        let tags = vec![format!("schedule={name}")];
+        let mut work = vec![Work::Backup(Backup { source: source.clone(), repository: spec.clone(), tags })];
+        if schedule.prove {
+            work.push(Work::Prove(Prove {
+                source: source.clone(),
+                repository: spec.clone(),
+                point: Point::Latest,
+                checks: Vec::new(),
+            }));
+        }
+        Some(Scheduled {
+            name,
+            at: schedule.at.clone(),
+            work,
+            timeout: schedule.timeout,
+            keep: schedule.keep,
+        })
+    };
+    repositories.filter_map(one).collect()
+}
+
+fn monitored(estate: &Estate, host: &HostName, name: &Name) -> Option<Monitored> {
+    let every = estate.checks.get(name)?.every?;
+    if !estate.check_hosts(name).contains(host) {
+        return None;
+    }
+    let check = estate.check_on(name, host, host)?;
+    let work = Work::Check(Check { check, retries: 0, pause: Check::default_pause() });
+    Some(Monitored { name: name.clone(), work, every })
+}

@@ -1,0 +1,112 @@
+//! The check itself: files in, a checked estate or every diagnostic at once out.
+
+use crate::SourceFile;
+use crate::checked_estate::CheckedEstate;
+use crate::codes;
+use crate::context::Purpose;
+use crate::diagnostic::{Diagnostic, Severity, Sink};
+use crate::document::{self, Document};
+use crate::estate::Estate;
+use crate::lower::{Request, lower};
+use crate::text::Span;
+use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
+use model::{Digest, Mode, Name};
+use std::collections::BTreeMap;
+
+/// What the check gives.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The estate; there when no diagnostic is an error.
+    pub estate: Option<CheckedEstate>,
+    /// Everything that was found, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Number of errors among the diagnostics.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|one| one.severity == Severity::Error).count()
+    }
+}
+
+/// Checks an estate with its plans. A file with a top-level key `plan` is a plan, every other one a part
+/// of the estate. Bounds: see [`crate::text::reader`]'s constants.
+pub fn check(files: &[SourceFile]) -> Checked {
+    let mut sink = Sink::new(files);
+    let start = |file: usize| Span {
+        file: u32::try_from(file).unwrap_or(u32::MAX),
+        line: 1,
+        column: 1,
+        end_column: 2,
+    };
+    let total: usize = files.iter().map(|file| file.text.len()).sum();
+    if total > MAX_TOTAL_BYTES || files.len() > MAX_FILES {
+        let message = format!(
+            "{} files with {total} bytes; at most {MAX_FILES} files and {MAX_TOTAL_BYTES} bytes are read",
+            files.len()
+        );
+        sink.push(&codes::TOO_LARGE, start(0), message);
+        return Checked { estate: None, diagnostics: sink.finish(files) };
+    }
+    let mut reader = Reader::new();
+    let mut estate = Estate::default();
+    let mut documents: Vec<Document> = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let Some(root) = reader.read(start(number).file, &file.text, &mut sink) else { continue };
+        if document::is_plan(&root) {
+            documents.extend(document::read(&root, &mut sink));
+        } else {
+            estate.read(&root, &mut sink);
+        }
+    }
+    estate.check(&mut sink);
+    let plans = named(documents, &mut sink);
+    let digest = digest(&estate, &plans);
+    for plan in plans.values() {
+        plan.check(&estate, &mut sink);
+        check_plan(plan, &estate, &digest, &mut sink);
+    }
+    let sound = sink.errors() == 0;
+    let diagnostics = sink.finish(files);
+    let estate = sound.then(|| CheckedEstate { files: files.to_vec(), estate, plans, digest });
+    Checked { estate, diagnostics }
+}
+
+fn named(documents: Vec<Document>, sink: &mut Sink) -> BTreeMap<Name, Document> {
+    let mut plans: BTreeMap<Name, Document> = BTreeMap::new();
+    for document in documents {
+        if let Some(first) = plans.get(&document.name.value) {
+            let other = first.name.span;
+            let message = format!(
+                "plan {:?} is declared twice; the other one is in line {} of {}",
+                document.name.value.as_str(),
+                other.line,
+                sink.path(other.file)
+            );
+            sink.push(&codes::DUPLICATE, document.name.span, message);
+            continue;
+        }
+        plans.insert(document.name.value.clone(), document);
+    }
+    plans
+}
+
+/// Over every noun and plan, by name.
+fn digest(estate: &Estate, plans: &BTreeMap<Name, Document>) -> Digest {
+    let nouns = estate.digests.iter().map(|(name, digest)| format!("{name} {digest}\n"));
+    let plans = plans.iter().map(|(name, plan)| format!("plan/{name} {}\n", plan.digest));
+    Digest::of_bytes(nouns.chain(plans).collect::<String>().as_bytes())
+}
+
+/// A plan as it would run live, and, where the estate has a drill part, as a drill: what is wrong only
+/// there is a warning here and an error when the drill is started.
+fn check_plan(plan: &Document, estate: &Estate, digest: &Digest, sink: &mut Sink) {
+    let inputs = BTreeMap::new();
+    let live = Request { estate, digest, mode: Mode::Live, inputs: &inputs, purpose: Purpose::Check };
+    lower(plan, &live, sink);
+    if estate.drill.declared {
+        let mut drill = sink.sibling();
+        lower(plan, &Request { mode: Mode::Drill, ..live }, &mut drill);
+        sink.absorb_as_warnings(drill, "in a drill");
+    }
+}

@@ -1,0 +1,301 @@
+//! An estate that has been checked: what a controller holds, asks and compiles plans from.
+
+use crate::SourceFile;
+use crate::assignment;
+use crate::checked::{CheckedPlan, Scenario};
+use crate::codes;
+use crate::context::Purpose;
+use crate::diagnostic::{Diagnostic, Sink};
+use crate::document::Document;
+use crate::estate::Estate;
+use crate::inputs::InputType;
+use crate::lower::{Request, lower};
+use crate::text::nearest::nearest;
+use crate::text::reader::Reader;
+use crate::text::{At, Entry, Node, Span, Value};
+use model::nouns::{ChannelSpec, Objectives, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
+use model::schedule::Cron;
+use model::{Assignment, Digest, HostName, Mode, Name, UserName};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The path under which the parameters of a plain verb appear in diagnostics.
+pub const PARAMETERS: &str = "parameters";
+
+/// An estate without errors, with its plans.
+#[derive(Debug, Clone)]
+pub struct CheckedEstate {
+    pub(crate) files: Vec<SourceFile>,
+    pub(crate) estate: Estate,
+    pub(crate) plans: BTreeMap<Name, Document>,
+    pub(crate) digest: Digest,
+}
+
+/// What a plan says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanHead {
+    /// Its name.
+    pub name: Name,
+    /// One line for people.
+    pub title: String,
+    /// What it presumes.
+    pub scenario: Scenario,
+    /// What it is measured against.
+    pub objectives: Objectives,
+    /// Its inputs: name, type, default.
+    pub inputs: Vec<(String, InputType, Option<String>)>,
+    /// The names of its steps.
+    pub steps: Vec<String>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceHead {
+    /// Its name.
+    pub name: Name,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its members, in the order of the estate.
+    pub members: Vec<HostName>,
+    /// Services that write to it.
+    pub writers: Vec<Name>,
+    /// What its recovery is measured against.
+    pub objectives: Objectives,
+}
+
+/// A role and who has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleHead {
+    /// Who has it.
+    pub primary: UserName,
+    /// Who has it when the primary cannot be reached.
+    pub backup: Option<UserName>,
+}
+
+/// A schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleHead {
+    /// Its name.
+    pub name: Name,
+    /// What it backs up.
+    pub source: Name,
+    /// By which member.
+    pub on: Option<HostName>,
+    /// Where to.
+    pub to: Vec<Name>,
+    /// When.
+    pub at: Cron,
+    /// How long snapshots are kept at least.
+    pub keep: Option<Duration>,
+    /// Whether each is proven.
+    pub prove: bool,
+}
+
+impl CheckedEstate {
+    /// The files that it was read from.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// Digest of everything that is declared; comments and layout do not count.
+    pub fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// A digest of each noun, `source/app-db`, `plan/region-failover`: what `apply` compares.
+    pub fn nouns(&self) -> BTreeMap<String, Digest> {
+        let plans = self.plans.iter().map(|(name, plan)| (format!("plan/{name}"), plan.digest.clone()));
+        self.estate.digests.clone().into_iter().chain(plans).collect()
+    }
+
+    /// Names of the plans.
+    pub fn plans(&self) -> impl Iterator<Item = &Name> {
+        self.plans.keys()
+    }
+
+    /// What a plan says about itself.
+    pub fn plan(&self, name: &Name) -> Option<PlanHead> {
+        let plan = self.plans.get(name)?;
+        let inputs =
+            plan.inputs.iter().map(|(name, input)| (name.clone(), input.kind, input.default.clone()));
+        Some(PlanHead {
+            name: name.clone(),
+            title: plan.title.clone(),
+            scenario: plan.scenario(),
+            objectives: plan.objectives,
+            inputs: inputs.collect(),
+            steps: plan.steps.iter().map(|entry| entry.key.clone()).collect(),
+        })
+    }
+
+    /// Names of the regions.
+    pub fn regions(&self) -> impl Iterator<Item = &Name> {
+        self.estate.regions.keys()
+    }
+
+    /// Every host with its region.
+    pub fn hosts(&self) -> impl Iterator<Item = (&HostName, &Name)> {
+        self.estate.hosts.iter().map(|(host, one)| (host, &one.region.value))
+    }
+
+    /// The region of a host.
+    pub fn region_of(&self, host: &HostName) -> Option<&Name> {
+        self.estate.region_of(host)
+    }
+
+    /// Every controller: name, region, `host:port`.
+    pub fn controllers(&self) -> impl Iterator<Item = (&Name, &Name, &str)> {
+        let controllers = self.estate.controllers.iter();
+        controllers.map(|(name, one)| (name, &one.region.value, one.at.as_str()))
+    }
+
+    /// Every source.
+    pub fn sources(&self) -> impl Iterator<Item = SourceHead> {
+        self.estate.sources.iter().map(|(name, source)| SourceHead {
+            name: name.clone(),
+            kind: source.members.first().map_or("", |on| on.value.as_str()),
+            members: self.estate.member_hosts(name),
+            writers: source.writers.iter().map(|writer| writer.value.clone()).collect(),
+            objectives: source.objectives,
+        })
+    }
+
+    /// A source as one of its members reaches it.
+    pub fn source_on(&self, source: &Name, host: &HostName) -> Option<SourceSpec> {
+        self.estate.source_on(source, host)
+    }
+
+    /// Every service with its hosts.
+    pub fn services(&self) -> impl Iterator<Item = (&Name, Vec<HostName>)> {
+        self.estate.services.keys().map(|name| (name, self.estate.service_hosts(name)))
+    }
+
+    /// A service on one of its hosts.
+    pub fn service_on(&self, service: &Name, host: &HostName) -> Option<ServiceSpec> {
+        self.estate.service_on(service, host)
+    }
+
+    /// Every check: its name, what it is about, the hosts on which it is asked.
+    pub fn checks(&self) -> impl Iterator<Item = (&Name, &Name, Vec<HostName>)> {
+        self.estate.checks.iter().map(|(name, check)| (name, &check.of.value, self.estate.check_hosts(name)))
+    }
+
+    /// Every repository with its region.
+    pub fn repositories(&self) -> impl Iterator<Item = (&RepositorySpec, &Name)> {
+        self.estate.repositories.values().map(|one| (&one.spec, &one.region.value))
+    }
+
+    /// A repository.
+    pub fn repository(&self, name: &Name) -> Option<&RepositorySpec> {
+        self.estate.repositories.get(name).map(|one| &one.spec)
+    }
+
+    /// Every record with its zone.
+    pub fn records(&self) -> impl Iterator<Item = RecordSpec> {
+        self.estate.records.keys().filter_map(|name| self.estate.record_spec(name))
+    }
+
+    /// Every channel.
+    pub fn channels(&self) -> impl Iterator<Item = &ChannelSpec> {
+        self.estate.channels.values().map(|channel| &channel.spec)
+    }
+
+    /// A role.
+    pub fn role(&self, name: &Name) -> Option<RoleHead> {
+        let role = self.estate.roles.get(name)?;
+        let backup = role.backup.as_ref().map(|backup| backup.value.clone());
+        Some(RoleHead { primary: role.primary.value.clone(), backup })
+    }
+
+    /// Every schedule.
+    pub fn schedules(&self) -> impl Iterator<Item = ScheduleHead> {
+        self.estate.schedules.iter().map(|(name, one)| ScheduleHead {
+            name: name.clone(),
+            source: one.backup.value.clone(),
+            on: assignment::member_of(&self.estate, one),
+            to: one.to.iter().map(|to| to.value.clone()).collect(),
+            at: one.at.clone(),
+            keep: one.keep,
+            prove: one.prove,
+        })
+    }
+
+    /// What an agent lives by without a controller; `None` for a host that is not declared.
+    pub fn assignment(&self, host: &HostName, version: u64) -> Option<Assignment> {
+        assignment::assignment(&self.estate, host, version)
+    }
+
+    /// A plan, ready to run in a mode with the given inputs, or everything that is in its way.
+    pub fn compile(
+        &self,
+        plan: &Name,
+        mode: Mode,
+        inputs: &BTreeMap<String, String>,
+    ) -> Result<CheckedPlan, Vec<Diagnostic>> {
+        let mut sink = Sink::new(&self.files);
+        let Some(document) = self.plans.get(plan) else {
+            let near = nearest(plan.as_str(), self.plans.keys().map(Name::as_str));
+            let help = match near {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!(
+                    "declared: {}",
+                    self.plans.keys().map(Name::as_str).collect::<Vec<_>>().join(", ")
+                ),
+            };
+            let at = Span { file: 0, line: 1, column: 1, end_column: 2 };
+            sink.push_with(
+                &codes::UNKNOWN_PLAN,
+                at,
+                format!("no plan {:?} is declared", plan.as_str()),
+                help,
+            );
+            return Err(sink.finish(&self.files));
+        };
+        self.lowered(document, mode, inputs, sink, &self.files)
+    }
+
+    /// A plan of one step, for a plain verb: `kind` is the step kind, `parameters` the YAML of its
+    /// parameters (`{ source: app-db, to: local }`).
+    pub fn single(&self, kind: &str, parameters: &str, mode: Mode) -> Result<CheckedPlan, Vec<Diagnostic>> {
+        let mut files = self.files.clone();
+        files.push(SourceFile { path: PARAMETERS.to_string(), text: parameters.to_string() });
+        let file = u32::try_from(files.len() - 1).unwrap_or(u32::MAX);
+        let mut sink = Sink::new(&files);
+        let at = Span { file, line: 1, column: 1, end_column: 2 };
+        let name = crate::text::values::name_text(kind, at, &mut sink);
+        let params = Reader::new().read(file, parameters, &mut sink);
+        let (Some(name), 0) = (name, sink.errors()) else { return Err(sink.finish(&files)) };
+        let params = match params {
+            Some(Node { value: Value::Null, span }) => Node { span, value: Value::Map(Vec::new()) },
+            Some(node) => node,
+            None => Node { span: at, value: Value::Map(Vec::new()) },
+        };
+        let verb = Entry { key: kind.to_string(), key_span: at, value: params };
+        let step = Node { span: at, value: Value::Map(vec![verb]) };
+        let digest = step.digest();
+        let document = Document {
+            title: kind.to_string(),
+            name: At::new(name, at),
+            lost: Vec::new(),
+            suspect: Vec::new(),
+            objectives: Objectives::default(),
+            inputs: BTreeMap::new(),
+            steps: vec![Entry { key: kind.to_string(), key_span: at, value: step }],
+            digest,
+        };
+        self.lowered(&document, mode, &BTreeMap::new(), sink, &files)
+    }
+
+    fn lowered(
+        &self,
+        document: &Document,
+        mode: Mode,
+        inputs: &BTreeMap<String, String>,
+        mut sink: Sink,
+        files: &[SourceFile],
+    ) -> Result<CheckedPlan, Vec<Diagnostic>> {
+        let request =
+            Request { estate: &self.estate, digest: &self.digest, mode, inputs, purpose: Purpose::Run };
+        lower(document, &request, &mut sink).ok_or_else(|| sink.finish(files))
+    }
+}

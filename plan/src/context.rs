@@ -1,0 +1,330 @@
+//! What a step kind asks while it is lowered: which hosts are meant, and the complete specification of
+//! a noun on one of them, in the mode that the plan is lowered for.
+//!
+//! Two names of hosts run through this: the *live* host that a step means, by which rules reason about
+//! regions, and the host that really gets the order. They differ in a drill only, and only here.
+
+use crate::checked::{Action, Task};
+use crate::codes;
+use crate::diagnostic::Sink;
+use crate::document::Document;
+use crate::estate::Estate;
+use crate::text::{At, Fields, Node, Span, values};
+use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
+use model::{ControlAction, HostName, Mode, Name, Target, Work};
+
+/// Why a plan is lowered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To find what is wrong with it; values of inputs may be unknown.
+    Check,
+    /// To run it.
+    Run,
+}
+
+/// Where a step is lowered.
+pub(crate) struct Context<'a> {
+    /// The estate.
+    pub estate: &'a Estate,
+    /// The plan.
+    pub plan: &'a Document,
+    /// The mode.
+    pub mode: Mode,
+    /// Why.
+    pub purpose: Purpose,
+    /// What is found.
+    pub sink: &'a mut Sink,
+}
+
+/// The part of the estate that a step means.
+#[derive(Debug, Clone)]
+pub(crate) struct Selection {
+    /// A region.
+    pub region: Option<At<Name>>,
+    /// Single hosts.
+    pub hosts: Option<Vec<At<HostName>>>,
+}
+
+/// What a repository is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// Restore, prove.
+    Read,
+    /// Backup.
+    Write,
+}
+
+impl Context<'_> {
+    /// Reads `region` and `hosts` of a step: one of them, or none for everything that is not lost.
+    pub fn selection(&mut self, fields: &mut Fields<'_>) -> Option<Selection> {
+        let region = fields.get("region").map(|node| self.region(node));
+        let hosts = fields.get("hosts").map(|node| values::list(node, true, self.sink, values::host));
+        if region.is_some() && hosts.is_some() {
+            let message = format!("{} names a region and hosts; one of them is enough", fields.what());
+            self.sink.push(&codes::EITHER_OR, fields.span_of("hosts"), message);
+            return None;
+        }
+        if let Some(Some(hosts)) = &hosts {
+            let known = hosts.iter().filter(|host| self.estate.declared_host(host, self.sink)).count();
+            if known < hosts.len() {
+                return None;
+            }
+        }
+        Some(Selection { region: flat(region)?, hosts: flat(hosts)? })
+    }
+
+    /// A region that is declared.
+    pub fn region(&mut self, node: &Node) -> Option<At<Name>> {
+        let region = values::name(node, self.sink)?;
+        self.estate.declared("region", &region, self.sink).then_some(region)
+    }
+
+    /// A reference that is declared.
+    pub fn noun(&mut self, noun: &'static str, node: &Node) -> Option<At<Name>> {
+        let name = values::name(node, self.sink)?;
+        self.estate.declared(noun, &name, self.sink).then_some(name)
+    }
+
+    /// Whether a live host is meant.
+    fn means(&self, selection: &Selection, host: &HostName) -> bool {
+        let region = self.estate.region_of(host);
+        match (&selection.region, &selection.hosts) {
+            (Some(wanted), _) => region == Some(&wanted.value),
+            (None, Some(hosts)) => hosts.iter().any(|wanted| wanted.value == *host),
+            (None, None) => region.is_none_or(|region| !self.plan.is_lost(region)),
+        }
+    }
+
+    /// Those of some hosts that are meant; tells when there are none, or a named host is not among them.
+    pub fn choose(
+        &mut self,
+        what: &str,
+        at: Span,
+        all: &[HostName],
+        selection: &Selection,
+    ) -> Option<Vec<HostName>> {
+        for host in selection.hosts.iter().flatten().filter(|host| !all.contains(&host.value)) {
+            let message = format!("{what} is not on {}", host.value);
+            let help = format!("it is on: {}", list(all));
+            self.sink.push_with(&codes::NOT_THERE, host.span, message, help);
+        }
+        let chosen: Vec<HostName> = all.iter().filter(|host| self.means(selection, host)).cloned().collect();
+        if chosen.is_empty() {
+            if selection.hosts.is_none() {
+                let place = match &selection.region {
+                    Some(region) => format!("in region {:?}", region.value.as_str()),
+                    None => "outside the lost regions".to_string(),
+                };
+                let message = format!("{what} is on no host {place}");
+                let help = format!("it is on: {}", list(all));
+                self.sink.push_with(&codes::NOT_THERE, at, message, help);
+            }
+            return None;
+        }
+        Some(chosen)
+    }
+
+    /// The one member of a source that a step means: `on`, or the first one in `region`, or the first
+    /// one that is not lost. A region with several members needs `on`.
+    pub fn member(&mut self, source: Option<&At<Name>>, fields: &mut Fields<'_>) -> Option<HostName> {
+        let on = fields.get("on").map(|node| values::host(node, self.sink));
+        let region = fields.get("region").map(|node| self.region(node));
+        let (on, region, source) = (flat(on)?, flat(region)?, source?);
+        let all = self.estate.member_hosts(&source.value);
+        if !self.estate.sources.contains_key(&source.value) {
+            return None;
+        }
+        let what = format!("source {:?}", source.value.as_str());
+        if let Some(on) = on {
+            if !self.estate.declared_host(&on, self.sink) {
+                return None;
+            }
+            let selection = Selection { region: None, hosts: Some(vec![on.clone()]) };
+            let chosen = self.choose(&what, on.span, &all, &selection)?;
+            if let Some(region) = region
+                && self.estate.region_of(&on.value).is_some_and(|its| *its != region.value)
+            {
+                let message = format!("{} is not in region {:?}", on.value, region.value.as_str());
+                self.sink.push(&codes::NOT_THERE, on.span, message);
+                return None;
+            }
+            return chosen.into_iter().next();
+        }
+        let named = region.is_some();
+        let chosen = self.choose(&what, source.span, &all, &Selection { region, hosts: None })?;
+        if named && chosen.len() > 1 {
+            let message = format!("{what} has several members there: {}", list(&chosen));
+            let help = "say which one with `on:`".to_string();
+            self.sink.push_with(&codes::AMBIGUOUS, source.span, message, help);
+            return None;
+        }
+        chosen.into_iter().next()
+    }
+
+    /// The host that gets orders meant for a live one.
+    pub fn acting(&mut self, live: &HostName, at: Span) -> Option<HostName> {
+        if self.mode != Mode::Drill {
+            return Some(live.clone());
+        }
+        let stand_in = self.estate.drill.hosts.get(live).map(|(_, stand_in)| stand_in.value.clone());
+        if stand_in.is_none() {
+            let message = format!("host {live} has no stand-in for a drill");
+            let help = format!("add `{live}: HOST` under `drill: hosts:`");
+            self.sink.push_with(&codes::NO_STAND_IN, at, message, help);
+        }
+        stand_in
+    }
+
+    /// A service on a live host, and who acts.
+    pub fn service(&mut self, service: &Name, live: &HostName, at: Span) -> Option<(HostName, ServiceSpec)> {
+        let acting = self.acting(live, at)?;
+        let spec = if acting == *live {
+            self.estate.service_on(service, live)
+        } else {
+            self.estate.service_in_place(service, live, &acting)
+        };
+        self.settled(spec, "service", service, &acting, at).map(|spec| (acting, spec))
+    }
+
+    /// A source on a live member, and who acts.
+    pub fn source(&mut self, source: &Name, live: &HostName, at: Span) -> Option<(HostName, SourceSpec)> {
+        let acting = self.acting(live, at)?;
+        let spec = if acting == *live {
+            self.estate.source_on(source, live)
+        } else {
+            self.estate.source_in_place(source, live, &acting)
+        };
+        self.settled(spec, "source", source, &acting, at).map(|spec| (acting, spec))
+    }
+
+    /// A check on a live host, and who asks.
+    pub fn check(&mut self, check: &Name, live: &HostName, at: Span) -> Option<(HostName, CheckSpec)> {
+        let acting = self.acting(live, at)?;
+        let spec = self.estate.check_on(check, live, &acting);
+        self.settled(spec, "check", check, &acting, at).map(|spec| (acting, spec))
+    }
+
+    fn settled<T>(
+        &mut self,
+        spec: Option<T>,
+        noun: &str,
+        name: &Name,
+        acting: &HostName,
+        at: Span,
+    ) -> Option<T> {
+        if spec.is_none() && self.mode == Mode::Drill {
+            let message = format!("{noun} {:?} has no settings on {acting}, which stands in", name.as_str());
+            let help =
+                format!("declare it on {acting} too; a host that stands in takes no part in live plans");
+            self.sink.push_with(&codes::NO_STAND_IN, at, message, help);
+        } else if spec.is_none() && noun == "check" && self.estate.checks.contains_key(name) {
+            let message = format!("check {:?} does not say what is asked on {acting}", name.as_str());
+            self.sink.push(&codes::NOT_THERE, at, message);
+        }
+        spec
+    }
+
+    /// A repository that is not lost.
+    pub fn repository(&mut self, node: &Node, purpose: Use) -> Option<RepositorySpec> {
+        let mut at = self.noun("repository", node)?;
+        if self.mode == Mode::Drill && purpose == Use::Write {
+            let Some((_, stand_in)) = self.estate.drill.repositories.get(&at.value) else {
+                let message = format!(
+                    "repository {:?} has no stand-in that takes a drill's backups",
+                    at.value.as_str()
+                );
+                let help = format!("add `{}: REPOSITORY` under `drill: repositories:`", at.value);
+                self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
+                return None;
+            };
+            at = At::new(stand_in.value.clone(), at.span);
+        }
+        let repository = self.estate.repositories.get(&at.value)?;
+        if self.plan.is_lost(&repository.region.value) {
+            let message = format!(
+                "repository {:?} is in region {:?}, which this plan presumes lost",
+                at.value.as_str(),
+                repository.region.value.as_str()
+            );
+            self.sink.push(&codes::LOST_REPOSITORY, at.span, message);
+        }
+        Some(repository.spec.clone())
+    }
+
+    /// A record whose servers are not lost.
+    pub fn record(&mut self, at: &At<Name>) -> Option<RecordSpec> {
+        let mut spec = self.estate.record_spec(&at.value)?;
+        let zone = self.estate.zones.get(&spec.zone.name)?;
+        if let Some(region) = zone.region.as_ref().filter(|region| self.plan.is_lost(&region.value)) {
+            let message = format!(
+                "its zone is served from region {:?} only, which is presumed lost",
+                region.value.as_str()
+            );
+            self.sink.push(&codes::LOST_SERVER, at.span, message);
+        }
+        if self.mode == Mode::Drill {
+            let Some((_, stand_in)) = self.estate.drill.records.get(&at.value) else {
+                let message = format!("record {:?} has no stand-in for a drill", at.value.as_str());
+                let help = format!("add `{}: NAME-IN-DNS` under `drill: records:`", at.value);
+                self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
+                return None;
+            };
+            spec.fqdn = stand_in.value.clone();
+        }
+        Some(spec)
+    }
+
+    /// A channel that is not lost.
+    pub fn channel(&mut self, node: &Node) -> Option<ChannelSpec> {
+        let mut at = self.noun("channel", node)?;
+        if self.mode == Mode::Drill {
+            let Some((_, stand_in)) = self.estate.drill.channels.get(&at.value) else {
+                let message = format!("channel {:?} has no stand-in for a drill", at.value.as_str());
+                let help = format!(
+                    "add `{}: CHANNEL` under `drill: channels:`; it may stand in for itself",
+                    at.value
+                );
+                self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
+                return None;
+            };
+            at = At::new(stand_in.value.clone(), at.span);
+        }
+        let channel = self.estate.channels.get(&at.value)?;
+        if let Some(region) = channel.region.as_ref().filter(|region| self.plan.is_lost(&region.value)) {
+            let message = format!(
+                "channel {:?} stands in region {:?}, which is presumed lost",
+                at.value.as_str(),
+                region.value.as_str()
+            );
+            self.sink.push(&codes::LOST_SERVER, at.span, message);
+        }
+        Some(channel.spec.clone())
+    }
+
+    /// " (eu-west)" for a host, empty when its region is not known.
+    pub fn place_words(&self, host: &HostName) -> String {
+        self.estate.region_of(host).map(|region| format!(" ({region})")).unwrap_or_default()
+    }
+}
+
+/// An optional field that was read: absent is fine, present and ill-fitting is not.
+pub(crate) fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    crate::estate::services::flat(read)
+}
+
+/// Names in a row.
+pub(crate) fn list<T: std::fmt::Display>(names: &[T]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Work of an agent on a noun of its host.
+pub(crate) fn agent_task(noun: &str, name: &Name, host: HostName, work: Work) -> Option<Task> {
+    let target = Target { noun: Name::new(noun).ok()?, name: name.clone(), host: Some(host.clone()) };
+    Some(Task { target, action: Action::Agent { host, work } })
+}
+
+/// An action of the controller on a noun.
+pub(crate) fn control_task(noun: &str, name: &Name, control: ControlAction) -> Option<Task> {
+    let target = Target { noun: Name::new(noun).ok()?, name: name.clone(), host: None };
+    Some(Task { target, action: Action::Controller { control } })
+}

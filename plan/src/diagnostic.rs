@@ -1,0 +1,181 @@
+//! What the check found, with its place: the type that is printed, sent and counted.
+
+use crate::SourceFile;
+use crate::codes::Code;
+use crate::text::Span;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+
+/// Most diagnostics that one check gives; what comes after is counted only.
+pub const MAX_DIAGNOSTICS: usize = 500;
+/// Longest line that is shown, in characters. A place behind it has no excerpt.
+pub const MAX_EXCERPT: usize = 400;
+/// Longest message and help, in characters.
+const MAX_MESSAGE: usize = 1_000;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// The plan can run, but somebody should look.
+    Warning,
+    /// The estate or plan is refused.
+    Error,
+}
+
+impl Severity {
+    /// The word printed before the code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// Stable code, `LB0201`. `plan::codes::ALL` has its title, reason and mending.
+    pub code: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The file, as it was given.
+    pub path: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// First column of the spot, from 1, in characters.
+    pub column: u32,
+    /// The column after the last one of the spot; at least `column + 1`.
+    pub end_column: u32,
+    /// The text of that line without its line break; empty when the spot is too far right to be shown.
+    pub excerpt: String,
+    /// What is wrong, about this very spot.
+    pub message: String,
+    /// Why it matters.
+    pub why: String,
+    /// How to mend it.
+    pub help: String,
+}
+
+impl std::fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (severity, code) = (self.severity.as_str(), &self.code);
+        write!(f, "{}:{}:{}: {severity} {code}: {}", self.path, self.line, self.column, self.message)
+    }
+}
+
+/// Collects findings by place; texts are looked up at the end.
+#[derive(Default)]
+pub(crate) struct Sink {
+    paths: Vec<String>,
+    found: Vec<Found>,
+    seen: HashSet<(&'static str, Span, String)>,
+    errors: usize,
+}
+
+struct Found {
+    code: &'static Code,
+    severity: Severity,
+    span: Span,
+    message: String,
+    help: Option<String>,
+}
+
+impl Sink {
+    /// An empty one for these files.
+    pub fn new(files: &[SourceFile]) -> Self {
+        Self { paths: files.iter().map(|file| file.path.clone()).collect(), ..Self::default() }
+    }
+
+    /// An empty one for the same files.
+    pub fn sibling(&self) -> Self {
+        Self { paths: self.paths.clone(), ..Self::default() }
+    }
+
+    /// The path of a file, for messages about two places.
+    pub fn path(&self, file: u32) -> &str {
+        self.paths.get(file as usize).map(String::as_str).unwrap_or_default()
+    }
+
+    /// A finding with the code's own advice.
+    pub fn push(&mut self, code: &'static Code, span: Span, message: String) {
+        self.add(code, code.severity, span, message, None);
+    }
+
+    /// A finding with advice of its own.
+    pub fn push_with(&mut self, code: &'static Code, span: Span, message: String, help: String) {
+        self.add(code, code.severity, span, message, Some(help));
+    }
+
+    /// A finding of another severity than the code's usual one.
+    pub fn push_as(&mut self, severity: Severity, code: &'static Code, span: Span, message: String) {
+        self.add(code, severity, span, message, None);
+    }
+
+    /// The number of errors so far.
+    pub fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Takes over what another sink found, its errors turned into warnings: what is wrong in a mode
+    /// that was not asked for.
+    pub fn absorb_as_warnings(&mut self, other: Sink, note: &str) {
+        for found in other.found {
+            let message = format!("{note}: {}", found.message);
+            let known =
+                self.found.iter().any(|own| own.span == found.span && own.code.code == found.code.code);
+            if !known {
+                self.add(found.code, Severity::Warning, found.span, message, found.help);
+            }
+        }
+    }
+
+    fn add(
+        &mut self,
+        code: &'static Code,
+        severity: Severity,
+        span: Span,
+        message: String,
+        help: Option<String>,
+    ) {
+        self.errors += usize::from(severity == Severity::Error);
+        // Warnings never crowd the errors out that made somebody look.
+        let most = if severity == Severity::Error { MAX_DIAGNOSTICS } else { MAX_DIAGNOSTICS / 2 };
+        if self.found.len() < most && self.seen.insert((code.code, span, message.clone())) {
+            self.found.push(Found { code, severity, span, message, help });
+        }
+    }
+
+    /// The findings in the order of the text.
+    pub fn finish(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
+        self.found.sort_by(|a, b| (a.span, a.code.code, &a.message).cmp(&(b.span, b.code.code, &b.message)));
+        let mut lines: Vec<Option<Vec<&str>>> = vec![None; files.len()];
+        let mut out = Vec::with_capacity(self.found.len());
+        for found in self.found {
+            let file = found.span.file as usize;
+            let excerpt = files.get(file).zip(lines.get_mut(file)).and_then(|(source, slot)| {
+                let lines = slot.get_or_insert_with(|| source.text.lines().collect());
+                lines.get(found.span.line.saturating_sub(1) as usize).copied()
+            });
+            let shown = (found.span.column as usize) <= MAX_EXCERPT;
+            out.push(Diagnostic {
+                code: found.code.code.to_string(),
+                severity: found.severity,
+                path: files.get(file).map(|source| source.path.clone()).unwrap_or_default(),
+                line: found.span.line,
+                column: found.span.column,
+                end_column: found.span.end_column.max(found.span.column + 1),
+                excerpt: excerpt.filter(|_| shown).map(|line| cut(line, MAX_EXCERPT)).unwrap_or_default(),
+                message: cut(&found.message, MAX_MESSAGE),
+                why: found.code.why.to_string(),
+                help: cut(found.help.as_deref().unwrap_or(found.code.mend), MAX_MESSAGE),
+            });
+        }
+        out
+    }
+}
+
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
+}

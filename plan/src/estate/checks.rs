@@ -1,0 +1,255 @@
+//! `checks`: named questions with their expected answers.
+
+use super::Estate;
+use super::services::{arguments, flat};
+use crate::codes;
+use crate::diagnostic::Sink;
+use crate::text::{At, Fields, Node, Span, Value, values};
+use model::nouns::{CheckSpec, Expected, SourceKind};
+use model::{HostName, Name};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How often a cheap question is asked when the check does not say.
+const EVERY: Duration = Duration::from_secs(10);
+/// How often a database is asked.
+const EVERY_SQL: Duration = Duration::from_secs(30);
+/// How often a script is run.
+const EVERY_COMMAND: Duration = Duration::from_secs(60);
+/// Longest time that one answer may take.
+const MAX_WITHIN: Duration = Duration::from_secs(600);
+
+/// A check.
+#[derive(Debug, Clone)]
+pub(crate) struct Check {
+    /// The service or source that it asks about.
+    pub of: At<Name>,
+    /// How long the answer may take.
+    pub within: Duration,
+    /// How often agents ask it by themselves; never when absent.
+    pub every: Option<Duration>,
+    /// What is asked.
+    pub ask: Ask,
+    /// Where the question stands.
+    pub span: Span,
+}
+
+/// A question whose place is not decided yet.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    /// A connection.
+    Tcp {
+        /// For all hosts; a source member's own address and port when neither is given.
+        address: Option<String>,
+        /// For single hosts.
+        addresses: BTreeMap<HostName, String>,
+    },
+    /// A request.
+    Http {
+        /// For all hosts.
+        url: Option<String>,
+        /// For single hosts.
+        urls: BTreeMap<HostName, String>,
+        /// Expected status.
+        status: u16,
+        /// What the body must contain.
+        body: Option<String>,
+    },
+    /// A query.
+    Sql {
+        /// One statement.
+        statement: String,
+        /// What the answer must be.
+        expect: Expected,
+    },
+    /// A script.
+    Command {
+        /// Its path.
+        script: PathBuf,
+        /// Arguments.
+        args: Vec<String>,
+    },
+    /// Room.
+    Disk {
+        /// Where.
+        path: PathBuf,
+        /// How much.
+        free_bytes: u64,
+    },
+}
+
+/// Reads one.
+pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Check> {
+    let fields = Fields::of(node, format!("check {:?}", name.as_str()), owner, sink)?;
+    let mut fields = fields.later(&["pods", "queue", "kind"]);
+    let of = fields.need("of", sink).and_then(|node| values::name(node, sink));
+    let within = bounded(fields.get("within"), CheckSpec::default_within(), sink);
+    let every = fields.get("every").map(|node| values::duration(node, sink));
+    let monitor = fields.get("monitor").map_or(Some(true), |node| values::truth(node, sink));
+    let asks = [
+        ("tcp", tcp as fn(&Node, Span, &mut Fields<'_>, &mut Sink) -> Option<Ask>),
+        ("http", http),
+        ("sql", sql),
+        ("command", command),
+        ("disk", disk),
+    ];
+    let mut found: Vec<(Option<Ask>, Span)> = Vec::new();
+    for (key, read) in asks {
+        if let Some(node) = fields.get(key) {
+            let span = fields.span_of(key);
+            found.push((read(node, span, &mut fields, sink), span));
+        }
+    }
+    if found.len() != 1 {
+        let message = format!("{} asks exactly one question: tcp, http, sql, command or disk", fields.what());
+        sink.push(&codes::EITHER_OR, found.get(1).map_or(owner, |(_, span)| *span), message);
+    }
+    for word in ["at-least", "equals"] {
+        if fields.rest().iter().any(|entry| entry.key == word) {
+            let message = format!("{word:?} belongs to an sql question");
+            sink.push(&codes::UNKNOWN_KEY, fields.span_of(word), message);
+            fields.accept(word);
+        }
+    }
+    fields.finish(sink);
+    let (ask, span) = found.into_iter().next()?;
+    let ask = ask?;
+    let usual = match ask {
+        Ask::Tcp { .. } | Ask::Http { .. } | Ask::Disk { .. } => EVERY,
+        Ask::Sql { .. } => EVERY_SQL,
+        Ask::Command { .. } => EVERY_COMMAND,
+    };
+    let every = monitor?.then_some(flat(every)?.unwrap_or(usual));
+    Some(Check { of: of?, within: within?, every, ask, span })
+}
+
+fn bounded(node: Option<&Node>, usual: Duration, sink: &mut Sink) -> Option<Duration> {
+    let Some(node) = node else { return Some(usual) };
+    let within = values::duration(node, sink)?;
+    if within > MAX_WITHIN {
+        sink.push(&codes::OUT_OF_RANGE, node.span, "one answer may take at most 10m".to_string());
+        return None;
+    }
+    Some(within)
+}
+
+fn tcp(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
+    let mut fields = Fields::of(node, "tcp", owner, sink)?;
+    let address = fields.get("address").map(|node| values::endpoint(node, sink));
+    let addresses =
+        fields.get("addresses").map_or(Some(BTreeMap::new()), |node| per_host(node, sink, values::endpoint));
+    fields.finish(sink);
+    Some(Ask::Tcp { address: flat(address)?, addresses: addresses? })
+}
+
+fn http(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
+    let mut fields = Fields::of(node, "http", owner, sink)?.later(&["path"]);
+    let url = fields.get("url").map(|node| values::url(node, sink));
+    let urls = fields.get("urls").map_or(Some(BTreeMap::new()), |node| per_host(node, sink, values::url));
+    let status = fields.get("status").map_or(Some(200), |node| values::number(node, 100, 599, sink));
+    let body = fields.get("body").map(|node| values::words(node, sink));
+    let absent = url.is_none() && urls.as_ref().is_some_and(BTreeMap::is_empty);
+    fields.finish(sink);
+    if absent {
+        let message = "an http question needs `url`, or `urls` with one for each host".to_string();
+        sink.push(&codes::MISSING, owner, message);
+        return None;
+    }
+    Some(Ask::Http { url: flat(url)?, urls: urls?, status: u16::try_from(status?).ok()?, body: flat(body)? })
+}
+
+fn sql(node: &Node, owner: Span, fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
+    let statement = values::words(node, sink);
+    let least = fields.get("at-least").map(|node| values::number(node, i64::MIN, i64::MAX, sink));
+    let equals = fields.get("equals").map(|node| values::text(node, sink));
+    let expect = match (least, equals) {
+        (Some(least), None) => least.map(Expected::AtLeast),
+        (None, Some(equals)) => equals.map(Expected::Equals),
+        (None, None) | (Some(_), Some(_)) => {
+            let message = "an sql question expects exactly one of: at-least, equals".to_string();
+            sink.push(&codes::EITHER_OR, owner, message);
+            None
+        }
+    };
+    Some(Ask::Sql { statement: statement?, expect: expect? })
+}
+
+fn command(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
+    let mut fields = Fields::of(node, "command", owner, sink)?;
+    let script = fields.need("script", sink).and_then(|node| values::path(node, sink));
+    let args = fields.get("args").map_or(Some(Vec::new()), |node| arguments(node, sink));
+    fields.finish(sink);
+    Some(Ask::Command { script: script?, args: args? })
+}
+
+fn disk(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
+    let mut fields = Fields::of(node, "disk", owner, sink)?;
+    let path = fields.need("path", sink).and_then(|node| values::path(node, sink));
+    let free = fields.need("free", sink).and_then(|node| values::bytes(node, sink));
+    fields.finish(sink);
+    Some(Ask::Disk { path: path?, free_bytes: free? })
+}
+
+fn per_host(
+    node: &Node,
+    sink: &mut Sink,
+    read: impl Fn(&Node, &mut Sink) -> Option<String>,
+) -> Option<BTreeMap<HostName, String>> {
+    if !matches!(node.value, Value::Map(_)) {
+        values::entries(node, sink);
+        return None;
+    }
+    let entries = values::entries(node, sink)?;
+    let pairs: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let host = values::name_text(&entry.key, entry.key_span, sink);
+            let value = read(&entry.value, sink);
+            Some((HostName::new(host?.as_str()).ok()?, value?))
+        })
+        .collect();
+    pairs.into_iter().collect()
+}
+
+impl Check {
+    /// Checks what it refers to.
+    pub fn check(&self, name: &Name, estate: &Estate, sink: &mut Sink) {
+        let of = self.of.value.as_str();
+        let (service, source) = (estate.has("service", of), estate.has("source", of));
+        if !service && !source {
+            estate.unknown(&["service", "source"], &self.of.value, self.of.span, sink);
+            return;
+        }
+        if service && source {
+            let message =
+                format!("{of:?} is a service and a source; checks need names that are only one of them");
+            sink.push(&codes::AMBIGUOUS, self.of.span, message);
+            return;
+        }
+        let database = estate.sources.get(&self.of.value).is_some_and(|source| {
+            source.members.iter().all(|on| matches!(on.value, SourceKind::Postgres(_)))
+        });
+        let broken = source && !estate.sources.contains_key(&self.of.value);
+        if matches!(self.ask, Ask::Sql { .. }) && !database && !broken {
+            let message = format!("check {:?} asks SQL of {of:?}, which is no database", name.as_str());
+            sink.push(&codes::ILL_FITTING, self.of.span, message);
+        }
+        if let Ask::Tcp { address: None, addresses } = &self.ask
+            && addresses.is_empty()
+            && !database
+            && !broken
+        {
+            let message = format!("tcp needs `address`: {of:?} has no port of its own");
+            sink.push(&codes::MISSING, self.span, message);
+        }
+        let per_host = match &self.ask {
+            Ask::Tcp { addresses, .. } => addresses,
+            Ask::Http { urls, .. } => urls,
+            Ask::Sql { .. } | Ask::Command { .. } | Ask::Disk { .. } => return,
+        };
+        for host in per_host.keys() {
+            estate.declared_host(&At::new(host.clone(), self.span), sink);
+        }
+    }
+}

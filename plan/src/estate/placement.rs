@@ -1,0 +1,77 @@
+//! What stands on several hosts: settings for all, and what differs on each.
+//!
+//! `hosts: [a, b]` when nothing differs; `hosts: { a: {…}, b: {…} }` otherwise, where a host's own
+//! settings win over those for all.
+
+use crate::codes;
+use crate::diagnostic::Sink;
+use crate::text::{At, Entry, Fields, Node, Span, Value, values};
+use model::HostName;
+
+/// Something on one host.
+#[derive(Debug, Clone)]
+pub(crate) struct OnHost<T> {
+    /// The host.
+    pub host: At<HostName>,
+    /// Whether the host has settings of its own.
+    pub own: bool,
+    /// The settings that hold there.
+    pub value: T,
+}
+
+/// Reads the hosts under `key`, and with `read` what holds on each: the fields that nobody asked for
+/// so far, overlaid with the host's own. Ask for every other field before.
+pub(crate) fn read<T>(
+    fields: &mut Fields<'_>,
+    key: &'static str,
+    sink: &mut Sink,
+    read: impl Fn(Fields<'_>, &mut Sink) -> Option<T>,
+) -> Option<Vec<OnHost<T>>> {
+    let node = fields.need(key, sink)?;
+    let shared: Vec<&Entry> = fields.rest();
+    let (what, owner) = (fields.what().to_string(), fields.owner());
+    let hosts = named_hosts(node, sink)?;
+    let mut out = Vec::with_capacity(hosts.len());
+    for (host, own) in hosts {
+        let own_entries: &[Entry] = own.and_then(|node| values::entries(node, sink)).unwrap_or(&[]);
+        let merged: Vec<Entry> = shared
+            .iter()
+            .filter(|entry| !own_entries.iter().any(|own| own.key == entry.key))
+            .map(|entry| (*entry).clone())
+            .chain(own_entries.iter().cloned())
+            .collect();
+        let place = if own_entries.is_empty() { owner } else { host.span };
+        let merged = Node { span: place, value: Value::Map(merged) };
+        let name = if own_entries.is_empty() { what.clone() } else { format!("{what} on {}", host.value) };
+        let value = Fields::of(&merged, name, place, sink).and_then(|fields| read(fields, sink));
+        if let Some(value) = value {
+            out.push(OnHost { host, own: !own_entries.is_empty(), value });
+        }
+    }
+    Some(out)
+}
+
+/// Host names of either form, with their own settings.
+fn named_hosts<'n>(node: &'n Node, sink: &mut Sink) -> Option<Vec<(At<HostName>, Option<&'n Node>)>> {
+    if let Value::Map(entries) = &node.value {
+        if entries.is_empty() {
+            sink.push(&codes::EMPTY, node.span, "no host is named".to_string());
+            return None;
+        }
+        let named = entries.iter().filter_map(|entry| {
+            values::name_text(&entry.key, entry.key_span, sink)?;
+            let host = HostName::new(entry.key.as_str()).ok()?;
+            Some((At::new(host, entry.key_span), Some(&entry.value)))
+        });
+        return Some(named.collect());
+    }
+    let names = values::names(node, sink)?;
+    let host =
+        |name: At<model::Name>| Some((At::new(HostName::new(name.value.as_str()).ok()?, name.span), None));
+    Some(names.into_iter().filter_map(host).collect())
+}
+
+/// Where something on a host was declared, for messages.
+pub(crate) fn span_on<T>(placed: &[OnHost<T>], host: &HostName) -> Option<Span> {
+    placed.iter().find(|on| on.host.value == *host).map(|on| on.host.span)
+}

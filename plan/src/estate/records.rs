@@ -1,0 +1,94 @@
+//! `records`: DNS record sets and their addresses in each region.
+
+use super::Estate;
+use super::dns::domain;
+use crate::codes;
+use crate::diagnostic::Sink;
+use crate::text::{At, Fields, Node, Span, values};
+use model::Name;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Longest time to live.
+const MAX_TTL: Duration = Duration::from_secs(7 * 86_400);
+
+/// A record set.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// Its name in DNS.
+    pub fqdn: At<String>,
+    /// Its zone.
+    pub zone: At<Name>,
+    /// Time to live.
+    pub ttl: Duration,
+    /// Addresses in each region.
+    pub values: Vec<(At<Name>, Vec<IpAddr>)>,
+}
+
+/// Reads one.
+pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Record> {
+    let mut fields = Fields::of(node, format!("record {:?}", name.as_str()), owner, sink)?;
+    let fqdn =
+        fields.need("name", sink).and_then(|node| domain(node, sink).map(|name| At::new(name, node.span)));
+    let zone = fields.need("in", sink).and_then(|node| values::name(node, sink));
+    let ttl = fields.need("ttl", sink).and_then(|node| {
+        let ttl = values::duration(node, sink)?;
+        if ttl > MAX_TTL || ttl.subsec_millis() != 0 {
+            sink.push(&codes::OUT_OF_RANGE, node.span, "a TTL is whole seconds, at most 7d".to_string());
+            return None;
+        }
+        Some(ttl)
+    });
+    let values = fields.need("values", sink).and_then(|node| addresses(node, sink));
+    fields.finish(sink);
+    Some(Record { fqdn: fqdn?, zone: zone?, ttl: ttl?, values: values? })
+}
+
+fn addresses(node: &Node, sink: &mut Sink) -> Option<Vec<(At<Name>, Vec<IpAddr>)>> {
+    let entries = values::entries(node, sink)?;
+    if entries.is_empty() {
+        sink.push(&codes::EMPTY, node.span, "a record needs its addresses in each region".to_string());
+        return None;
+    }
+    let read: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            let region = values::name_text(&entry.key, entry.key_span, sink);
+            let addresses = values::list(&entry.value, true, sink, values::ip);
+            if let Some(addresses) = &addresses
+                && addresses.iter().any(IpAddr::is_ipv4)
+                && addresses.iter().any(IpAddr::is_ipv6)
+            {
+                let message = "a record set holds addresses of one family; write two records".to_string();
+                sink.push(&codes::ILL_FITTING, entry.value.span, message);
+            }
+            Some((At::new(region?, entry.key_span), addresses?))
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+impl Record {
+    /// Checks what it refers to.
+    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
+        for (region, _) in &self.values {
+            estate.declared("region", region, sink);
+        }
+        if !estate.declared("dns zone", &self.zone, sink) {
+            return;
+        }
+        let Some(zone) = estate.zones.get(&self.zone.value) else { return };
+        let inside =
+            self.fqdn.value == zone.spec.zone || self.fqdn.value.ends_with(&format!(".{}", zone.spec.zone));
+        if !inside {
+            let message = format!("{:?} is not in the zone {:?}", self.fqdn.value, zone.spec.zone);
+            sink.push(&codes::NOT_A_DNS_NAME, self.fqdn.span, message);
+        }
+    }
+
+    /// The addresses as the model has them.
+    pub fn addresses(&self) -> BTreeMap<Name, Vec<IpAddr>> {
+        self.values.iter().map(|(region, addresses)| (region.value.clone(), addresses.clone())).collect()
+    }
+}

@@ -1,0 +1,173 @@
+//! `services`: what is started and stopped, and by what, on each of its hosts.
+
+use super::Estate;
+use super::placement::{self, OnHost};
+use crate::codes;
+use crate::diagnostic::Sink;
+use crate::text::{At, Fields, Node, Span, values};
+use model::Name;
+use model::nouns::{Manager, ProcessSpec};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Signals that may ask a process to stop.
+const SIGNALS: [(&str, &str); 6] =
+    [("TERM", "TERM"), ("INT", "INT"), ("QUIT", "QUIT"), ("HUP", "HUP"), ("USR1", "USR1"), ("USR2", "USR2")];
+/// Longest time that a process may take to stop.
+const MAX_STOP_GRACE: Duration = Duration::from_secs(3600);
+
+/// A service.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    /// Services and sources that must be there before it starts.
+    pub needs: Vec<At<Name>>,
+    /// What manages it on each host.
+    pub hosts: Vec<OnHost<Manager>>,
+}
+
+/// Which manager.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Systemd,
+    Container,
+    Process,
+}
+
+const KINDS: [(&str, Kind); 3] =
+    [("systemd", Kind::Systemd), ("container", Kind::Container), ("process", Kind::Process)];
+
+/// Reads one.
+pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Service> {
+    let mut fields = Fields::of(node, format!("service {:?}", name.as_str()), owner, sink)?;
+    let needs = fields.get("needs").map_or(Some(Vec::new()), |node| values::names(node, sink));
+    let hosts = placement::read(&mut fields, "hosts", sink, manager);
+    Some(Service { needs: needs?, hosts: hosts? })
+}
+
+fn manager(mut fields: Fields<'_>, sink: &mut Sink) -> Option<Manager> {
+    fields = fields.later(&["project", "autostart", "replicas"]);
+    let (_, _) = (fields.get("needs"), fields.get("hosts"));
+    let kind = fields.need("kind", sink).and_then(|node| values::word(node, &KINDS, sink))?;
+    let manager = match kind {
+        Kind::Systemd => {
+            let unit = fields.need("unit", sink).and_then(|node| unit_name(node, sink));
+            unit.map(|unit| Manager::Systemd { unit })
+        }
+        Kind::Container => {
+            let container = fields.need("container", sink).and_then(|node| values::name(node, sink));
+            container.map(|container| Manager::Container { container: container.value.into() })
+        }
+        Kind::Process => process(&mut fields, sink).map(Manager::Process),
+    };
+    fields.finish(sink);
+    manager
+}
+
+fn unit_name(node: &Node, sink: &mut Sink) -> Option<String> {
+    let text = values::words(node, sink)?;
+    let good = text.len() <= 255
+        && !text.starts_with('-')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c));
+    if !good {
+        sink.push(&codes::NOT_A_NAME, node.span, format!("{text:?} is not the name of a unit"));
+        return None;
+    }
+    Some(if text.contains('.') { text } else { format!("{text}.service") })
+}
+
+fn process(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<ProcessSpec> {
+    let argv = fields.need("run", sink).and_then(|node| argv(node, sink));
+    let user = fields.get("user").map(|node| values::name(node, sink).map(|user| user.value.into()));
+    let directory = fields.get("directory").map(|node| values::path(node, sink));
+    let environment = fields.get("environment").map_or(Some(BTreeMap::new()), |node| environment(node, sink));
+    let signal = fields.get("stop-signal").map_or(Some("TERM"), |node| values::word(node, &SIGNALS, sink));
+    let grace = match fields.get("stop-grace") {
+        None => Some(ProcessSpec::default_stop_grace()),
+        Some(node) => values::duration(node, sink).filter(|grace| {
+            let fits = *grace <= MAX_STOP_GRACE;
+            if !fits {
+                sink.push(&codes::OUT_OF_RANGE, node.span, "a stop of more than an hour".to_string());
+            }
+            fits
+        }),
+    };
+    Some(ProcessSpec {
+        argv: argv?,
+        user: flat(user)?,
+        directory: flat(directory)?,
+        environment: environment?,
+        stop_signal: signal?.to_string(),
+        stop_grace: grace?,
+    })
+}
+
+/// An optional field that was read: absent is fine, present and ill-fitting is not.
+pub(crate) fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+    match read {
+        None => Some(None),
+        Some(Some(value)) => Some(Some(value)),
+        Some(None) => None,
+    }
+}
+
+/// Program and arguments: the program by its whole path, no secret among the arguments.
+fn argv(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
+    if let Some(program) = values::items(node, false, sink)?.first() {
+        values::path(program, sink)?;
+    }
+    arguments(node, sink)
+}
+
+/// Arguments, none of them a secret.
+pub(crate) fn arguments(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
+    let texts = values::list(node, false, sink, |item, sink| {
+        let text = values::text(item, sink)?;
+        let flag = text.trim_start_matches('-').split_once('=');
+        if let Some((name, value)) = flag
+            && names_secret(name)
+            && !value.is_empty()
+            && !value.starts_with('/')
+        {
+            let message = format!(
+                "the argument --{name}= holds a secret in plain text, and every user of the host can read it"
+            );
+            sink.push(&codes::PLAIN_SECRET, item.span, message);
+            return None;
+        }
+        Some(text)
+    })?;
+    Some(texts)
+}
+
+fn environment(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>> {
+    for entry in values::entries(node, sink)? {
+        if names_secret(&entry.key) {
+            let message = format!("the environment variable {} holds a secret in plain text", entry.key);
+            let help = "let the program read it from a file of its own".to_string();
+            sink.push_with(&codes::PLAIN_SECRET, entry.key_span, message, help);
+        }
+    }
+    values::texts(node, sink)
+}
+
+/// Whether a flag or variable is named like a secret itself, not like the file that holds it.
+fn names_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"];
+    secret.iter().any(|word| name.contains(word))
+        && !["_file", "_path", "_dir", "_ttl"].iter().any(|end| name.ends_with(end))
+}
+
+impl Service {
+    /// Checks what it refers to.
+    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
+        for on in &self.hosts {
+            estate.declared_host(&on.host, sink);
+        }
+        for need in &self.needs {
+            if !estate.has("service", need.value.as_str()) && !estate.has("source", need.value.as_str()) {
+                estate.unknown(&["service", "source"], &need.value, need.span, sink);
+            }
+        }
+    }
+}

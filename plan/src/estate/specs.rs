@@ -1,0 +1,160 @@
+//! Nouns to the complete specifications that travel inside work, each for one host.
+
+use super::Estate;
+use super::checks::Ask;
+use model::nouns::{
+    CheckSpec, Manager, PostgresSpec, Question, RecordSpec, ServiceSpec, SourceKind, SourceSpec,
+};
+use model::{HostName, Name};
+
+impl Estate {
+    /// Hosts on which a service lives, in the order of the text, stand-ins left out.
+    pub fn service_hosts(&self, service: &Name) -> Vec<HostName> {
+        let hosts = self.services.get(service).map(|service| service.hosts.as_slice()).unwrap_or_default();
+        let live = hosts.iter().filter(|on| !self.drill.stands_in(&on.host.value));
+        live.map(|on| on.host.value.clone()).collect()
+    }
+
+    /// Members of a source, in the order of the text, stand-ins left out.
+    pub fn member_hosts(&self, source: &Name) -> Vec<HostName> {
+        let members = self.sources.get(source).map(|source| source.members.as_slice()).unwrap_or_default();
+        let live = members.iter().filter(|on| !self.drill.stands_in(&on.host.value));
+        live.map(|on| on.host.value.clone()).collect()
+    }
+
+    /// Hosts on which a check is asked.
+    pub fn check_hosts(&self, check: &Name) -> Vec<HostName> {
+        let Some(check) = self.checks.get(check) else { return Vec::new() };
+        let of = &check.of.value;
+        if self.services.contains_key(of) { self.service_hosts(of) } else { self.member_hosts(of) }
+    }
+
+    /// A service as it is on one host.
+    pub fn service_on(&self, service: &Name, host: &HostName) -> Option<ServiceSpec> {
+        let hosts = &self.services.get(service)?.hosts;
+        let on = hosts.iter().find(|on| on.host.value == *host)?;
+        Some(ServiceSpec { name: service.clone(), manager: on.value.clone() })
+    }
+
+    /// A source as one member reaches it, with the service that runs its server there.
+    pub fn source_on(&self, name: &Name, host: &HostName) -> Option<SourceSpec> {
+        let source = self.sources.get(name)?;
+        let on = source.members.iter().find(|on| on.host.value == *host)?;
+        let server = match &source.server {
+            Some(server) => Some(self.service_on(&server.value, host)?),
+            None => None,
+        };
+        Some(SourceSpec { name: name.clone(), kind: with_server(on.value.clone(), server) })
+    }
+
+    /// A service on the host that stands in for `live`: declared there, or the same on every host.
+    pub fn service_in_place(
+        &self,
+        service: &Name,
+        live: &HostName,
+        stand_in: &HostName,
+    ) -> Option<ServiceSpec> {
+        if let Some(spec) = self.service_on(service, stand_in) {
+            return Some(spec);
+        }
+        let on = self.services.get(service)?.hosts.iter().find(|on| on.host.value == *live)?;
+        let same = !on.own && !matches!(on.value, Manager::Process(_));
+        same.then(|| ServiceSpec { name: service.clone(), manager: on.value.clone() })
+    }
+
+    /// A source on the host that stands in for `live`: declared there, or the same on every host and
+    /// reached only from the host itself, so that it cannot be the live one.
+    pub fn source_in_place(&self, name: &Name, live: &HostName, stand_in: &HostName) -> Option<SourceSpec> {
+        if let Some(spec) = self.source_on(name, stand_in) {
+            return Some(spec);
+        }
+        let source = self.sources.get(name)?;
+        let on = source.members.iter().find(|on| on.host.value == *live)?;
+        let own_server = match &on.value {
+            SourceKind::Postgres(spec) => is_local(spec),
+            SourceKind::Files(_) => true,
+        };
+        if on.own || !own_server {
+            return None;
+        }
+        let server = match &source.server {
+            Some(server) => Some(self.service_in_place(&server.value, live, stand_in)?),
+            None => None,
+        };
+        Some(SourceSpec { name: name.clone(), kind: with_server(on.value.clone(), server) })
+    }
+
+    /// A check as the host `at` asks it about `live`; the two differ in a drill only. `None` when a
+    /// question for all hosts would reach what is live, or the estate says nothing for that host.
+    pub fn check_on(&self, name: &Name, live: &HostName, at: &HostName) -> Option<CheckSpec> {
+        let check = self.checks.get(name)?;
+        let drill = live != at;
+        let source = |at: &HostName| {
+            let of = &check.of.value;
+            if drill { self.source_in_place(of, live, at) } else { self.source_on(of, at) }
+        };
+        let question = match &check.ask {
+            Ask::Tcp { address, addresses } => {
+                let own = match source(at).map(|spec| spec.kind) {
+                    Some(SourceKind::Postgres(spec)) => Some(join(&spec.address, spec.port)),
+                    Some(SourceKind::Files(_)) | None => None,
+                };
+                let shared = address.clone().filter(|address| !drill || local_authority(address));
+                let address = addresses.get(at).cloned().or(shared);
+                Question::Tcp { address: if address.is_some() { address? } else { own? } }
+            }
+            Ask::Http { url, urls, status, body } => {
+                let shared = url.clone().filter(|url| {
+                    let authority = url.split("://").nth(1).unwrap_or_default();
+                    !drill || local_authority(authority.split(['/', '?', '#']).next().unwrap_or_default())
+                });
+                let url = urls.get(at).cloned().or(shared)?;
+                Question::Http { url, status: *status, body: body.clone() }
+            }
+            Ask::Sql { statement, expect } => Question::Sql {
+                source: Box::new(source(at)?),
+                statement: statement.clone(),
+                expect: expect.clone(),
+            },
+            Ask::Command { script, args } => Question::Command { script: script.clone(), args: args.clone() },
+            Ask::Disk { path, free_bytes } => Question::Disk { path: path.clone(), free_bytes: *free_bytes },
+        };
+        Some(CheckSpec { name: name.clone(), question, within: check.within })
+    }
+
+    /// A record with its zone.
+    pub fn record_spec(&self, name: &Name) -> Option<RecordSpec> {
+        let record = self.records.get(name)?;
+        let zone = self.zones.get(&record.zone.value)?;
+        Some(RecordSpec {
+            name: name.clone(),
+            fqdn: record.fqdn.value.clone(),
+            ttl: record.ttl,
+            values: record.addresses(),
+            zone: zone.spec.clone(),
+        })
+    }
+}
+
+fn with_server(kind: SourceKind, server: Option<ServiceSpec>) -> SourceKind {
+    match kind {
+        SourceKind::Postgres(spec) => SourceKind::Postgres(PostgresSpec { server, ..spec }),
+        SourceKind::Files(spec) => SourceKind::Files(spec),
+    }
+}
+
+fn is_local(spec: &PostgresSpec) -> bool {
+    spec.address.starts_with('/') || local_host(&spec.address)
+}
+
+fn local_host(host: &str) -> bool {
+    matches!(host, "127.0.0.1" | "localhost" | "::1" | "[::1]")
+}
+
+fn local_authority(authority: &str) -> bool {
+    local_host(authority) || authority.rsplit_once(':').is_some_and(|(host, _)| local_host(host))
+}
+
+fn join(address: &str, port: u16) -> String {
+    if address.contains(':') { format!("[{address}]:{port}") } else { format!("{address}:{port}") }
+}

@@ -1,0 +1,194 @@
+//! Inputs of a plan: declared with a type, given at the start of a run, used as whole values.
+//!
+//! `${{ inputs.NAME }}` is replaced in the tree before the steps are read. When a plan is checked and
+//! an input has no default, its place is kept open: readers check that its type fits and go on without
+//! its value. When the plan is compiled for a run every value is there, and everything is checked again.
+
+use crate::codes;
+use crate::diagnostic::Sink;
+use crate::text::{Fields, FromInput, Node, Scalar, Span, Value, values};
+use std::collections::BTreeMap;
+
+/// Most inputs of one plan.
+pub const MAX_INPUTS: usize = 100;
+
+/// What an input holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InputType {
+    /// Any text; also the name of a noun.
+    Text,
+    /// A restore point: `latest`, a snapshot id or a time.
+    RestorePoint,
+    /// The name of a host.
+    Host,
+    /// A whole number.
+    Number,
+    /// A duration.
+    Duration,
+}
+
+impl InputType {
+    /// The words used in plans.
+    pub const WORDS: [(&'static str, InputType); 5] = [
+        ("text", InputType::Text),
+        ("restore-point", InputType::RestorePoint),
+        ("host", InputType::Host),
+        ("number", InputType::Number),
+        ("duration", InputType::Duration),
+    ];
+
+    /// The word used in plans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InputType::Text => "text",
+            InputType::RestorePoint => "restore-point",
+            InputType::Host => "host",
+            InputType::Number => "number",
+            InputType::Duration => "duration",
+        }
+    }
+
+    /// Whether a text is a value of this type. Hosts are looked up where they are used.
+    fn admits(self, text: &str) -> bool {
+        match self {
+            InputType::Text => text.len() <= values::MAX_TEXT,
+            InputType::RestorePoint => crate::point::parse(text).is_some(),
+            InputType::Host => model::HostName::new(text).is_ok(),
+            InputType::Number => text.parse::<i64>().is_ok(),
+            InputType::Duration => model::duration::parse(text).is_ok(),
+        }
+    }
+}
+
+/// One declared input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Input {
+    /// Its type.
+    pub kind: InputType,
+    /// Its value when none is given.
+    pub default: Option<String>,
+}
+
+/// Values to fill in: `None` for an input whose value is not known yet.
+pub(crate) type Filled = BTreeMap<String, (InputType, Option<String>)>;
+
+/// Reads the `inputs` of a plan.
+pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> BTreeMap<String, Input> {
+    let mut out = BTreeMap::new();
+    let Value::Map(entries) = &node.value else {
+        Fields::of(node, "inputs", owner, sink);
+        return out;
+    };
+    for entry in entries.iter().take(MAX_INPUTS) {
+        if values::name_text(&entry.key, entry.key_span, sink).is_none() {
+            continue;
+        }
+        let what = format!("input {:?}", entry.key);
+        let Some(mut fields) = Fields::of(&entry.value, what, entry.key_span, sink) else { continue };
+        let kind = fields.need("type", sink).and_then(|node| values::word(node, &InputType::WORDS, sink));
+        let default =
+            fields.get("default").and_then(|node| values::text(node, sink).map(|text| (text, node.span)));
+        fields.get("description").and_then(|node| values::text(node, sink));
+        fields.finish(sink);
+        let Some(kind) = kind else { continue };
+        if let Some((text, span)) = &default
+            && !kind.admits(text)
+        {
+            sink.push(&codes::BAD_INPUT, *span, format!("{text:?} is no {}", kind.as_str()));
+        }
+        out.insert(entry.key.clone(), Input { kind, default: default.map(|(text, _)| text) });
+    }
+    out
+}
+
+/// The values of all inputs for a run. Everything that is missing, unknown or ill-fitting is told at
+/// `span`, where the plan declares its name. Without `complete`, missing ones stay open.
+pub(crate) fn fill(
+    declared: &BTreeMap<String, Input>,
+    given: &BTreeMap<String, String>,
+    complete: bool,
+    span: Span,
+    sink: &mut Sink,
+) -> Filled {
+    for name in given.keys().filter(|name| !declared.contains_key(*name)) {
+        let near = crate::text::nearest::nearest(name, declared.keys().map(String::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => "look at the plan's `inputs`".to_string(),
+        };
+        sink.push_with(&codes::BAD_INPUT, span, format!("the plan has no input {name:?}"), help);
+    }
+    let mut out = Filled::new();
+    for (name, input) in declared {
+        let value = given.get(name).or(input.default.as_ref());
+        match value {
+            Some(text) if !input.kind.admits(text) => {
+                let message = format!("input {name:?}: {text:?} is no {}", input.kind.as_str());
+                sink.push(&codes::BAD_INPUT, span, message);
+            }
+            None if complete => {
+                let message = format!("input {name:?} ({}) has no value", input.kind.as_str());
+                sink.push(&codes::BAD_INPUT, span, message);
+            }
+            Some(_) | None => {}
+        }
+        out.insert(name.clone(), (input.kind, value.cloned()));
+    }
+    out
+}
+
+/// The same tree with every `${{ inputs.NAME }}` replaced.
+pub(crate) fn substitute(node: &Node, filled: &Filled, sink: &mut Sink) -> Node {
+    let value = match &node.value {
+        Value::Null => Value::Null,
+        Value::Scalar(scalar) => Value::Scalar(replace(scalar, node.span, filled, sink)),
+        Value::List(items) => Value::List(items.iter().map(|item| substitute(item, filled, sink)).collect()),
+        Value::Map(entries) => Value::Map(
+            entries
+                .iter()
+                .map(|entry| crate::text::Entry {
+                    key: entry.key.clone(),
+                    key_span: entry.key_span,
+                    value: substitute(&entry.value, filled, sink),
+                })
+                .collect(),
+        ),
+    };
+    Node { span: node.span, value }
+}
+
+fn replace(scalar: &Scalar, span: Span, filled: &Filled, sink: &mut Sink) -> Scalar {
+    let text = scalar.text.trim();
+    if !text.contains("${{") {
+        return scalar.clone();
+    }
+    let inner = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
+    let unusable = |sink: &mut Sink, message: String| {
+        sink.push(&codes::BAD_INPUT_USE, span, message);
+        // Open and of a type that fits everywhere a text does, so that one finding stays one.
+        Scalar { text: String::new(), input: Some(FromInput { kind: InputType::Text, known: false }) }
+    };
+    let Some(inner) = inner.filter(|inner| !inner.contains("${{")) else {
+        return unusable(sink, "a reference must be the whole value".to_string());
+    };
+    let Some(name) = inner.strip_prefix("inputs.") else {
+        return unusable(sink, format!("{inner:?} is no reference that this version knows"));
+    };
+    match filled.get(name) {
+        Some((kind, Some(value))) => {
+            Scalar { text: value.clone(), input: Some(FromInput { kind: *kind, known: true }) }
+        }
+        Some((kind, None)) => {
+            Scalar { text: String::new(), input: Some(FromInput { kind: *kind, known: false }) }
+        }
+        None => {
+            let near = crate::text::nearest::nearest(name, filled.keys().map(String::as_str));
+            let help = near.map_or_else(
+                || "declare it under `inputs:`".into(),
+                |near| format!("did you mean {near:?}?"),
+            );
+            sink.push_with(&codes::BAD_INPUT, span, format!("the plan has no input {name:?}"), help);
+            Scalar { text: String::new(), input: Some(FromInput { kind: InputType::Text, known: false }) }
+        }
+    }
+}

@@ -1,0 +1,422 @@
+//! A plan's text to a [`CheckedPlan`], for one mode and one set of inputs.
+//!
+//! Check and run take the same way: fill in inputs, read every step, order them, lower each by its kind,
+//! ask the rules. What is wrong never stops the reading; only the result is withheld.
+
+use crate::checked::{CheckedPlan, FORMAT, OnFailure, Precondition, Step, Undo};
+use crate::codes;
+use crate::context::{Context, Purpose};
+use crate::diagnostic::Sink;
+use crate::document::Document;
+use crate::estate::Estate;
+use crate::graph::{self, Graph};
+use crate::inputs::{self, Filled};
+use crate::rules;
+use crate::steps::{Facts, KINDS, Kind, LATER, Lowered, Rules};
+use crate::text::nearest::nearest;
+use crate::text::{At, Entry, Fields, Node, Span, Value, values};
+use model::nouns::Objectives;
+use model::{Class, Digest, Mode, StepPath};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// Automatic tries of a step, where its class allows more than one and the plan does not say.
+pub const DEFAULT_TRIES: u32 = 3;
+/// Tries of a check: it asks again by itself (`retries`), so this is only for agents that restart.
+pub const CHECK_TRIES: u32 = 2;
+/// First pause between two tries when the plan does not say.
+pub const DEFAULT_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// Most tries that a plan may ask for.
+const MAX_TRIES: i64 = 20;
+/// Longest time-out of a step.
+const MAX_TIMEOUT: Duration = Duration::from_secs(7 * 86_400);
+
+/// One step while its plan is lowered.
+pub(crate) struct Draft {
+    /// Its name.
+    pub name: At<String>,
+    /// Its kind.
+    pub kind: &'static Kind,
+    /// Where its verb stands.
+    pub params_span: Span,
+    /// Steps that it waits for.
+    pub after: Vec<usize>,
+    /// What it lowered to; `None` when that failed or is not known yet.
+    pub lowered: Option<Lowered>,
+    /// Why its `when` says no.
+    pub skipped: Option<String>,
+    /// What the plan says about retry, time-out, failure and undo.
+    pub common: Common,
+}
+
+/// Fields that every step has.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Common {
+    /// From sending until unknown.
+    pub timeout: Option<Duration>,
+    /// Tries in all, and where that stands.
+    pub tries: Option<At<u32>>,
+    /// First pause between tries.
+    pub pause: Option<Duration>,
+    /// What happens when it failed for good.
+    pub on_failure: OnFailure,
+    /// Where `undo: none` stands.
+    pub undo_none: Option<Span>,
+}
+
+impl Draft {
+    /// Its path in the checked plan; `None` for one whose name is none.
+    pub fn path(&self) -> Option<StepPath> {
+        StepPath::new(self.name.value.as_str()).ok()
+    }
+
+    /// What rules want to know, when it could be lowered.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.lowered.as_ref().map(|lowered| &lowered.facts)
+    }
+
+    /// Whether what comes after it can count on its success.
+    pub fn must_succeed(&self) -> bool {
+        self.skipped.is_none() && self.common.on_failure != OnFailure::Continue
+    }
+
+    /// Retry follows this: the riskiest class of its tasks.
+    pub fn class(&self) -> Class {
+        let works = self.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks);
+        let classes = works.filter_map(|task| match &task.action {
+            crate::checked::Action::Agent { work, .. } => Some(work.class()),
+            crate::checked::Action::Controller { .. } | crate::checked::Action::Timer { .. } => None,
+        });
+        classes.max().unwrap_or(self.kind.class)
+    }
+}
+
+/// What a plan is lowered with.
+pub(crate) struct Request<'a> {
+    /// The estate.
+    pub estate: &'a Estate,
+    /// Its digest.
+    pub digest: &'a Digest,
+    /// The mode.
+    pub mode: Mode,
+    /// Values of inputs.
+    pub inputs: &'a BTreeMap<String, String>,
+    /// Check or run.
+    pub purpose: Purpose,
+}
+
+/// Lowers a plan. `None` when something is wrong, or (in a check) when an input is not known yet.
+pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> Option<CheckedPlan> {
+    let errors = sink.errors();
+    let complete = request.purpose == Purpose::Run;
+    let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
+    let mut cx = Context { estate: request.estate, plan, mode: request.mode, purpose: request.purpose, sink };
+    let (drafts, sound) = drafts(&mut cx, &filled);
+    let after: Vec<Vec<usize>> = drafts.iter().map(|draft| draft.after.clone()).collect();
+    let graph = match Graph::of(&after) {
+        Ok(graph) => graph,
+        Err(cycles) => {
+            let names: Vec<(String, Span)> =
+                drafts.iter().map(|draft| (draft.name.value.clone(), draft.name.span)).collect();
+            graph::tell_cycles(&cycles, &names, cx.sink);
+            return None;
+        }
+    };
+    if sound {
+        for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
+            if let Some(facts) = draft.facts() {
+                let of_step = Rules { steps: &drafts, graph: &graph, at, facts };
+                (draft.kind.rules)(&of_step, &mut cx);
+            }
+        }
+        rules::check(&drafts, &graph, &mut cx);
+    }
+    let open = drafts.iter().any(|draft| draft.lowered.is_none() && draft.skipped.is_none());
+    if cx.sink.errors() > errors || open || !sound {
+        return None;
+    }
+    let objectives = objectives(plan, request.estate, &drafts);
+    let mut steps = Vec::with_capacity(drafts.len());
+    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+    let names: Vec<StepPath> = drafts.iter().flatten().filter_map(|draft| draft.path()).collect();
+    let musts: Vec<Vec<Precondition>> =
+        (0..drafts.len()).map(|at| rules::preconditions(&drafts, &graph, at, request.estate)).collect();
+    for (at, preconditions) in graph.order.iter().zip(graph.order.iter().map(|at| musts[*at].clone())) {
+        let Some(draft) = drafts.get_mut(*at).and_then(Option::take) else { continue };
+        finish(draft, &names, preconditions, &mut steps);
+    }
+    Some(CheckedPlan {
+        format: FORMAT,
+        name: plan.name.value.clone(),
+        title: plan.title.clone(),
+        mode: request.mode,
+        scenario: plan.scenario(),
+        objectives,
+        inputs: filled.into_iter().filter_map(|(name, (_, value))| Some((name, value?))).collect(),
+        estate: request.digest.clone(),
+        steps,
+    })
+}
+
+/// Reads and lowers every step. The second value is false when rules of order would only repeat what is
+/// wrong with single steps.
+fn drafts(cx: &mut Context<'_>, filled: &Filled) -> (Vec<Draft>, bool) {
+    let plan = cx.plan;
+    let index: HashMap<&str, usize> =
+        plan.steps.iter().enumerate().map(|(at, entry)| (entry.key.as_str(), at)).collect();
+    let mut sound = true;
+    let mut drafts = Vec::with_capacity(plan.steps.len());
+    for entry in &plan.steps {
+        let node = inputs::substitute(&entry.value, filled, cx.sink);
+        let draft = read(cx, entry, &node, &index, filled, &mut sound);
+        sound &= draft.is_some();
+        // A step that could not be read keeps its place, so that the others keep their numbers.
+        drafts.push(draft.unwrap_or_else(|| unread(entry)));
+    }
+    (drafts, sound)
+}
+
+fn unread(entry: &Entry) -> Draft {
+    Draft {
+        name: At::new(entry.key.clone(), entry.key_span),
+        kind: &crate::steps::wait::KIND,
+        params_span: entry.key_span,
+        after: Vec::new(),
+        lowered: None,
+        skipped: None,
+        common: Common::default(),
+    }
+}
+
+fn read(
+    cx: &mut Context<'_>,
+    entry: &Entry,
+    node: &Node,
+    index: &HashMap<&str, usize>,
+    filled: &Filled,
+    sound: &mut bool,
+) -> Option<Draft> {
+    let name = values::name_text(&entry.key, entry.key_span, cx.sink);
+    let what = format!("step {:?}", entry.key);
+    let mut fields = Fields::of(node, what, entry.key_span, cx.sink)?.later(&["allow", "loop", "for-each"]);
+    let after = after(cx, &mut fields, index);
+    *sound &= after.is_some();
+    let common = common(cx, &mut fields);
+    let span = fields.span_of("when");
+    let skipped = fields.get("when").and_then(|node| when(cx, node, span, filled));
+    let verb = verb(cx, &mut fields);
+    fields.finish(cx.sink);
+    let (kind, params, params_span) = verb?;
+    let name = At::new(name?.to_string(), entry.key_span);
+    // A step that this run leaves out needs no stand-ins; a check looks at it all the same.
+    let lowered = if skipped.is_some() && (cx.purpose == Purpose::Run || cx.mode == Mode::Drill) {
+        None
+    } else {
+        let mut fields = Fields::of(params, kind.name, params_span, cx.sink);
+        let lowered = fields.as_mut().and_then(|fields| (kind.lower)(cx, fields));
+        if let Some(fields) = fields {
+            fields.finish(cx.sink);
+        }
+        lowered
+    };
+    let after = after.unwrap_or_default();
+    Some(Draft { name, kind, params_span, after, lowered, skipped, common })
+}
+
+fn after(cx: &mut Context<'_>, fields: &mut Fields<'_>, index: &HashMap<&str, usize>) -> Option<Vec<usize>> {
+    let Some(node) = fields.get("after") else { return Some(Vec::new()) };
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        return Some(Vec::new());
+    }
+    let names = values::names(node, cx.sink)?;
+    let mut found = Vec::with_capacity(names.len());
+    for name in &names {
+        match index.get(name.value.as_str()) {
+            Some(at) => found.push(*at),
+            None => {
+                let message = format!("the plan has no step {:?}", name.value.as_str());
+                let help = match nearest(name.value.as_str(), index.keys().copied()) {
+                    Some(near) => format!("did you mean {near:?}?"),
+                    None => "use the name of a step of this plan".to_string(),
+                };
+                cx.sink.push_with(&codes::UNKNOWN_STEP, name.span, message, help);
+            }
+        }
+    }
+    (found.len() == names.len()).then_some(found)
+}
+
+fn common(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Common {
+    const FAILURE: [(&str, OnFailure); 4] = [
+        ("ask", OnFailure::Ask),
+        ("stop", OnFailure::Stop),
+        ("continue", OnFailure::Continue),
+        ("unwind", OnFailure::Unwind),
+    ];
+    let timeout = fields.get("timeout").and_then(|node| {
+        let timeout = values::duration(node, cx.sink)?;
+        if timeout > MAX_TIMEOUT {
+            cx.sink.push(&codes::OUT_OF_RANGE, node.span, "a time-out of more than 7d".to_string());
+        }
+        Some(timeout)
+    });
+    let span = fields.span_of("retry");
+    let (tries, pause) = fields.get("retry").map_or((None, None), |node| retry(cx, node, span));
+    let on_failure = fields.get("on-failure").and_then(|node| values::word(node, &FAILURE, cx.sink));
+    let undo_none = fields.get("undo").and_then(|node| {
+        values::word(node, &[("none", ())], cx.sink)?;
+        Some(node.span)
+    });
+    Common { timeout, tries, pause, on_failure: on_failure.unwrap_or_default(), undo_none }
+}
+
+fn retry(cx: &mut Context<'_>, node: &Node, owner: Span) -> (Option<At<u32>>, Option<Duration>) {
+    let Some(mut fields) = Fields::of(node, "retry", owner, cx.sink) else { return (None, None) };
+    let tries = fields.get("tries").and_then(|node| {
+        let tries = values::number(node, 1, MAX_TRIES, cx.sink)?;
+        Some(At::new(u32::try_from(tries).ok()?, node.span))
+    });
+    let pause = fields.get("pause").and_then(|node| values::duration(node, cx.sink));
+    fields.finish(cx.sink);
+    (tries, pause)
+}
+
+/// Reads `when`; gives the reason when it says no.
+fn when(cx: &mut Context<'_>, node: &Node, owner: Span, filled: &Filled) -> Option<String> {
+    const MODES: [(&str, Mode); 3] =
+        [("live", Mode::Live), ("drill", Mode::Drill), ("preview", Mode::Preview)];
+    let mut fields = Fields::of(node, "when", owner, cx.sink)?.later(&["output"]);
+    let modes = fields
+        .get("mode")
+        .and_then(|node| values::list(node, true, cx.sink, |node, sink| values::word(node, &MODES, sink)));
+    let inputs = fields.get("input").and_then(|node| values::entries(node, cx.sink));
+    fields.finish(cx.sink);
+    let mut why = None;
+    // A preview shows what a live run would do.
+    let asked = if cx.mode == Mode::Preview { Mode::Live } else { cx.mode };
+    if let Some(modes) = modes
+        && !modes.contains(&asked)
+        && !modes.contains(&cx.mode)
+    {
+        why = Some(format!("not in mode {}", cx.mode));
+    }
+    for entry in inputs.unwrap_or_default() {
+        let Some(wanted) = values::text(&entry.value, cx.sink) else { continue };
+        match filled.get(&entry.key) {
+            None => {
+                let message = format!("the plan has no input {:?}", entry.key);
+                cx.sink.push(&codes::BAD_INPUT, entry.key_span, message);
+            }
+            Some((_, Some(value))) if *value != wanted => {
+                why = why.or_else(|| Some(format!("input {} is {value:?}, not {wanted:?}", entry.key)));
+            }
+            Some(_) => {}
+        }
+    }
+    why
+}
+
+/// The one verb of a step.
+fn verb<'n>(cx: &mut Context<'_>, fields: &mut Fields<'n>) -> Option<(&'static Kind, &'n Node, Span)> {
+    let mut found = Vec::new();
+    for kind in KINDS {
+        if let Some(node) = fields.get(kind.name) {
+            found.push((kind, node, fields.span_of(kind.name)));
+        }
+    }
+    if found.len() > 1 {
+        let verbs: Vec<&str> = found.iter().map(|(kind, _, _)| kind.name).collect();
+        let message = format!("{} has several verbs: {}", fields.what(), verbs.join(", "));
+        cx.sink.push(&codes::VERB, found[1].2, message);
+        return None;
+    }
+    if let Some(found) = found.pop() {
+        return Some(found);
+    }
+    // A verb with parameters that nobody knows is worth a better word than "unknown field".
+    let strange = fields.rest().into_iter().find(|entry| matches!(entry.value.value, Value::Map(_)));
+    let Some(strange) = strange else {
+        let message = format!("{} has no verb", fields.what());
+        cx.sink.push(&codes::VERB, fields.owner(), message);
+        return None;
+    };
+    fields.accept(&strange.key);
+    let message = format!("{:?} is no step kind", strange.key);
+    let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    if LATER.contains(&strange.key.as_str()) {
+        let message = format!("the step kind {:?} is still to come", strange.key);
+        cx.sink.push(&codes::LATER, strange.key_span, message);
+    } else if let Some(near) = nearest(&strange.key, known) {
+        cx.sink.push_with(&codes::UNKNOWN_KIND, strange.key_span, message, format!("did you mean {near:?}?"));
+    } else {
+        cx.sink.push(&codes::UNKNOWN_KIND, strange.key_span, message);
+    }
+    None
+}
+
+/// A draft to its steps: its parts one after another, the last one under the step's own name, so that
+/// what waits for the step waits for all of it.
+fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, out: &mut Vec<Step>) {
+    let class = draft.class();
+    let Some(name) = draft.path() else { return };
+    let after: Vec<StepPath> = draft.after.iter().filter_map(|at| names.get(*at).cloned()).collect();
+    let usual_tries = match (draft.kind.name, class) {
+        (_, Class::Unsafe) => 1,
+        ("check", _) => CHECK_TRIES,
+        (_, Class::Read | Class::Idempotent | Class::Probed) => DEFAULT_TRIES,
+    };
+    let lowered = draft.lowered.unwrap_or_default();
+    let blank = Step {
+        path: name.clone(),
+        kind: draft.kind.name.to_string(),
+        summary: lowered.summary,
+        after,
+        class,
+        gate: None,
+        tasks: Vec::new(),
+        evidence: None,
+        preconditions: Vec::new(),
+        timeout: draft.common.timeout.or(lowered.timeout).unwrap_or(draft.kind.timeout),
+        tries: draft.common.tries.map_or(usual_tries, |tries| tries.value),
+        retry_pause: draft.common.pause.unwrap_or(DEFAULT_RETRY_PAUSE),
+        on_failure: draft.common.on_failure,
+        undo: Undo::Nothing,
+        skipped: draft.skipped.clone(),
+    };
+    if draft.skipped.is_some() {
+        let summary =
+            if blank.summary.is_empty() { draft.kind.name.to_string() } else { blank.summary.clone() };
+        out.push(Step { summary, ..blank });
+        return;
+    }
+    let parts = lowered.parts.len();
+    let mut before: Option<StepPath> = None;
+    for (number, part) in lowered.parts.into_iter().enumerate() {
+        let last = number + 1 == parts;
+        let path =
+            if last { Some(name.clone()) } else { StepPath::new(format!("{name}/{}", number + 1)).ok() };
+        let Some(path) = path else { continue };
+        let undo = if draft.common.undo_none.is_some() { Undo::Nothing } else { part.undo };
+        out.push(Step {
+            path: path.clone(),
+            after: before.take().map_or_else(|| blank.after.clone(), |before| vec![before]),
+            gate: if number == 0 { lowered.gate.clone() } else { None },
+            tasks: part.tasks,
+            evidence: lowered.evidence.clone(),
+            preconditions: if number == 0 { preconditions.clone() } else { Vec::new() },
+            undo,
+            ..blank.clone()
+        });
+        before = Some(path);
+    }
+}
+
+/// The plan's own objectives; where it has none, the tightest of the sources that it acts on.
+fn objectives(plan: &Document, estate: &Estate, drafts: &[Draft]) -> Objectives {
+    let sources = drafts.iter().filter_map(|draft| estate.sources.get(draft.facts()?.source.as_ref()?));
+    let all: Vec<Objectives> = sources.map(|source| source.objectives).collect();
+    Objectives {
+        rto: plan.objectives.rto.or_else(|| all.iter().filter_map(|one| one.rto).min()),
+        rpo: plan.objectives.rpo.or_else(|| all.iter().filter_map(|one| one.rpo).min()),
+    }
+}

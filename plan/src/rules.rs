@@ -1,0 +1,142 @@
+//! Rules that hold for steps of every kind, and what the engine must check again at run time.
+
+use crate::checked::{Precondition, Undo};
+use crate::codes;
+use crate::context::Context;
+use crate::estate::Estate;
+use crate::graph::Graph;
+use crate::lower::Draft;
+use model::{Class, Evidence, Target};
+use std::collections::BTreeMap;
+
+/// Kinds whose answers count as evidence or proof.
+const ANSWERS: [&str; 3] = ["check", "prove", "backup"];
+/// Kinds that may run beside each other on one target.
+const PEACEFUL: [&str; 4] = ["check", "prove", "backup", "notify"];
+
+/// Asks every rule.
+pub(crate) fn check(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+    for step in steps.iter().filter(|step| step.skipped.is_none()) {
+        failure_domains(step, cx);
+        retry(step, cx);
+        undo(step, cx);
+    }
+    concurrency(steps, graph, cx);
+}
+
+/// Nothing but a fence sends work into a lost region; nothing believes a suspect one.
+fn failure_domains(step: &Draft, cx: &mut Context<'_>) {
+    let Some(facts) = step.facts() else { return };
+    for host in &facts.hosts {
+        let Some(region) = cx.estate.region_of(host) else { continue };
+        if cx.plan.is_lost(region) && step.kind.name != "fence" {
+            let message = format!(
+                "{} sends work to {host} in region {:?}, which this plan presumes lost",
+                step.kind.name,
+                region.as_str()
+            );
+            cx.sink.push(&codes::LOST_HOST, step.params_span, message);
+        }
+        if cx.plan.is_suspect(region) && ANSWERS.contains(&step.kind.name) {
+            let message = format!(
+                "{} relies on {host} in region {:?}, whose word this plan does not believe",
+                step.kind.name,
+                region.as_str()
+            );
+            cx.sink.push(&codes::SUSPECT_WORD, step.params_span, message);
+        }
+    }
+}
+
+/// An unsafe step is never repeated by itself.
+fn retry(step: &Draft, cx: &mut Context<'_>) {
+    if let Some(tries) = step.common.tries.as_ref().filter(|tries| tries.value > 1)
+        && step.lowered.is_some()
+        && step.class() == Class::Unsafe
+    {
+        let message = format!(
+            "nobody can tell whether a {} was done, so it is not tried {} times",
+            step.kind.name, tries.value
+        );
+        cx.sink.push(&codes::UNSAFE_RETRY, tries.span, message);
+    }
+}
+
+/// `undo: none` may say that nothing needs to be taken back, not hide that nothing can be. Only the
+/// author of a command knows which of the two it is.
+fn undo(step: &Draft, cx: &mut Context<'_>) {
+    let (Some(at), Some(lowered)) = (step.common.undo_none, &step.lowered) else { return };
+    let impossible = lowered.parts.iter().any(|part| part.undo == Undo::Impossible);
+    if impossible && step.kind.name != "command" {
+        let message =
+            format!("a {} is a point of no return; `undo: none` cannot change that", step.kind.name);
+        cx.sink.push(&codes::UNDO_NONE, at, message);
+    }
+}
+
+/// Two steps that may run at once on one target.
+fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+    let mut by_target: BTreeMap<&Target, Vec<usize>> = BTreeMap::new();
+    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none()) {
+        let tasks = step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks);
+        for task in tasks.filter(|task| task.target.noun.as_str() != "run") {
+            let list = by_target.entry(&task.target).or_default();
+            if list.last() != Some(&at) {
+                list.push(at);
+            }
+        }
+    }
+    for (target, list) in by_target {
+        for (number, first) in list.iter().enumerate() {
+            for second in &list[number + 1..] {
+                let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
+                let ordered = graph.before(*first, *second) || graph.before(*second, *first);
+                if !ordered && !(peaceful(*first) && peaceful(*second)) {
+                    let message = format!(
+                        "it may run at the same time as step {:?}, and both act on {target}",
+                        steps[*first].name.value
+                    );
+                    cx.sink.push(&codes::CONCURRENT, steps[*second].name.span, message);
+                }
+            }
+        }
+    }
+}
+
+/// What must still be true when a step begins: the proofs of order, for the engine.
+pub(crate) fn preconditions(
+    steps: &[Option<Draft>],
+    graph: &Graph,
+    at: usize,
+    estate: &Estate,
+) -> Vec<Precondition> {
+    let Some(step) = steps.get(at).and_then(Option::as_ref) else { return Vec::new() };
+    let Some(facts) = step.facts().filter(|_| step.skipped.is_none()) else { return Vec::new() };
+    let before = |kind: &'static str| {
+        steps.iter().enumerate().filter_map(move |(other, draft)| {
+            let draft = draft.as_ref()?;
+            let counts = draft.kind.name == kind && graph.before(other, at) && draft.must_succeed();
+            counts.then_some((draft, draft.facts()?))
+        })
+    };
+    match step.kind.name {
+        "promote" => before("fence")
+            .filter(|(_, fence)| fence.source == facts.source)
+            .filter_map(|(draft, fence)| {
+                let evidence = fence.evidence.unwrap_or(Evidence::Stopped);
+                Some(Precondition::Fenced { step: draft.path()?, evidence })
+            })
+            .collect(),
+        "cutover" => before("check")
+            .filter(|(_, check)| {
+                check.hosts.iter().any(|host| estate.region_of(host) == facts.region.as_ref())
+            })
+            .filter_map(|(draft, _)| Some(Precondition::Succeeded { step: draft.path()? }))
+            .collect(),
+        "swap" => before("restore")
+            .filter(|(_, restore)| restore.source == facts.source && restore.copy == facts.copy)
+            .filter_map(|(draft, _)| Some(Precondition::Succeeded { step: draft.path()? }))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

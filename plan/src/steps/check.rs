@@ -1,0 +1,80 @@
+//! `check`: ask named questions, in one place.
+
+use super::{Facts, Kind, Lowered, Part, no_rules};
+use crate::checked::{Task, Undo};
+use crate::context::{Context, agent_task, flat, list};
+use crate::text::{Fields, values};
+use model::jobs::Check;
+use model::{Class, HostName, Name, Work};
+use std::time::Duration;
+
+/// Most tries after the first.
+const MAX_RETRIES: i64 = 10_000;
+/// Added to the time that all tries may take.
+const SLACK: Duration = Duration::from_secs(10);
+
+pub(crate) static KIND: Kind = Kind {
+    name: "check",
+    doc: "Asks each of `checks` on every host of `region` (or of `hosts`) that it is about, and is done when \
+          every answer is as expected. `retries` and `pause` give a service that has just been started its \
+          moment.\n\n\
+          ```yaml\nverify:\n  after: start\n  check: { region: eu-west, checks: [health, users-present], retries: 20, pause: 500ms }\n```",
+    class: Class::Read,
+    timeout: SLACK,
+    lower,
+    rules: no_rules,
+};
+
+fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    let selection = cx.selection(fields);
+    let names = fields.need("checks", cx.sink).and_then(|node| values::names(node, cx.sink));
+    let retries = fields.get("retries").map_or(Some(0), |node| values::number(node, 0, MAX_RETRIES, cx.sink));
+    let pause = fields.get("pause").map(|node| values::duration(node, cx.sink));
+    let names = names?;
+    let known = names.iter().filter(|name| cx.estate.declared("check", name, cx.sink)).count();
+    let (selection, retries, pause) = (selection?, u32::try_from(retries?).ok()?, flat(pause)?);
+    let pause = pause.unwrap_or_else(Check::default_pause);
+    let mut tasks: Vec<Task> = Vec::new();
+    let mut hosts: Vec<HostName> = Vec::new();
+    let mut longest = Duration::ZERO;
+    let mut whole = known == names.len();
+    for name in names.iter().filter(|name| cx.estate.checks.contains_key(&name.value)) {
+        let what = format!("what check {:?} asks about", name.value.as_str());
+        let all = cx.estate.check_hosts(&name.value);
+        let Some(chosen) = cx.choose(&what, name.span, &all, &selection) else {
+            whole = false;
+            continue;
+        };
+        for live in chosen {
+            let Some((acting, check)) = cx.check(&name.value, &live, name.span) else {
+                whole = false;
+                continue;
+            };
+            longest = longest.max(check.within);
+            let work = Work::Check(Check { check, retries, pause });
+            tasks.push(agent_task("check", &name.value, acting, work)?);
+            hosts.push(live);
+        }
+    }
+    if !whole {
+        return None;
+    }
+    hosts.sort();
+    hosts.dedup();
+    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
+    Some(Lowered {
+        summary: format!("check {} on {}", list(&words), list(&acting_hosts(&tasks))),
+        timeout: Some(longest * (retries + 1) + pause * retries + SLACK),
+        parts: vec![Part { tasks, undo: Undo::Nothing }],
+        facts: Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() },
+        ..Lowered::default()
+    })
+}
+
+/// Hosts that get work, each once.
+pub(crate) fn acting_hosts(tasks: &[Task]) -> Vec<HostName> {
+    let mut hosts: Vec<HostName> = tasks.iter().filter_map(|task| task.target.host.clone()).collect();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}

@@ -1,0 +1,56 @@
+//! `command`: a script that the agents' own policy lists.
+
+use super::check::acting_hosts;
+use super::{Facts, Kind, Lowered, Part, no_rules};
+use crate::checked::Undo;
+use crate::codes;
+use crate::context::{Context, agent_task, list};
+use crate::estate::services::arguments;
+use crate::text::{Fields, Value, values};
+use model::jobs::Command;
+use model::{Class, HostName, Name, Work};
+use std::time::Duration;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "command",
+    doc: "Runs `script` with `args` on `hosts` (or on every host of `region`). Each agent runs it only if its \
+          own policy lists the script by path and SHA-256. There is no shell. Nobody can tell whether a \
+          script may run twice, so it is never repeated by itself, and it is a point of no return unless \
+          the step says `undo: none`.\n\n\
+          ```yaml\nwarm-up:\n  undo: none\n  command: { script: /opt/warm-cache.sh, args: [all], hosts: [web-2] }\n```",
+    class: Class::Unsafe,
+    timeout: Duration::from_secs(10 * 60),
+    lower,
+    rules: no_rules,
+};
+
+fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    let selection = cx.selection(fields);
+    let script = fields.need("script", cx.sink).and_then(|node| values::path(node, cx.sink));
+    let args = fields.get("args").map_or(Some(Vec::new()), |node| match &node.value {
+        Value::List(items) if items.is_empty() => Some(Vec::new()),
+        _ => arguments(node, cx.sink),
+    });
+    let (selection, script, args) = (selection?, script?, args?);
+    if selection.region.is_none() && selection.hosts.is_none() {
+        let message = format!("{} needs `hosts` or `region`", fields.what());
+        cx.sink.push(&codes::MISSING, fields.owner(), message);
+        return None;
+    }
+    let estate = cx.estate;
+    let all: Vec<HostName> =
+        estate.hosts.keys().filter(|host| !estate.drill.stands_in(host)).cloned().collect();
+    let hosts = cx.choose("this estate", fields.owner(), &all, &selection)?;
+    let mut tasks = Vec::with_capacity(hosts.len());
+    for live in &hosts {
+        let acting = cx.acting(live, fields.owner())?;
+        let work = Work::Command(Command { script: script.clone(), args: args.clone() });
+        tasks.push(agent_task("host", &Name::new(acting.as_str()).ok()?, acting, work)?);
+    }
+    Some(Lowered {
+        summary: format!("run {} on {}", script.display(), list(&acting_hosts(&tasks))),
+        parts: vec![Part { tasks, undo: Undo::Impossible }],
+        facts: Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() },
+        ..Lowered::default()
+    })
+}

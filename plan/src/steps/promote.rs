@@ -1,0 +1,87 @@
+//! `promote`: make a standby the primary.
+
+use super::{Facts, Kind, Lowered, Part, Rules};
+use crate::checked::Undo;
+use crate::codes;
+use crate::context::{Context, agent_task};
+use crate::text::Fields;
+use model::jobs::Promote;
+use model::nouns::SourceKind;
+use model::{Class, Work};
+use std::time::Duration;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "promote",
+    doc: "Makes the standby of `source` in `region` the primary, and is done when it really takes writes. With \
+          several members there, say which with `on`. It needs a `fence` of the same source in another \
+          region before it. It is a point of no return: from when it is sent, nothing before it is undone.\n\n\
+          ```yaml\npromote:\n  after: fence\n  promote: { source: tutor-db, region: eu-west }\n```",
+    class: Class::Probed,
+    timeout: Duration::from_secs(5 * 60),
+    lower,
+    rules,
+};
+
+fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
+    if fields.get("on").is_none() {
+        fields.need("region", cx.sink)?;
+    }
+    let live = cx.member(source.as_ref(), fields);
+    let (source, live) = (source?, live?);
+    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    if !matches!(spec.kind, SourceKind::Postgres(_)) {
+        let message = format!(
+            "source {:?} is {}; only a database can be promoted",
+            source.value.as_str(),
+            spec.kind.as_str()
+        );
+        cx.sink.push(&codes::ILL_FITTING, source.span, message);
+        return None;
+    }
+    let summary = format!("promote {} on {acting}{}", source.value, cx.place_words(&acting));
+    let work = Work::Promote(Promote { source: spec });
+    Some(Lowered {
+        summary,
+        parts: vec![Part {
+            tasks: vec![agent_task("source", &source.value, acting, work)?],
+            undo: Undo::Impossible,
+        }],
+        facts: Facts { hosts: vec![live], source: Some(source.value), ..Facts::default() },
+        ..Lowered::default()
+    })
+}
+
+/// A fence of the same source dominates it, and fences another host.
+fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
+    let at = rules.step().params_span;
+    let mut fenced = false;
+    for (_, fence) in rules.done_before("fence") {
+        let Some(facts) = fence.facts() else {
+            fenced = true;
+            continue;
+        };
+        if facts.source.as_ref() != Some(source) {
+            continue;
+        }
+        if facts.hosts.contains(host) {
+            let message = format!("step {:?} fences {host}, which is promoted here", fence.name.value);
+            cx.sink.push(&codes::FENCED_ITSELF, at, message);
+        }
+        fenced = true;
+    }
+    if fenced {
+        return;
+    }
+    let elsewhere = rules
+        .of_kind("fence")
+        .any(|(_, fence)| fence.facts().is_none_or(|facts| facts.source.as_ref() == Some(source)));
+    let why = if elsewhere {
+        "the plan fences it, but not always before this step: name the fence in `after`, let it run in the same modes, and do not let it fail with `on-failure: continue`"
+    } else {
+        "put a `fence` of the same source before it and name it in `after`"
+    };
+    let message = format!("{source} is promoted on {host} while its old primary may still accept writes");
+    cx.sink.push_with(&codes::UNFENCED_PROMOTE, at, message, why.to_string());
+}

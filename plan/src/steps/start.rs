@@ -1,0 +1,163 @@
+//! `start`: services run when it is done.
+
+use super::check::acting_hosts;
+use super::{Facts, Kind, Lowered, Part, Rules};
+use crate::checked::{Task, Undo};
+use crate::codes;
+use crate::context::{Context, agent_task, list};
+use crate::graph::{Graph, needed_services};
+use crate::text::{At, Fields, values};
+use model::jobs::{Service, ServiceAction};
+use model::nouns::Manager;
+use model::{Class, HostName, Name, Work};
+use std::time::Duration;
+
+/// Added to the time that a service may take to stop.
+const SLACK: Duration = Duration::from_secs(60);
+
+pub(crate) static KIND: Kind = Kind {
+    name: "start",
+    doc: "Starts `services` on each of their hosts in `region` (or on `hosts`), in the order of their `needs`. What \
+          runs already is left alone. It is undone by stopping them.\n\n\
+          ```yaml\nstart:\n  after: promote\n  start: { services: [cache, web], region: eu-west }\n```",
+    class: Class::Idempotent,
+    timeout: Duration::from_secs(3 * 60),
+    lower,
+    rules,
+};
+
+fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    services(cx, fields, ServiceAction::Start)
+}
+
+/// Lowers a step that does the same to several services: waves in the order of their needs, the other
+/// way round for a stop.
+pub(crate) fn services(
+    cx: &mut Context<'_>,
+    fields: &mut Fields<'_>,
+    action: ServiceAction,
+) -> Option<Lowered> {
+    let selection = cx.selection(fields);
+    let names = fields.need("services", cx.sink).and_then(|node| values::names(node, cx.sink))?;
+    let known = names.iter().filter(|name| cx.estate.declared("service", name, cx.sink)).count();
+    let selection = selection?;
+    let mut chosen: Vec<(At<Name>, Vec<HostName>)> = Vec::new();
+    for name in names.iter().filter(|name| cx.estate.services.contains_key(&name.value)) {
+        let what = format!("service {:?}", name.value);
+        let all = cx.estate.service_hosts(&name.value);
+        if let Some(hosts) = cx.choose(&what, name.span, &all, &selection) {
+            chosen.push((name.clone(), hosts));
+        }
+    }
+    if known < names.len() || chosen.len() < names.len() {
+        return None;
+    }
+    let mut waves = waves(cx, &names);
+    if action == ServiceAction::Stop {
+        waves.reverse();
+    }
+    let mut parts = Vec::with_capacity(waves.len());
+    let mut longest = Duration::ZERO;
+    for wave in waves {
+        let (mut tasks, mut back): (Vec<Task>, Vec<Task>) = (Vec::new(), Vec::new());
+        for (name, hosts) in wave.iter().map(|at| &chosen[*at]) {
+            for live in hosts {
+                let (acting, service) = cx.service(&name.value, live, name.span)?;
+                if let Manager::Process(process) = &service.manager {
+                    longest = longest.max(process.stop_grace);
+                }
+                if let Some(opposite) = opposite(action) {
+                    let work = Work::Service(Service { service: service.clone(), action: opposite });
+                    back.push(agent_task("service", &name.value, acting.clone(), work)?);
+                }
+                tasks.push(agent_task(
+                    "service",
+                    &name.value,
+                    acting,
+                    Work::Service(Service { service, action }),
+                )?);
+            }
+        }
+        let undo = if back.is_empty() { Undo::Nothing } else { Undo::Tasks { tasks: back } };
+        parts.push(Part { tasks, undo });
+    }
+    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
+    let mut acting: Vec<HostName> = parts.iter().flat_map(|part| acting_hosts(&part.tasks)).collect();
+    acting.sort();
+    acting.dedup();
+    let mut hosts: Vec<HostName> = chosen.into_iter().flat_map(|(_, hosts)| hosts).collect();
+    hosts.sort();
+    hosts.dedup();
+    Some(Lowered {
+        summary: format!("{} {} on {}", action.as_str(), list(&words), list(&acting)),
+        parts,
+        timeout: Some((longest + SLACK).max(KIND.timeout)),
+        facts: Facts {
+            hosts,
+            services: words,
+            region: selection.region.map(|region| region.value),
+            ..Facts::default()
+        },
+        ..Lowered::default()
+    })
+}
+
+fn opposite(action: ServiceAction) -> Option<ServiceAction> {
+    match action {
+        ServiceAction::Start => Some(ServiceAction::Stop),
+        ServiceAction::Stop => Some(ServiceAction::Start),
+        ServiceAction::Restart | ServiceAction::Status => None,
+    }
+}
+
+/// Services of one step in waves: each needs only what is in the waves before. A circle is told with the
+/// estate; here it becomes one wave.
+fn waves(cx: &Context<'_>, names: &[At<Name>]) -> Vec<Vec<usize>> {
+    let after: Vec<Vec<usize>> = names
+        .iter()
+        .map(|name| {
+            let needs = needed_services(cx.estate, &name.value);
+            (0..names.len()).filter(|at| needs.contains(&names[*at].value)).collect()
+        })
+        .collect();
+    let Ok(graph) = Graph::of(&after) else { return vec![(0..names.len()).collect()] };
+    let mut level = vec![0usize; names.len()];
+    for step in &graph.order {
+        level[*step] = after[*step].iter().map(|before| level[*before] + 1).max().unwrap_or(0);
+    }
+    let deepest = level.iter().copied().max().unwrap_or(0);
+    (0..=deepest).map(|wave| (0..names.len()).filter(|at| level[*at] == wave).collect()).collect()
+}
+
+/// What a service needs is promoted before it starts; a server that may be a second primary is told.
+pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let at = rules.step().params_span;
+    for service in &rules.facts.services {
+        let needs =
+            cx.estate.services.get(service).map(|service| service.needs.as_slice()).unwrap_or_default();
+        for (promote, step) in rules.of_kind("promote") {
+            let Some(source) = step.facts().and_then(|facts| facts.source.as_ref()) else { continue };
+            let needed = needs.iter().any(|need| need.value == *source);
+            if needed && !rules.graph.before(promote, rules.at) {
+                let message = format!(
+                    "{service} needs {source}, which step {:?} promotes, not always before this one",
+                    step.name.value
+                );
+                let help = format!("add `after: {}`", step.name.value);
+                cx.sink.push_with(&codes::EARLY_START, at, message, help);
+            }
+        }
+        for (name, source) in &cx.estate.sources {
+            let runs_it = source.server.as_ref().is_some_and(|server| server.value == *service);
+            let fenced = rules
+                .done_before("fence")
+                .any(|(_, step)| step.facts().is_none_or(|facts| facts.source.as_ref() == Some(name)));
+            if runs_it && source.members.len() > 1 && !fenced {
+                let message = format!(
+                    "{service} runs the server of {name}, which has other members, and no fence of it comes before"
+                );
+                cx.sink.push(&codes::SECOND_PRIMARY, at, message);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! `stop`: services stand still when it is done.
+
+use super::{Kind, Lowered, no_rules};
+use crate::context::Context;
+use crate::text::Fields;
+use model::Class;
+use model::jobs::ServiceAction;
+use std::time::Duration;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "stop",
+    doc: "Stops `services` on each of their hosts in `region` (or on `hosts`), those that need others first. It is \
+          undone by starting them.\n\n\
+          ```yaml\nhold-writers:\n  stop: { services: [web], region: eu-west }\n```",
+    class: Class::Idempotent,
+    timeout: Duration::from_secs(3 * 60),
+    lower,
+    rules: no_rules,
+};
+
+fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    super::start::services(cx, fields, ServiceAction::Stop)
+}

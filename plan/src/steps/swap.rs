@@ -1,0 +1,78 @@
+//! `swap`: put a restored copy in the live one's place.
+
+use super::{Facts, Kind, Lowered, Part, Rules};
+use crate::checked::Undo;
+use crate::codes;
+use crate::context::{Context, agent_task, flat};
+use crate::text::{Fields, values};
+use model::jobs::Swap;
+use model::{Class, Work};
+use std::time::Duration;
+
+pub(crate) static KIND: Kind = Kind {
+    name: "swap",
+    doc: "Puts `copy`, which a `restore` of the same plan made on the same host, in the place of the live `source`. \
+          The old data stays for `keep-old` (72h). Its writers must be stopped before. It is a point of no \
+          return.\n\n\
+          ```yaml\nswap:\n  after: [restore, hold-writers]\n  swap: { source: tutor-db, copy: tutor_copy, on: db-2, keep-old: 72h }\n```",
+    class: Class::Probed,
+    timeout: Duration::from_secs(10 * 60),
+    lower,
+    rules,
+};
+
+fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
+    let copy = fields.need("copy", cx.sink).and_then(|node| values::words(node, cx.sink));
+    let keep = fields.get("keep-old").map(|node| values::duration(node, cx.sink));
+    let live = cx.member(source.as_ref(), fields);
+    let (source, copy, keep, live) = (source?, copy?, flat(keep)?, live?);
+    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let summary =
+        format!("put {copy} in the place of {} on {acting}{}", source.value, cx.place_words(&acting));
+    let keep_old = keep.unwrap_or_else(Swap::default_keep_old);
+    let work = Work::Swap(Swap { source: spec, copy: copy.clone(), keep_old });
+    Some(Lowered {
+        summary,
+        parts: vec![Part {
+            tasks: vec![agent_task("source", &source.value, acting, work)?],
+            undo: Undo::Impossible,
+        }],
+        facts: Facts { hosts: vec![live], source: Some(source.value), copy: Some(copy), ..Facts::default() },
+        ..Lowered::default()
+    })
+}
+
+/// The copy was restored, and so verified, by this plan; the writers stand still.
+fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let (facts, at) = (rules.facts, rules.step().params_span);
+    let Some(source) = &facts.source else { return };
+    let restored = rules.done_before("restore").any(|(_, step)| {
+        step.facts().is_none_or(|restore| {
+            restore.source == facts.source && restore.hosts == facts.hosts && restore.copy == facts.copy
+        })
+    });
+    if !restored {
+        let message = format!(
+            "no restore before this step makes {:?} on that host",
+            facts.copy.as_deref().unwrap_or_default()
+        );
+        cx.sink.push(&codes::UNRESTORED_SWAP, at, message);
+    }
+    let writers = cx.estate.sources.get(source).map(|source| source.writers.as_slice()).unwrap_or_default();
+    for writer in writers {
+        for host in cx.estate.service_hosts(&writer.value) {
+            let lost = cx.estate.region_of(&host).is_some_and(|region| cx.plan.is_lost(region));
+            let stopped = rules.done_before("stop").any(|(_, step)| {
+                step.facts()
+                    .is_none_or(|stop| stop.services.contains(&writer.value) && stop.hosts.contains(&host))
+            });
+            if !lost && !stopped {
+                let message = format!("{} may still write on {host}", writer.value);
+                let help =
+                    format!("put `stop: {{ services: [{}], hosts: [{host}] }}` before it", writer.value);
+                cx.sink.push_with(&codes::WRITERS_RUN, at, message, help);
+            }
+        }
+    }
+}
