@@ -1,10 +1,19 @@
 //! The agent: it lives by its assignment, obeys its host's policy, and does what orders ask of it.
 //!
-//! `spool` makes a token happen at most once, `jobs` is one file for each kind of work, `sources` what data
-//! can be protected, `services` what can start and stop things, `policy` what may be asked of this host.
+//! It knows work and its assignment, never plans. Order in which data flows: `session` hears an order,
+//! `desk` judges it and has the `spool` keep it, a worker does one of the `jobs` over `sources` and
+//! `services`, the spool keeps the end, the session sends it. `policy` is asked first, the epoch last.
 
+pub mod app;
+pub mod assignment;
+pub mod desk;
+pub mod identity;
 pub mod jobs;
 pub mod policy;
+pub mod schedules;
 pub mod services;
+pub mod session;
+pub mod settings;
 pub mod sources;
 pub mod spool;
+pub mod watchers;

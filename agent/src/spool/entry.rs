@@ -57,6 +57,11 @@ pub enum Record {
         /// The token.
         token: Token,
     },
+    /// The controller took a token back that never arrived: should it still come, it is turned away.
+    Barred {
+        /// The token.
+        token: Token,
+    },
     /// The highest epoch that was obeyed.
     Epoch {
         /// It.
@@ -127,6 +132,8 @@ pub struct Entry {
 pub struct Memory {
     /// Every token that is known, by its key.
     pub entries: HashMap<String, Entry>,
+    /// Tokens that were taken back before they arrived, by their key.
+    pub barred: BTreeMap<String, Token>,
     /// The highest epoch that was obeyed.
     pub epoch: Option<Epoch>,
     /// Newest heads.
@@ -172,6 +179,9 @@ impl Memory {
                 }
             }
             Record::Revoked { token } => self.entry("revoked", &token)?.state = State::Revoked,
+            Record::Barred { token } => {
+                self.barred.insert(token.key(), token);
+            }
             Record::Epoch { epoch } => self.raise(epoch),
             Record::Head { head } => self.see(&head),
             Record::Closed { run, at } => {
@@ -197,6 +207,12 @@ impl Memory {
         {
             entry.records(&mut records);
         }
+        records.extend(
+            self.barred
+                .values()
+                .filter(|token| !old(&token.run))
+                .map(|token| Record::Barred { token: token.clone() }),
+        );
         records.extend(
             self.closed
                 .iter()

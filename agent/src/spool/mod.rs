@@ -249,6 +249,14 @@ impl Spool {
         self.append(Record::Revoked { token: token.clone() })
     }
 
+    /// The controller no longer wants a token that never arrived here. Durable: it will never begin.
+    pub fn bar(&mut self, token: &Token) -> Result<(), SpoolError> {
+        if self.memory.barred.len() >= MAX_TOKENS {
+            return Err(SpoolError::Full);
+        }
+        self.append(Record::Barred { token: token.clone() })
+    }
+
     /// Remembers an epoch that was obeyed, if it is higher.
     pub fn obey(&mut self, epoch: Epoch) -> Result<(), SpoolError> {
         match self.memory.epoch {
@@ -265,10 +273,15 @@ impl Spool {
         self.compact_if_large(at)
     }
 
-    /// Newest heads of runs that are not closed.
+    /// Newest heads of runs that are not closed. Work of schedules has no journal and thus no head.
     pub fn open_heads(&self) -> Vec<Head> {
         let closed = &self.memory.closed;
-        self.memory.heads.values().filter(|head| !closed.contains_key(&head.run)).cloned().collect()
+        self.memory
+            .heads
+            .values()
+            .filter(|head| head.sequence > 0 && !closed.contains_key(&head.run))
+            .cloned()
+            .collect()
     }
 
     /// Results that the controller has not acknowledged, and everything that runs or waits.

@@ -1,0 +1,192 @@
+//! One job from its begin to its end.
+
+use super::{Inner, News, Stop, authority, lock};
+use crate::jobs::{self, Context};
+use crate::spool::{SpoolError, State};
+use model::{Micros, Outcome, Problem, Progress, Token, Work};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Lines that wait for a slow session; more are dropped, a job never waits for them.
+const OUTPUT_BOUND: usize = 256;
+/// Lines that go out in one message.
+const OUTPUT_BATCH: usize = 32;
+/// Between two progress messages of one job.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
+
+/// Does one token's work. Every outcome is durable before anyone hears of it.
+pub(super) async fn work(
+    inner: &Arc<Inner>,
+    token: &Token,
+    cancel: CancellationToken,
+    stop: Arc<Mutex<Option<Stop>>>,
+) -> Result<(), SpoolError> {
+    let place = tokio::select! {
+        place = inner.places.clone().acquire_owned() => place.ok(),
+        () = cancel.cancelled() => None,
+    };
+    let Some((work, timeout)) = (if place.is_some() { begin(inner, token).await? } else { None }) else {
+        return Ok(());
+    };
+    let guard = { move |inner: &Inner, token: &Token| still_wanted(inner, token) };
+    let (weak, key) = (Arc::downgrade(inner), token.clone());
+    let (context, streams) = inner.context(token, cancel.clone(), move || match weak.upgrade() {
+        Some(inner) => guard(&inner, &key),
+        None => Err(Problem::new("LB2204", "the agent is stopping", "Start the agent again.")),
+    });
+    let started = (inner.deps.clock.now(), inner.deps.clock.since_boot());
+    let outcome = watched(inner, token, &work, &context, streams, timeout, &stop).await;
+    let stopped = *lock(&stop);
+    let outcome = match (outcome, stopped) {
+        (Outcome::Cancelled, Some(Stop::TimeOut)) => timed_out(timeout),
+        (Outcome::Cancelled, Some(Stop::Shutdown)) => super::interrupted(),
+        (outcome, _) => outcome,
+    };
+    tracing::info!(outcome = outcome.as_str(), job = work.kind(), "job ended");
+    metrics::counter!("lifeboat_agent_jobs_total", "job" => work.kind(), "outcome" => outcome.as_str())
+        .increment(1);
+    end(inner, token, outcome, started).await
+}
+
+/// The work, its progress and its clock, until it has ended.
+async fn watched(
+    inner: &Inner,
+    token: &Token,
+    work: &Work,
+    context: &Context,
+    streams: Streams,
+    timeout: Duration,
+    stop: &Mutex<Option<Stop>>,
+) -> Outcome {
+    let Streams { mut progress, mut output } = streams;
+    let job = jobs::perform(work, context);
+    tokio::pin!(job);
+    let deadline = tokio::time::sleep(timeout);
+    tokio::pin!(deadline);
+    let mut tick = tokio::time::interval(PROGRESS_PAUSE);
+    loop {
+        tokio::select! {
+            outcome = &mut job => {
+                flush(inner, token, &mut output);
+                return outcome;
+            }
+            () = &mut deadline, if lock(stop).is_none() => {
+                lock(stop).get_or_insert(Stop::TimeOut);
+                context.cancel.cancel();
+            }
+            _ = tick.tick() => {
+                flush(inner, token, &mut output);
+                if progress.has_changed().unwrap_or(false) {
+                    let now = progress.borrow_and_update().clone();
+                    let _ = inner.news.send(News::Progress(token.clone(), now));
+                }
+            }
+        }
+    }
+}
+
+fn flush(inner: &Inner, token: &Token, output: &mut mpsc::Receiver<String>) {
+    let mut lines = Vec::new();
+    while let Ok(line) = output.try_recv() {
+        lines.push(line);
+        if lines.len() == OUTPUT_BATCH {
+            let _ = inner.news.send(News::Output(token.clone(), std::mem::take(&mut lines)));
+        }
+    }
+    if !lines.is_empty() {
+        let _ = inner.news.send(News::Output(token.clone(), lines));
+    }
+}
+
+/// Marks it begun, if it still may begin. Under the spool's lock, so a revocation is before or after.
+async fn begin(inner: &Arc<Inner>, token: &Token) -> Result<Option<(Work, Duration)>, SpoolError> {
+    let (at, key, owner) = (inner.deps.clock.now(), token.clone(), inner.clone());
+    let begun = tokio::task::spawn_blocking(move || {
+        let mut spool = owner.spool();
+        let Some(entry) = spool.entry(&key) else { return Ok(None) };
+        if entry.state != State::Spooled {
+            return Ok(None);
+        }
+        let obeyed = entry.schedule.is_some() || authority(spool.memory(), entry.order.epoch).is_ok();
+        if !obeyed {
+            // It stays spooled: the controller that holds the newer epoch sends it again, or revokes it.
+            return Ok(None);
+        }
+        let found = (entry.order.work.clone(), entry.order.timeout);
+        runtime::crash::point("after-spool");
+        spool.begin(&key, at)?;
+        runtime::crash::point("after-begin");
+        Ok(Some(found))
+    });
+    begun.await.unwrap_or(Err(SpoolError::Poisoned))
+}
+
+async fn end(
+    inner: &Arc<Inner>,
+    token: &Token,
+    outcome: Outcome,
+    started: (Micros, Duration),
+) -> Result<(), SpoolError> {
+    let (ended, key, owner) = (inner.deps.clock.now(), token.clone(), inner.clone());
+    let took = inner.deps.clock.since_boot().saturating_sub(started.1);
+    runtime::crash::point("before-end");
+    let written =
+        tokio::task::spawn_blocking(move || owner.spool().end(&key, outcome, started.0, ended, took)).await;
+    written.unwrap_or(Err(SpoolError::Poisoned))?;
+    runtime::crash::point("after-end");
+    let _ = inner.news.send(News::Ended(token.clone()));
+    Ok(())
+}
+
+/// The guard: asked just before the effect.
+fn still_wanted(inner: &Inner, token: &Token) -> Result<(), Problem> {
+    let spool = inner.spool();
+    match spool.entry(token) {
+        Some(entry) if entry.schedule.is_some() => Ok(()),
+        Some(entry) => authority(spool.memory(), entry.order.epoch),
+        None => Err(Problem::new("LB2205", "the spool does not know this token", "Report this.")),
+    }
+}
+
+fn timed_out(timeout: Duration) -> Outcome {
+    let problem = Problem::new(
+        "LB2202",
+        format!("not done within {}; it was stopped", model::duration::format(timeout)),
+        "The controller asks what came of it. Give the step a longer `timeout` if it needs one.",
+    )
+    .transient();
+    Outcome::Unknown { problem }
+}
+
+/// The receiving ends of a job's progress and output.
+pub(super) struct Streams {
+    progress: watch::Receiver<Progress>,
+    output: mpsc::Receiver<String>,
+}
+
+impl Inner {
+    /// A context for one token.
+    pub(super) fn context(
+        &self,
+        token: &Token,
+        cancel: CancellationToken,
+        guard: impl Fn() -> Result<(), Problem> + Send + Sync + 'static,
+    ) -> (Context, Streams) {
+        let (progress, progress_rx) = watch::channel(Progress::default());
+        let (output, output_rx) = mpsc::channel(OUTPUT_BOUND);
+        let context = Context {
+            state_dir: self.deps.state_dir.clone(),
+            policy: self.deps.policy.clone(),
+            cancel,
+            progress,
+            output,
+            guard: Arc::new(guard),
+            now: || Micros::from(jiff::Timestamp::now()),
+            mode: token.mode,
+            marker: token.key(),
+        };
+        (context, Streams { progress: progress_rx, output: output_rx })
+    }
+}

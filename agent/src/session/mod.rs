@@ -1,0 +1,150 @@
+//! The session: the one stream to a controller, opened again and again.
+//!
+//! The agent dials out to its controllers in turn, with jittered back-off. While none answers it lives
+//! by its assignment; what it did is in the spool and goes out with the next session. A session is
+//! reset when the controller was silent for three heartbeats, when a message cannot be sent within a
+//! bound, or when the controller holds an epoch that this host does not obey.
+
+mod hello;
+mod results;
+mod stream;
+
+use crate::assignment::Keeper;
+use crate::desk::Desk;
+use crate::spool::SpoolError;
+use crate::watchers::Board;
+use model::{HostName, Problem};
+use runtime::backoff::Backoff;
+use runtime::clock::Clock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use uuid::Uuid;
+
+/// Messages that wait to be sent.
+pub(crate) const OUTBOUND_BOUND: usize = 256;
+/// How long one message may wait to be sent until the session is reset.
+pub(crate) const SEND_LIMIT: Duration = Duration::from_secs(10);
+/// How long a controller may take from the dial to its welcome.
+const WELCOME_LIMIT: Duration = Duration::from_secs(10);
+/// Silent heartbeats until the session is reset.
+pub(crate) const SILENT_HEARTBEATS: u32 = 3;
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The controller was not reached, or went away.
+    #[error("the session with the controller ended")]
+    Link(#[source] tonic::Status),
+    /// It was not reached at all.
+    #[error("no controller answers at {address}")]
+    Dial {
+        /// Where.
+        address: String,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It said nothing for too long.
+    #[error("the controller was silent for {0:?}")]
+    Silent(Duration),
+    /// It said something that makes no sense.
+    #[error("the controller sent a message that cannot be understood")]
+    Malformed(#[from] proto::Malformed),
+    /// It may not command here.
+    #[error("{0}")]
+    NotObeyed(Problem),
+    /// The spool failed: the process must stop.
+    #[error("the spool failed")]
+    Spool(#[from] SpoolError),
+}
+
+/// What a session works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// Where orders are done.
+    pub desk: Desk,
+    /// Where the assignment is kept.
+    pub keeper: Arc<Keeper>,
+    /// Newest answers of checks and members.
+    pub board: Board,
+    /// This host.
+    pub host: HostName,
+    /// The time.
+    pub clock: Clock,
+    /// This process.
+    pub instance: Uuid,
+}
+
+/// Opens a channel to one controller address: made anew for each dial, since certificates are renewed.
+pub type Dial = Arc<
+    dyn Fn(
+            String,
+        )
+            -> futures::future::BoxFuture<'static, Result<Channel, Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + Sync,
+>;
+
+/// Keeps a session open until told to stop. Only a failed spool ends it with an error.
+pub async fn run(
+    deps: Deps,
+    controllers: Vec<String>,
+    dial: Dial,
+    stop: CancellationToken,
+) -> Result<(), SpoolError> {
+    let mut failures: u32 = 0;
+    loop {
+        for address in &controllers {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            let began = deps.clock.since_boot();
+            match once(&deps, address, &dial, &stop).await {
+                Ok(()) => return Ok(()),
+                Err(SessionError::Spool(error)) => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%address, error = %chain(&error), "session ended");
+                    if deps.clock.since_boot().saturating_sub(began) > WELCOME_LIMIT {
+                        failures = 0;
+                    }
+                }
+            }
+        }
+        let wait = Backoff::RECONNECT.wait(failures, rand::random()).unwrap_or(Backoff::RECONNECT.longest);
+        failures = failures.saturating_add(1);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
+}
+
+async fn once(deps: &Deps, address: &str, dial: &Dial, stop: &CancellationToken) -> Result<(), SessionError> {
+    let dialled = tokio::time::timeout(WELCOME_LIMIT, dial(address.to_string())).await;
+    let channel = match dialled {
+        Ok(Ok(channel)) => channel,
+        Ok(Err(source)) => return Err(SessionError::Dial { address: address.to_string(), source }),
+        Err(late) => return Err(SessionError::Dial { address: address.to_string(), source: late.into() }),
+    };
+    let mut session = tokio::time::timeout(WELCOME_LIMIT, stream::Session::open(deps.clone(), channel))
+        .await
+        .map_err(|_| SessionError::Silent(WELCOME_LIMIT))??;
+    tracing::info!(%address, "connected");
+    metrics::gauge!("lifeboat_agent_connected").set(1.0);
+    let end = session.serve(stop).await;
+    metrics::gauge!("lifeboat_agent_connected").set(0.0);
+    end
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}

@@ -1,0 +1,259 @@
+//! One open stream: messages in order, each answered or acted upon.
+//!
+//! Orders, revocations and probes are taken in the order in which they arrive, so a revocation never
+//! overtakes its order. What takes long (stopping a job, probing) runs beside the loop and answers
+//! through the same bounded queue.
+
+use super::results::Results;
+use super::{Deps, OUTBOUND_BOUND, SEND_LIMIT, SILENT_HEARTBEATS, SessionError, hello};
+use crate::desk::{News, Reply, Revoked};
+use crate::jobs::Probe;
+use model::{Ack, Order, Outcome, Problem, Token, Work};
+use proto::v1::{self, agent_message::Message, controller_message::Message as Inbound};
+use proto::{required, run_id_of};
+use std::time::Duration;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+use tracing::Instrument as _;
+
+/// Revocations and probes that run at once; more wait.
+const MAX_BESIDE: usize = 32;
+/// Heartbeat intervals that a controller may ask for.
+const HEARTBEAT_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
+
+pub(super) struct Session {
+    deps: Deps,
+    inbound: Streaming<v1::ControllerMessage>,
+    outbound: mpsc::Sender<v1::AgentMessage>,
+    news: broadcast::Receiver<News>,
+    results: Results,
+    heartbeat: Duration,
+    beside: JoinSet<Result<(), SessionError>>,
+}
+
+impl Session {
+    /// Dials, says hello and waits for the welcome of a controller that this host obeys.
+    pub(super) async fn open(deps: Deps, channel: Channel) -> Result<Session, SessionError> {
+        let mut client = v1::agent_link_client::AgentLinkClient::new(channel)
+            .max_decoding_message_size(proto::MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(proto::MAX_MESSAGE_BYTES);
+        let (outbound, queue) = mpsc::channel(OUTBOUND_BOUND);
+        // News from before the hello is read: a result that ends between is then seen twice, never missed.
+        let news = deps.desk.news();
+        send(&outbound, Message::Hello(hello::hello(&deps))).await?;
+        let mut inbound =
+            client.connect(ReceiverStream::new(queue)).await.map_err(SessionError::Link)?.into_inner();
+        let welcome = match next(&mut inbound).await? {
+            Some(Inbound::Welcome(welcome)) => welcome,
+            Some(_) | None => return Err(proto::Malformed::Missing { field: "welcome" }.into()),
+        };
+        let epoch = required("welcome.epoch", welcome.epoch)?.try_into()?;
+        deps.desk.obey(epoch).await?.map_err(SessionError::NotObeyed)?;
+        let ms = welcome.heartbeat_ms.clamp(*HEARTBEAT_MS.start(), *HEARTBEAT_MS.end());
+        let results = Results::from_spool(&deps.desk);
+        let heartbeat = Duration::from_millis(u64::from(ms));
+        Ok(Session { deps, inbound, outbound, news, results, heartbeat, beside: JoinSet::new() })
+    }
+
+    /// Serves until told to stop (`Ok`) or until the session must be opened again.
+    pub(super) async fn serve(&mut self, stop: &CancellationToken) -> Result<(), SessionError> {
+        let mut beat = tokio::time::interval(self.heartbeat);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let silence = self.heartbeat * SILENT_HEARTBEATS + Duration::from_millis(500);
+        let mut heard = Instant::now();
+        loop {
+            while let Some(message) = self.results.next(&self.deps.desk) {
+                send(&self.outbound, message).await?;
+            }
+            tokio::select! {
+                message = next(&mut self.inbound), if self.beside.len() < MAX_BESIDE => {
+                    heard = Instant::now();
+                    match message? {
+                        Some(message) => self.take(message).await?,
+                        None => return Err(SessionError::Link(Status::unavailable("the controller closed the stream"))),
+                    }
+                }
+                news = self.news.recv() => self.tell(news).await?,
+                Some(done) = self.beside.join_next() => done.unwrap_or(Ok(()))?,
+                _ = beat.tick() => {
+                    if heard.elapsed() > silence {
+                        return Err(SessionError::Silent(silence));
+                    }
+                    send(&self.outbound, Message::Heartbeat(hello::heartbeat(&self.deps))).await?;
+                }
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    async fn tell(&mut self, news: Result<News, broadcast::error::RecvError>) -> Result<(), SessionError> {
+        match news {
+            Ok(News::Ended(token)) => self.results.push(token),
+            Ok(News::Progress(token, progress)) => self.offer(Message::Progress(v1::ProgressReport {
+                token: Some((&token).into()),
+                phase: progress.phase,
+                done_bytes: progress.done_bytes,
+                total_bytes: progress.total_bytes,
+            })),
+            Ok(News::Output(token, lines)) => {
+                self.offer(Message::Output(v1::OutputLines { token: Some((&token).into()), lines }));
+            }
+            Err(broadcast::error::RecvError::Lagged(_)) => {
+                self.results = Results::from_spool(&self.deps.desk)
+            }
+            Err(broadcast::error::RecvError::Closed) => {}
+        }
+        Ok(())
+    }
+
+    /// Progress and output may be dropped: they never wait, and never hold a result up.
+    fn offer(&self, message: Message) {
+        let _ = self.outbound.try_send(v1::AgentMessage { message: Some(message) });
+    }
+
+    async fn take(&mut self, message: Inbound) -> Result<(), SessionError> {
+        match message {
+            Inbound::Order(order) => self.order(order).await,
+            Inbound::ResultAck(ack) => {
+                let token = required("result_ack.token", ack.token)?.try_into()?;
+                self.results.acknowledged(&token);
+                Ok(self.deps.desk.delivered(token).await?)
+            }
+            Inbound::Revoke(revoke) => self.revoke(revoke),
+            Inbound::Probe(probe) => self.probe(probe),
+            Inbound::Assignment(assignment) => self.assignment(assignment).await,
+            Inbound::RunClosed(closed) => Ok(self.deps.desk.close(run_id_of(&closed.run)?).await?),
+            Inbound::HeartbeatAck(_) | Inbound::Welcome(_) => Ok(()),
+        }
+    }
+
+    async fn order(&mut self, wire: v1::Order) -> Result<(), SessionError> {
+        let token: Token = required("order.token", wire.token.clone())?.try_into()?;
+        let span = tracing::info_span!("order", run = %token.run, step = %token.step, attempt = token.attempt,
+            host = %self.deps.host, job = %wire.kind);
+        runtime::telemetry::trace::adopt(&span, &wire.traceparent);
+        let order = match Order::try_from(wire) {
+            Ok(order) => order,
+            Err(error) => return self.turned_away(&token, unreadable(&error)).await,
+        };
+        match self.deps.desk.order(order).instrument(span).await? {
+            Reply::Ack(ack) => {
+                let state = v1::AckState::from(ack).into();
+                send(&self.outbound, Message::OrderAck(v1::OrderAck { token: Some((&token).into()), state }))
+                    .await?;
+                if ack == Ack::Ended {
+                    self.results.push(token);
+                }
+                Ok(())
+            }
+            Reply::TurnedAway(outcome) => self.turned_away(&token, outcome).await,
+        }
+    }
+
+    async fn turned_away(&self, token: &Token, outcome: Outcome) -> Result<(), SessionError> {
+        let now = self.deps.clock.now().0;
+        tracing::warn!(%token, problem = outcome.problem().map(ToString::to_string), "order turned away");
+        let result = v1::Result {
+            token: Some(token.into()),
+            outcome: Some((&outcome).into()),
+            started_us: now,
+            ended_us: now,
+            took_us: 0,
+        };
+        send(&self.outbound, Message::Result(result)).await
+    }
+
+    fn revoke(&mut self, revoke: v1::Revoke) -> Result<(), SessionError> {
+        let token: Token = required("revoke.token", revoke.token)?.try_into()?;
+        let epoch = required("revoke.epoch", revoke.epoch)?.try_into()?;
+        let (deps, outbound) = (self.deps.clone(), self.outbound.clone());
+        self.beside.spawn(async move {
+            let (state, problem) = match deps.desk.obey(epoch).await? {
+                Err(problem) => (v1::RevokeState::Unspecified, Some((&problem).into())),
+                Ok(()) => (revoked(deps.desk.revoke(token.clone()).await?), None),
+            };
+            let ack = v1::RevokeAck { token: Some((&token).into()), state: state.into(), problem };
+            send(&outbound, Message::RevokeAck(ack)).await
+        });
+        Ok(())
+    }
+
+    fn probe(&mut self, probe: v1::Probe) -> Result<(), SessionError> {
+        let token: Token = required("probe.token", probe.token)?.try_into()?;
+        let epoch = required("probe.epoch", probe.epoch)?.try_into()?;
+        let work = Work::read(&probe.kind, probe.version, &probe.parameters);
+        let (deps, outbound) = (self.deps.clone(), self.outbound.clone());
+        self.beside.spawn(async move {
+            let answer = match (deps.desk.obey(epoch).await?, work) {
+                (Err(problem), _) => Probe::CannotTell(problem),
+                (Ok(()), Err(error)) => Probe::CannotTell(
+                    Problem::new(
+                        "LB2102",
+                        "the probe cannot be understood",
+                        "Run versions that know each other.",
+                    )
+                    .caused_by(&error),
+                ),
+                (Ok(()), Ok(work)) => deps.desk.probe(&token, &work).await,
+            };
+            send(&outbound, Message::ProbeAnswer(answered(&token, answer))).await
+        });
+        Ok(())
+    }
+
+    async fn assignment(&mut self, assignment: v1::Assignment) -> Result<(), SessionError> {
+        let epoch = required("assignment.epoch", assignment.epoch)?.try_into()?;
+        self.deps.desk.obey(epoch).await?.map_err(SessionError::NotObeyed)?;
+        let taken = self.deps.keeper.take(&assignment.json);
+        if let Err(problem) = &taken {
+            tracing::error!(%problem, "assignment refused");
+        }
+        let problem = taken.err().as_ref().map(Into::into);
+        let ack = v1::AssignmentAck { version: self.deps.keeper.version(), problem };
+        send(&self.outbound, Message::AssignmentAck(ack)).await
+    }
+}
+
+async fn next(inbound: &mut Streaming<v1::ControllerMessage>) -> Result<Option<Inbound>, SessionError> {
+    match inbound.message().await.map_err(SessionError::Link)? {
+        None => Ok(None),
+        Some(message) => Ok(Some(required("message", message.message)?)),
+    }
+}
+
+async fn send(outbound: &mpsc::Sender<v1::AgentMessage>, message: Message) -> Result<(), SessionError> {
+    let sent = outbound.send_timeout(v1::AgentMessage { message: Some(message) }, SEND_LIMIT).await;
+    sent.map_err(|_| SessionError::Link(Status::unavailable("a message could not be sent in time")))
+}
+
+fn revoked(state: Revoked) -> v1::RevokeState {
+    match state {
+        Revoked::NeverBegun => v1::RevokeState::NeverBegun,
+        Revoked::Stopped => v1::RevokeState::Stopped,
+        Revoked::Ended => v1::RevokeState::Ended,
+    }
+}
+
+fn answered(token: &Token, answer: Probe) -> v1::ProbeAnswer {
+    let (state, outcome, problem) = match answer {
+        Probe::Done(outcome) => (v1::ProbeState::Done, Some((&outcome).into()), None),
+        Probe::NotDone => (v1::ProbeState::NotDone, None, None),
+        Probe::CannotTell(problem) => (v1::ProbeState::CannotTell, None, Some((&problem).into())),
+    };
+    v1::ProbeAnswer { token: Some(token.into()), state: state.into(), outcome, problem }
+}
+
+fn unreadable(error: &proto::Malformed) -> Outcome {
+    let problem = Problem::new(
+        "LB2102",
+        "the order cannot be understood here",
+        "Run versions of agent and controller that know each other.",
+    )
+    .caused_by(error);
+    Outcome::Refused { problem }
+}

@@ -1,0 +1,83 @@
+//! The agent's settings file.
+
+use runtime::settings::{Documented, Key};
+use runtime::telemetry;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// The agent's settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Name of this host in the estate.
+    pub host: String,
+    /// Controllers, `host:port`, dialled in this order.
+    pub controllers: Vec<String>,
+    /// Folder of durable state: key, certificate, spool, assignment.
+    pub state: PathBuf,
+    /// The policy file.
+    pub policy: PathBuf,
+    /// Logs, spans, metrics.
+    pub telemetry: telemetry::Settings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            host: String::new(),
+            controllers: Vec::new(),
+            state: PathBuf::from("/var/lib/lifeboat-agent"),
+            policy: PathBuf::from("/etc/lifeboat/agent-policy.yaml"),
+            telemetry: telemetry::Settings::default(),
+        }
+    }
+}
+
+impl Documented for Settings {
+    const TITLE: &'static str = "Settings of a Lifeboat agent";
+
+    fn keys() -> Vec<Key> {
+        let mut keys = vec![
+            Key::new(
+                "host",
+                "LIFEBOAT_HOST",
+                "db-1",
+                "Name of this host in the estate. The certificate is made out to it.",
+            ),
+            Key::new(
+                "controllers",
+                "LIFEBOAT_CONTROLLERS",
+                "[controller.example:7443]",
+                "Controllers as host:port, dialled in this order. The agent opens no port of its own.",
+            ),
+            Key::new(
+                "state",
+                "LIFEBOAT_STATE",
+                "/var/lib/lifeboat-agent",
+                "Folder of durable state: key, certificate, spool, assignment. Must survive a reboot.",
+            ),
+            Key::new(
+                "policy",
+                "LIFEBOAT_POLICY",
+                "/etc/lifeboat/agent-policy.yaml",
+                "What may ever be asked of this host. Owned by root and writable by nobody else.",
+            ),
+        ];
+        keys.extend(telemetry::keys());
+        keys
+    }
+
+    fn check(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if let Err(error) = model::HostName::new(self.host.clone()) {
+            wrong.push(format!("host: {error}"));
+        }
+        if self.controllers.is_empty() {
+            wrong.push("controllers: name at least one controller as host:port".to_string());
+        }
+        if !self.state.is_absolute() || !self.policy.is_absolute() {
+            wrong.push("state and policy must be absolute paths".to_string());
+        }
+        wrong
+    }
+}
