@@ -1,4 +1,77 @@
-//! Backup repositories in the restic format, version 2.
+//! Backup repositories: encrypted, deduplicated, verified, and readable by others.
+//!
+//! This crate writes and reads the restic repository format, version 2, with its own code. A team whose
+//! Lifeboat is gone restores with stock `restic`; the tests have stock restic judge what is written here.
+//! It needs no controller and no other crate of Lifeboat.
+//!
+//! ```no_run
+//! use repository::{BackupMeta, Filter, InitOptions, Location, Monitor, Password, Repository, StorageOptions, storage};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let place = storage::open(&Location::parse("s3://tutor-backups/eu")?, &StorageOptions::default())?;
+//! let password = Password::new("correct horse");
+//! Repository::init(place.clone(), &password, InitOptions::default())?;
+//! let repo = Repository::open(place, &password)?;
+//!
+//! // A dump from a pipe: the snapshot exists only if the process ended well.
+//! let mut dump = std::process::Command::new("pg_dump").arg("tutor").stdout(std::process::Stdio::piped()).spawn()?;
+//! let mut pipe = dump.stdout.take().ok_or("no pipe")?;
+//! let ended_well = || match dump.wait() {
+//!     Ok(status) if status.success() => Ok(()),
+//!     Ok(status) => Err(std::io::Error::other(format!("pg_dump: {status}"))),
+//!     Err(e) => Err(e),
+//! };
+//! let meta = BackupMeta::of_this_host(jiff::Timestamp::now());
+//! let done = repo.backup_stream(&meta, "tutor.dump", &mut pipe, ended_well, &Monitor::new())?;
+//!
+//! let snapshot = repo.find(&Filter::parse(&done.snapshot.short()))?;
+//! repo.dump(&snapshot, "tutor.dump", &mut std::io::stdout(), &Monitor::new())?;
+//! # Ok(()) }
+//! ```
+//!
+//! # The verbs
+//!
+//! Everything is a method of [`Repository`], and blocks: call it on a thread that may block.
+//!
+//! | verb | what it does |
+//! |---|---|
+//! | [`backup_stream`](Repository::backup_stream), [`backup_streams`](Repository::backup_streams) | one stream, or several as a small tree, into a snapshot |
+//! | [`backup_tree`](Repository::backup_tree) | files and folders with all their metadata |
+//! | [`snapshots`](Repository::snapshots), [`find`](Repository::find) | all, or the one that a [`Filter`] means |
+//! | [`ls`](Repository::ls), [`dump`](Repository::dump) | look inside; one file to a writer |
+//! | [`restore_tree`](Repository::restore_tree) | everything or a part, verified, durable when it returns |
+//! | [`check`](Repository::check) | every damage, with the snapshots and files that it touches |
+//! | [`forget`](Repository::forget), [`retention`] | remove snapshots; which of them may go |
+//! | [`rebuild_index`](Repository::rebuild_index) | make a lost index anew from the packs |
+//!
+//! A [`Monitor`] shows progress and cancels. An [`Error`] has a class (try again, change something,
+//! damage, cancelled), a stable code and an advice.
+//!
+//! # How data flows
+//!
+//! ```text
+//! reader -> chunker -> queue (bounded in bytes) -> 2 workers: hash, known? compress, seal, open again, compare
+//!        -> open packs (data and trees apart) -> 2 uploaders -> storage -> index every 64 packs or 30 s
+//!        -> lock refreshed -> snapshot
+//! snapshot -> trees -> files gathered into windows -> 2 readers in pack order: open, decompress, hash
+//!        -> written in place -> metadata -> one sync of the file system
+//! ```
+//!
+//! # What always holds
+//!
+//! 1. A snapshot is written after its source ended well, its packs and index are durable, and the lock was
+//!    just refreshed. Packs before index, index before snapshot.
+//! 2. Nothing stored is ever replaced. A file's name is the SHA-256 of its bytes, and is checked on reading.
+//! 3. No byte is given out, or written by a restore, that was not decrypted, decompressed and hashed.
+//! 4. A listing is whole or an error. Damage of one object is named and never hides another.
+//! 5. A node's `size` is the sum of its blobs: stock restic restores just so many bytes.
+//! 6. Locks are taken and honoured, also restic's; a writer that lost its lock writes no snapshot.
+//! 7. Memory is bounded in bytes: some 32 MiB of plaintext, five packs of 16 MiB, the index.
+//!
+//! # Limits today
+//!
+//! Prune, copy, append-only credentials with object lock, storage classes, resumed restores and a bandwidth
+//! limit are not there yet. An index file is read whole into memory, some 100 bytes a blob.
+
 mod browse;
 pub mod capture;
 pub mod check;

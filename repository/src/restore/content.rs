@@ -190,8 +190,9 @@ impl Job<'_> {
                 Ok(plain) => same.iter().try_for_each(|piece| self.put(piece, &plain))?,
                 Err(e) if e.class() == Class::Integrity => {
                     let mut damage = locked(&self.damage);
-                    same.iter()
-                        .for_each(|piece| drop(damage.entry(piece.file).or_insert_with(|| e.to_string())));
+                    for piece in same {
+                        damage.entry(piece.file).or_insert_with(|| e.to_string());
+                    }
                 }
                 Err(e) => return Err(e),
             }

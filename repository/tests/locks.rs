@@ -1,0 +1,248 @@
+//! Sharing a repository: with ourselves, and with stock restic.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use repository::storage::{Kind, Listed, Object, Problem, StorageError};
+use repository::{Class, LockTimes, Monitor, Repository, Storage};
+use support::{Local, meta, noise, open, quick_locks, restic_agrees};
+
+fn ended_well() -> Result<(), io::Error> {
+    Ok(())
+}
+
+/// A source that says when it is being read, and ends when it is told.
+struct Waits(Receiver<()>, bool);
+
+impl Read for Waits {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !std::mem::replace(&mut self.1, true) {
+            buffer[0] = b'x';
+            return Ok(1);
+        }
+        let _ = self.0.recv();
+        Ok(0)
+    }
+}
+
+fn locks(path: &Path) -> BTreeSet<std::path::PathBuf> {
+    support::objects(path, &["locks"])
+        .into_iter()
+        .filter(|p| !p.to_string_lossy().contains("-tmp-"))
+        .collect()
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{what} does not happen");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+#[test]
+fn restic_does_not_prune_while_we_write_and_prunes_after() {
+    let local = Local::new();
+    let (end, wait) = channel();
+    std::thread::scope(|scope| {
+        let backup = scope.spawn(|| {
+            let mut source = Waits(wait, false);
+            local.repo.backup_stream(&meta(), "d", &mut source, ended_well, &Monitor::new()).unwrap();
+        });
+        until("our lock", || locks(&local.path()).len() == 1);
+        let prune = Command::new("restic")
+            .args(["--no-cache", "prune", "-r"])
+            .arg(local.path())
+            .env("RESTIC_PASSWORD", support::PASSWORD)
+            .output();
+        let prune = prune.unwrap();
+        assert!(!prune.status.success());
+        assert!(String::from_utf8_lossy(&prune.stderr).contains("already locked"), "{prune:?}");
+        assert_eq!(local.repo.rebuild_index(&Monitor::new()).unwrap_err().code(), "LB3030", "nor do we");
+        end.send(()).unwrap();
+        backup.join().unwrap();
+    });
+    assert!(locks(&local.path()).is_empty(), "the lock is removed");
+    local.restic(&["prune"]);
+    restic_agrees(&local.path());
+}
+
+/// A process that is continued and ended when the test is over, however it ends.
+struct Stopped(Child);
+
+impl Stopped {
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.0.id().to_string()]).status().unwrap().success());
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn we_do_not_write_while_restic_holds_an_exclusive_lock() {
+    let local = Local::new();
+    local
+        .repo
+        .backup_stream(&meta(), "d", &mut noise(1, 30_000_000).as_slice(), ended_well, &Monitor::new())
+        .unwrap();
+    let mut command = Command::new("restic");
+    command
+        .args(["--no-cache", "check", "--read-data", "-r"])
+        .arg(local.path())
+        .env("RESTIC_PASSWORD", support::PASSWORD);
+    let restic = Stopped(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    until("restic's lock", || locks(&local.path()).len() == 1);
+    restic.signal("-STOP");
+    let backup = || local.repo.backup_stream(&meta(), "e", &mut b"e".as_slice(), ended_well, &Monitor::new());
+    let error = backup().unwrap_err();
+    assert_eq!((error.code(), error.class()), ("LB3030", Class::Transient), "{error}");
+    assert_eq!(local.repo.snapshots().unwrap().len(), 1);
+    restic.signal("-CONT");
+    until("restic's end", || locks(&local.path()).is_empty());
+    backup().unwrap();
+    restic_agrees(&local.path());
+}
+
+#[test]
+fn a_long_operation_refreshes_its_lock_and_there_is_always_one() {
+    let local = Local::new();
+    let repo = open(&local.path())
+        .with_lock_times(LockTimes { refresh: Duration::from_millis(30), ..quick_locks() });
+    let (end, wait) = channel();
+    std::thread::scope(|scope| {
+        let backup = scope.spawn(|| {
+            repo.backup_stream(&meta(), "d", &mut Waits(wait, false), ended_well, &Monitor::new()).unwrap()
+        });
+        until("our lock", || !locks(&local.path()).is_empty());
+        let mut seen = BTreeSet::new();
+        until("four refreshes", || {
+            let now = locks(&local.path());
+            seen.extend(now);
+            seen.len() > 4
+        });
+        assert!(!locks(&local.path()).is_empty());
+        end.send(()).unwrap();
+        backup.join().unwrap();
+    });
+    assert!(locks(&local.path()).is_empty());
+}
+
+/// A storage that at some moment stops to store or remove locks.
+struct LosesLocks {
+    inner: Arc<dyn Storage>,
+    broken: AtomicBool,
+}
+
+impl LosesLocks {
+    fn fails(&self, object: Object) -> Result<(), StorageError> {
+        let is_lock = matches!(object, Object::Named(Kind::Lock, _));
+        if !is_lock || !self.broken.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let place = self.describe();
+        Err(StorageError {
+            op: "reaching",
+            object: object.to_string(),
+            place,
+            problem: Problem::Unavailable,
+            source: None,
+        })
+    }
+}
+
+impl Storage for LosesLocks {
+    fn describe(&self) -> String {
+        self.inner.describe()
+    }
+    fn prepare(&self) -> Result<(), StorageError> {
+        self.inner.prepare()
+    }
+    fn put(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
+        self.fails(object)?;
+        self.inner.put(object, bytes)
+    }
+    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        self.inner.read(object, offset, length)
+    }
+    fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
+        self.inner.stat(object)
+    }
+    fn list(&self, kind: Kind, each: &mut dyn FnMut(Listed)) -> Result<(), StorageError> {
+        self.inner.list(kind, each)
+    }
+    fn delete(&self, object: Object) -> Result<(), StorageError> {
+        self.fails(object)?;
+        self.inner.delete(object)
+    }
+}
+
+#[test]
+fn a_writer_whose_lock_went_unrefreshed_too_long_stops_and_writes_no_snapshot() {
+    let local = Local::new();
+    let storage = Arc::new(LosesLocks { inner: support::at(&local.path()), broken: AtomicBool::new(false) });
+    let times = LockTimes {
+        refresh: Duration::from_millis(20),
+        give_up: Duration::from_millis(300),
+        ..quick_locks()
+    };
+    let repo = Repository::open(storage.clone(), &support::password()).unwrap().with_lock_times(times);
+    let finish = || {
+        // The source ends well, but meanwhile the lock cannot be refreshed.
+        storage.broken.store(true, Ordering::SeqCst);
+        std::thread::sleep(Duration::from_millis(400));
+        ended_well()
+    };
+    let error = repo
+        .backup_stream(&meta(), "d", &mut noise(1, 1_000_000).as_slice(), finish, &Monitor::new())
+        .unwrap_err();
+    assert_eq!((error.code(), error.class()), ("LB3031", Class::Transient), "{error}");
+    assert!(repo.snapshots().unwrap().is_empty());
+    assert!(
+        support::objects(&local.path(), &["index"]).is_empty(),
+        "packs that may be pruned are in no index"
+    );
+    assert!(!locks(&local.path()).is_empty(), "its lock could not be removed");
+
+    // What it left is honoured until it is stale, and then removed in passing.
+    let patient = open(&local.path());
+    assert_eq!(patient.rebuild_index(&Monitor::new()).unwrap_err().code(), "LB3030");
+    let eager =
+        open(&local.path()).with_lock_times(LockTimes { stale: Duration::from_millis(50), ..quick_locks() });
+    std::thread::sleep(Duration::from_millis(100));
+    eager.rebuild_index(&Monitor::new()).unwrap();
+    assert!(locks(&local.path()).is_empty());
+    restic_agrees(&local.path());
+}
+
+#[test]
+fn two_writers_at_once_both_succeed() {
+    let local = Local::new();
+    std::thread::scope(|scope| {
+        for n in 0..3_u64 {
+            let path = local.path();
+            scope.spawn(move || {
+                let repo = open(&path);
+                let bytes = [noise(7, 3_000_000), noise(n, 3_000_000)].concat();
+                repo.backup_stream(&meta(), "d", &mut bytes.as_slice(), ended_well, &Monitor::new()).unwrap();
+            });
+        }
+    });
+    assert_eq!(local.repo.snapshots().unwrap().len(), 3);
+    restic_agrees(&local.path());
+    local.restic(&["prune"]);
+    restic_agrees(&local.path());
+}
