@@ -15,6 +15,7 @@ pub mod polling;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod programs;
 pub mod resolve;
 pub mod scratch;
 pub mod small_disk;

@@ -1,9 +1,6 @@
 //! Waiting for a fact, with a bound and without a fixed sleep.
 
-use std::{
-    future::Future,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use crate::Failure;
 
@@ -17,11 +14,11 @@ pub const PAUSE: Duration = Duration::from_millis(20);
 ///
 /// # Errors
 /// [`Failure::TimedOut`] with `what` and the last thing seen.
-pub async fn until<T, Look, Fut>(what: &str, within: Duration, mut look: Look) -> Result<T, Failure>
-where
-    Look: FnMut() -> Fut,
-    Fut: Future<Output = Result<T, String>>,
-{
+pub async fn until<T>(
+    what: &str,
+    within: Duration,
+    mut look: impl AsyncFnMut() -> Result<T, String>,
+) -> Result<T, Failure> {
     let deadline = Instant::now() + within;
     let mut last = String::from("nothing");
     loop {

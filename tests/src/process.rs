@@ -244,6 +244,14 @@ impl Process {
         self.kill();
     }
 
+    /// Kills the process itself with SIGKILL and leaves what it started, as when one program dies.
+    pub fn kill_alone(&mut self) {
+        if self.running() {
+            send(self.child.id(), Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+
     /// Kills it and every descendant at once with SIGKILL, and waits until all are gone: what a
     /// machine that lost its power looks like from outside.
     pub fn kill(&mut self) {
@@ -304,15 +312,8 @@ pub fn tail(log: &Path) -> String {
 /// All processes below `root`, by the parent ids in /proc, however deep.
 #[must_use]
 pub fn descendants(root: u32) -> Vec<u32> {
-    let mut parents = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        if let Some((parent, _)) = stat(pid) {
-            parents.push((pid, parent));
-        }
-    }
+    let parent = |pid: u32| Some((pid, stat(pid)?.0));
+    let parents: Vec<(u32, u32)> = processes().into_iter().filter_map(parent).collect();
     let mut found: Vec<u32> = Vec::new();
     let mut next = vec![root];
     while let Some(above) = next.pop() {
@@ -333,6 +334,32 @@ pub fn kill_tree(root: u32) {
     for member in family {
         send(member, Signal::KILL);
     }
+}
+
+/// Kills every service that an agent supervises below `folder`, with all that it started, and waits
+/// until they are gone. Such services outlive their agent on purpose; the agent marks them in their
+/// environment with the folder of its records.
+pub fn kill_services_below(folder: &Path) {
+    let marker = format!("LIFEBOAT_SERVICE={}/", folder.display());
+    let marked = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry.starts_with(marker.as_bytes()))
+    };
+    let deadline = Instant::now() + REAP;
+    loop {
+        let left: Vec<u32> = processes().into_iter().filter(|pid| alive(*pid)).filter(marked).collect();
+        if left.is_empty() || Instant::now() > deadline {
+            return;
+        }
+        left.into_iter().for_each(kill_tree);
+        std::thread::sleep(STEP);
+    }
+}
+
+/// The ids of all processes that we can see.
+fn processes() -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Whether a process exists and is not merely waiting to be collected.

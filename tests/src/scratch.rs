@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Failure, process::Account};
+use crate::{
+    Failure,
+    process::{Account, kill_services_below},
+};
 
 /// A folder under the system's temporary folder, removed when dropped. When the test failed (its
 /// thread is panicking) or `LIFEBOAT_KEEP` is set it stays, and its path is printed.
@@ -95,6 +98,8 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        // Services outlive the agents that supervise them.
+        kill_services_below(&self.folder);
         if std::thread::panicking() || std::env::var_os("LIFEBOAT_KEEP").is_some() {
             eprintln!("kept for a look: {}", self.folder.display());
         } else {

@@ -187,6 +187,24 @@ async fn grandchildren_in_sessions_of_their_own_die_with_their_process() {
 }
 
 #[tokio::test]
+async fn services_that_outlive_their_agent_are_found_and_killed() {
+    let scratch = Scratch::new("services").unwrap();
+    let marker = format!("LIFEBOAT_SERVICE={}/services/db", scratch.path().display());
+    let script = format!("{marker} setsid bash -c 'sleep 600 & wait' & wait");
+    let mut agent = Spec::new("agent", scratch.log("agent"), ["bash", "-c", &script]).start().unwrap();
+    let family = until("the service", BOUND, async || {
+        let family = descendants(agent.id());
+        if family.len() >= 2 { Ok(family) } else { Err(format!("{family:?}")) }
+    })
+    .await
+    .unwrap();
+    agent.kill_alone();
+    assert!(family.iter().all(|member| alive(*member)), "{family:?}");
+    drop(scratch);
+    assert!(!family.iter().any(|member| alive(*member)), "{family:?}");
+}
+
+#[tokio::test]
 async fn a_program_that_fails_shows_its_last_lines() {
     let scratch = Scratch::new("fails").unwrap();
     let argv = ["bash", "-c", "echo what went wrong; exit 3"];

@@ -25,7 +25,9 @@ pub fn check(file: &TextFile) -> Vec<Finding> {
         ));
     }
     let first = file.text.lines().find(|line| !line.starts_with("#!["));
-    if !first.is_some_and(|line| line.starts_with("//!")) {
+    // A module's own tests say what they are for by where they are.
+    let says = file.path.contains("/src/") && file.path.ends_with("/tests.rs");
+    if !says && !first.is_some_and(|line| line.starts_with("//!")) {
         findings.push(Finding::new(&file.path, "does not begin with `//!`: say first what this file is for"));
     }
     for (index, line) in file.text.lines().enumerate() {
@@ -50,6 +52,12 @@ mod tests {
         assert_eq!(found("//! A thing.\n"), [""; 0]);
         assert_eq!(found("#![allow(clippy::unwrap_used)]\n//! A thing.\n"), [""; 0]);
         assert_eq!(found("use std::fs;\n//! Late.\n").len(), 1);
+    }
+
+    #[test]
+    fn the_tests_of_a_module_need_no_word_of_their_own() {
+        let at = |path: &str| check(&TextFile { path: path.into(), text: "use super::*;\n".into() }).len();
+        assert_eq!((at("agent/src/spool/tests.rs"), at("agent/src/tests/spool.rs")), (0, 1));
     }
 
     #[test]
