@@ -129,5 +129,5 @@ impl Repository {
 
 /// By the hosts' own times; ids decide between equals, so that everybody sees one order.
 pub(crate) fn newest_first(all: &mut [SnapshotInfo]) {
-    all.sort_by(|a, b| (b.snapshot.time, b.id).cmp(&(a.snapshot.time, a.id)));
+    all.sort_by_key(|info| std::cmp::Reverse((info.snapshot.time, info.id)));
 }

@@ -29,7 +29,10 @@ fn small() -> (Local, PathBuf) {
     for (name, seed) in [("one", 1), ("two", 2), ("three", 3)] {
         fs::write(root.join(name), noise(seed, 40_000)).unwrap();
     }
-    local.repo.backup_tree(&[root.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    local
+        .repo
+        .backup_tree(std::slice::from_ref(&root), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     (local, root)
 }
 
@@ -129,10 +132,16 @@ fn fault_54_a_missing_pack_is_named_with_its_snapshots_and_files_and_other_files
     let local = Local::new();
     let root = local.beside("data");
     fs::write(root.join("lost"), noise(1, 50_000)).unwrap();
-    local.repo.backup_tree(&[root.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    local
+        .repo
+        .backup_tree(std::slice::from_ref(&root), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     let before = support::objects(&local.path(), &["data"]);
     fs::write(root.join("kept"), noise(2, 50_000)).unwrap();
-    local.repo.backup_tree(&[root.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    local
+        .repo
+        .backup_tree(std::slice::from_ref(&root), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     let data_pack = before.iter().max_by_key(|p| fs::metadata(p).unwrap().len()).unwrap();
     fs::remove_file(data_pack).unwrap();
 
@@ -293,7 +302,10 @@ fn fault_27_a_restore_onto_a_full_disk_is_a_clear_error_and_no_panic() {
     let local = Local::new();
     let root = local.beside("data");
     fs::write(root.join("large"), noise(1, 20_000_000)).unwrap();
-    local.repo.backup_tree(&[root.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    local
+        .repo
+        .backup_tree(std::slice::from_ref(&root), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     let target = disk.0.path().join("t");
     let restored = local.repo.restore_tree(
         &local.latest(),
@@ -312,10 +324,16 @@ fn a_damaged_tree_costs_its_folder_and_no_other() {
     let root = local.beside("data");
     fs::create_dir_all(root.join("a")).unwrap();
     fs::write(root.join("a/file"), b"a").unwrap();
-    local.repo.backup_tree(&[root.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    local
+        .repo
+        .backup_tree(std::slice::from_ref(&root), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     let first: Vec<PathBuf> = support::objects(&local.path(), &["data"]);
     fs::write(root.join("b"), b"b").unwrap();
-    local.repo.backup_tree(&[root.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    local
+        .repo
+        .backup_tree(std::slice::from_ref(&root), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     // The first backup's packs hold the tree of `a`, the second's the tree above it.
     for pack in first {
         let mut bytes = Vec::new();

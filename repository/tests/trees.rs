@@ -167,7 +167,7 @@ fn an_unchanged_tree_is_not_read_again() {
     let second = back_up(&local, &root);
     assert_eq!((second.bytes_read, second.bytes), (0, first.bytes));
     // Folders above the tree may have changed: other tests share the temporary folder.
-    assert!(second.blobs_new <= root.components().count() as u64 - 1, "{}", second.blobs_new);
+    assert!(second.blobs_new < root.components().count() as u64, "{}", second.blobs_new);
     assert_eq!(second.files_unchanged, 8, "regular files, one with two names");
     fs::write(root.join("folder/deep/er/small"), b"grown").unwrap();
     let third = back_up(&local, &root);
@@ -208,8 +208,7 @@ fn fault_62_files_that_cannot_be_captured_fail_the_backup_or_are_named_by_policy
     let local = Local::new();
     let root = local.beside("data");
     fs::write(root.join("good"), b"good").unwrap();
-    // A file that grows while it is read: /proc/self/... is not regular, so a name that is not UTF-8 in an
-    // attribute stands for what cannot be stored, and a file that keeps growing for what changes.
+    // Somebody goes on writing into it.
     let growing = root.join("growing");
     fs::write(&growing, noise(2, 20_000_000)).unwrap();
     let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -225,7 +224,7 @@ fn fault_62_files_that_cannot_be_captured_fail_the_backup_or_are_named_by_policy
     };
     let back_up = |on_trouble| {
         let options = TreeOptions { on_trouble, ..TreeOptions::default() };
-        local.repo.backup_tree(&[root.clone()], &options, &meta(), &Monitor::new())
+        local.repo.backup_tree(std::slice::from_ref(&root), &options, &meta(), &Monitor::new())
     };
     let error = back_up(OnTrouble::Fail).unwrap_err();
     assert_eq!(error.code(), "LB3052", "{error}");

@@ -31,20 +31,20 @@ pub(super) fn make_special(to: &Path, node: &Node) -> io::Result<bool> {
 /// bits and capabilities, attributes need a writable file, and everything changes times.
 pub(super) fn apply(to: &Path, node: &Node, summary: &mut RestoreSummary) {
     let own = host::ids();
-    if host::is_root() || (node.uid, node.gid) != own {
-        if let Err(e) = lchown(to, Some(node.uid), Some(node.gid)) {
-            summary.warn(to, "owner", e);
-        }
+    if (host::is_root() || (node.uid, node.gid) != own)
+        && let Err(e) = lchown(to, Some(node.uid), Some(node.gid))
+    {
+        summary.warn(to, "owner", e);
     }
     for attribute in node.extended_attributes.iter().flatten() {
         if let Err(e) = xattr::set(to, &attribute.name, &attribute.value) {
             summary.warn(to, &format!("attribute {}", attribute.name), e);
         }
     }
-    if node.kind != NodeKind::Symlink {
-        if let Err(e) = fs::set_permissions(to, fs::Permissions::from_mode(node.permissions())) {
-            summary.warn(to, "mode", e);
-        }
+    if node.kind != NodeKind::Symlink
+        && let Err(e) = fs::set_permissions(to, fs::Permissions::from_mode(node.permissions()))
+    {
+        summary.warn(to, "mode", e);
     }
     let times = Timestamps { last_access: timespec(node.atime), last_modification: timespec(node.mtime) };
     if let Err(e) = utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW) {

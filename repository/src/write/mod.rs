@@ -304,3 +304,35 @@ fn verify(repo: &Repository, sealed: &blob::Sealed, id: Id) -> Result<()> {
         Err(e) => Err(Error::SelfCheck { blob: id.to_string(), detail: e.to_string() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::format::keyfile::KdfParams;
+    use crate::{InitOptions, Location, Password, StorageOptions, storage};
+
+    #[test]
+    fn fault_56_a_bit_that_flips_in_memory_is_noticed_before_upload() {
+        let folder = tempfile::tempdir().unwrap();
+        let place =
+            storage::open(&Location::Folder(folder.path().join("r")), &StorageOptions::default()).unwrap();
+        let repo =
+            Repository::init(place, &Password::new("x"), InitOptions { kdf: KdfParams::LIGHT }).unwrap();
+        let mut compressor = blob::compressor().unwrap();
+        let plain = b"INSERT INTO t VALUES (1);".repeat(20);
+        let good = blob::seal(repo.cipher(), &mut compressor, &plain).unwrap();
+        verify(&repo, &good, Id::of(&plain)).unwrap();
+        // In the sealed bytes, and in the plaintext between hashing and sealing.
+        for bit in 0..good.bytes.len() * 8 {
+            let mut bytes = good.bytes.clone();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let bad = blob::Sealed { bytes, plain_length: good.plain_length };
+            assert_eq!(verify(&repo, &bad, Id::of(&plain)).unwrap_err().code(), "LB3022", "bit {bit}");
+        }
+        let mut flipped = plain.clone();
+        flipped[7] ^= 4;
+        let bad = blob::seal(repo.cipher(), &mut compressor, &flipped).unwrap();
+        assert_eq!(verify(&repo, &bad, Id::of(&plain)).unwrap_err().code(), "LB3022");
+    }
+}
