@@ -19,6 +19,7 @@ pub mod programs;
 pub mod resolve;
 pub mod scratch;
 pub mod small_disk;
+pub mod story;
 pub mod webhook;
 
 pub use failure::Failure;
