@@ -1,0 +1,103 @@
+//! What people say about one step: skip it, try it again.
+
+use super::{IllegalEvent, illegal_step};
+use crate::event::{Actor, Event};
+use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoStage};
+use model::{Evidence, Micros, StepPath};
+use plan::checked::Undo;
+
+pub(super) fn fold(
+    mut state: RunState,
+    event: &Event,
+    path: &StepPath,
+    at: Micros,
+) -> Result<RunState, IllegalEvent> {
+    let illegal = || illegal_step(event, path);
+    let index = state.index(path).ok_or_else(illegal)?;
+    let stuck_here = match &state.phase {
+        // A point of no return is neither undone nor passed over.
+        Phase::Stuck { step, because, .. }
+            if step == path && state.plan.steps[index].undo != Undo::Impossible =>
+        {
+            Some(because.clone())
+        }
+        Phase::Stuck { .. } | Phase::Cancelling { .. } | Phase::Unwinding { .. } | Phase::Stopping { .. } => {
+            return Err(illegal());
+        }
+        Phase::Ending { .. } | Phase::Finished { .. } => return Err(illegal()),
+        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } => None,
+    };
+    let sequence = state.sequence;
+    let required = state.plan.steps[index].evidence.as_ref().map(|rule| rule.required);
+    let step = &mut state.steps[index];
+    match (event, stuck_here) {
+        (Event::Skipped { by, reason, .. }, None) => {
+            if !may_be_skipped(step, *by == Actor::Engine) {
+                return Err(illegal());
+            }
+            step.stage = Stage::Skipped { at, by: by.clone(), reason: reason.clone(), sequence };
+            (step.gate, step.risk) = (Approval::NotAsked, Approval::NotAsked);
+        }
+        (Event::Skipped { by, reason, .. }, Some(because)) => {
+            step.undo.stage = UndoStage::Skipped { at, by: by.clone(), reason: reason.clone() };
+            state.phase = Phase::Unwinding { since: at, because };
+        }
+        (Event::RetryRequested { .. }, None) => {
+            if !retry(step, required, at) {
+                return Err(illegal());
+            }
+        }
+        (Event::RetryRequested { .. }, Some(because)) => {
+            step.undo.stage = UndoStage::Active { since: at };
+            again(&mut step.undo.tasks, None);
+            state.phase = Phase::Unwinding { since: at, because };
+        }
+        _ => return Err(illegal()),
+    }
+    Ok(state)
+}
+
+/// Not begun, or begun with nothing under way.
+pub(crate) fn may_be_skipped(step: &StepState, by_plan: bool) -> bool {
+    let open =
+        step.tasks.iter().any(|task| task.open().is_some_and(|attempt| attempt.state.silence().is_none()));
+    match step.stage {
+        Stage::Pending => true,
+        Stage::Active { .. } => !by_plan && !open && step.tasks.iter().all(|task| task.scheduled().is_none()),
+        Stage::Failed { .. } => !by_plan && !open,
+        Stage::Succeeded { .. } | Stage::Cancelled { .. } | Stage::Skipped { .. } => false,
+    }
+}
+
+/// A failed step begins again, with what is missing; an expired question is asked again.
+fn retry(step: &mut StepState, required: Option<Evidence>, at: Micros) -> bool {
+    let expired =
+        [&step.gate, &step.risk].iter().any(|approval| matches!(approval, Approval::Expired { .. }));
+    match step.stage {
+        Stage::Failed { .. } => {
+            step.stage = Stage::Active { since: at };
+            again(&mut step.tasks, required);
+        }
+        Stage::Active { .. } if expired => {}
+        Stage::Active { .. }
+        | Stage::Pending
+        | Stage::Succeeded { .. }
+        | Stage::Cancelled { .. }
+        | Stage::Skipped { .. } => return false,
+    }
+    for approval in [&mut step.gate, &mut step.risk] {
+        match approval {
+            Approval::Expired { .. } | Approval::Declined { .. } => *approval = Approval::NotAsked,
+            Approval::NotAsked | Approval::Asked(_) | Approval::Approved { .. } => {}
+        }
+    }
+    true
+}
+
+/// Marks the tasks that lack something. What is done stays done; what is still open stays open.
+fn again(tasks: &mut [TaskState], required: Option<Evidence>) {
+    for task in tasks {
+        task.counted_from = task.attempts.len();
+        task.again = task.current().is_some_and(|attempt| crate::verdict::lacks(attempt, required));
+    }
+}

@@ -1,0 +1,111 @@
+//! What a person is shown when they are asked, and the digest that their answer binds.
+//!
+//! The digest covers the plan, its inputs, the step, the question's words and, for a risk, the evidence
+//! of each target. It is computed again before an answer counts: when anything shown has changed, the
+//! question is void.
+
+use crate::event::About;
+use crate::lookup::Place;
+use crate::state::{RunState, TaskState};
+use crate::verdict::{evidence, needs_risk_approval, weakest};
+use model::{Digest, Direction, Evidence, Name, RunId, StepPath, Target};
+use plan::checked::{EvidenceRule, Step};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything that is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown<'a> {
+    /// The run.
+    pub run: RunId,
+    /// Digest of the plan.
+    pub plan: &'a Digest,
+    /// Values of its inputs.
+    pub inputs: &'a BTreeMap<String, String>,
+    /// The step.
+    pub step: &'a StepPath,
+    /// What it does.
+    pub summary: &'a str,
+    /// What the question is about.
+    pub about: About,
+    /// The question, in plain words.
+    pub question: String,
+    /// Who may answer.
+    pub role: Option<&'a Name>,
+    /// What each target brought (a risk).
+    pub evidence: Vec<(&'a Target, Evidence)>,
+    /// How long the question stands.
+    #[serde(with = "model::duration")]
+    pub within: Duration,
+}
+
+impl Shown<'_> {
+    /// What an answer binds; `None` when it cannot be written as JSON, which no checked plan causes.
+    pub fn digest(&self) -> Option<Digest> {
+        Digest::of(self).ok()
+    }
+}
+
+/// What the step's question shows now; `None` when there is no such question to ask.
+pub fn shown(state: &RunState, index: usize, about: About) -> Option<Shown<'_>> {
+    let (step, tasks) = (state.plan.steps.get(index)?, &state.steps.get(index)?.tasks);
+    if state.is_preview() {
+        return None;
+    }
+    let (question, role, evidence, within) = match about {
+        About::Gate => {
+            let gate = step.gate.as_ref()?;
+            (gate.question.clone(), gate.role.as_ref(), Vec::new(), gate.within)
+        }
+        About::Risk => {
+            let rule = step.evidence.as_ref()?;
+            if !needs_risk_approval(rule, weakest(tasks)) {
+                return None;
+            }
+            let obtained = tasks.iter().map(|task| (&task.target, obtained(task))).collect();
+            (risk_text(rule, tasks), rule.role.as_ref(), obtained, rule.within)
+        }
+    };
+    Some(Shown {
+        run: state.run,
+        plan: &state.digest,
+        inputs: &state.plan.inputs,
+        step: &step.path,
+        summary: &step.summary,
+        about,
+        question,
+        role,
+        evidence,
+        within,
+    })
+}
+
+fn obtained(task: &TaskState) -> Evidence {
+    task.current().map_or(Evidence::None, evidence)
+}
+
+/// The plan's own words, then what was seen.
+fn risk_text(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
+    let mut text = rule.risk.trim().to_string();
+    for task in tasks {
+        let seen = match task.current().and_then(|attempt| attempt.state.silence()) {
+            Some(silence) => format!(
+                "{} has been silent for {} and did not answer the order to fence {}.",
+                silence.host,
+                model::duration::format(Duration::from_millis(silence.silent_ms)),
+                task.target
+            ),
+            None => format!("{}: {}.", task.target, obtained(task)),
+        };
+        text.push_str("\nSeen: ");
+        text.push_str(&seen);
+    }
+    text
+}
+
+/// The silence of a fence's host counts as `unreachable`, because the plan asks for no more.
+pub fn silence_counts(state: &RunState, place: Place) -> bool {
+    let rule = state.plan.steps.get(place.step).and_then(|step: &Step| step.evidence.as_ref());
+    place.direction == Direction::Do && rule.is_some_and(|rule| rule.required <= Evidence::Unreachable)
+}

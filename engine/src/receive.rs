@@ -1,0 +1,132 @@
+//! What agents and actions say, turned into the event that it is.
+//!
+//! A message may come twice, late, or of an attempt that was replaced. What is new and fits the attempt
+//! is its event; a result that no longer counts is a `LateResult`; what is known already is nothing.
+//! Either way the sender is told that it was received, once the event (if any) is durable.
+
+use crate::attempt::{Attempt, AttemptState, Input, Silence};
+use crate::event::{Actor, Event, ProbeAnswer, Revocation};
+use crate::lookup::Place;
+use crate::state::RunState;
+use model::{HostName, Micros, Outcome, Token};
+
+/// What somebody says about an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// The agent has the order, or runs it already.
+    Accepted {
+        /// The attempt.
+        token: Token,
+    },
+    /// It ended.
+    Ended {
+        /// The attempt.
+        token: Token,
+        /// How.
+        outcome: Outcome,
+        /// Who says so.
+        by: Actor,
+        /// Microseconds that it took.
+        took_us: Option<u64>,
+    },
+    /// The token is revoked durably.
+    Revoked {
+        /// The attempt.
+        token: Token,
+        /// What became of it.
+        answer: Revocation,
+    },
+    /// The probe answered.
+    Probed {
+        /// The attempt.
+        token: Token,
+        /// What it found.
+        answer: ProbeAnswer,
+    },
+    /// The host's agent is silent and has not answered to this token.
+    Silent {
+        /// The attempt.
+        token: Token,
+        /// The host.
+        host: HostName,
+        /// For how long, in milliseconds.
+        silent_ms: u64,
+    },
+}
+
+impl Report {
+    /// The attempt that it is about.
+    pub fn token(&self) -> &Token {
+        match self {
+            Report::Accepted { token }
+            | Report::Ended { token, .. }
+            | Report::Revoked { token, .. }
+            | Report::Probed { token, .. }
+            | Report::Silent { token, .. } => token,
+        }
+    }
+}
+
+/// The event that a report is; `None` when it says nothing new, or is about no attempt of this run.
+pub fn receive(state: &RunState, report: Report) -> Option<Event> {
+    let place = state.place(report.token())?;
+    let attempt = state.attempt(report.token())?;
+    attempt.sent_sequence?;
+    match report {
+        Report::Accepted { token } => {
+            fits(state, place, attempt, &Input::Accepted).then_some(Event::Accepted { token })
+        }
+        Report::Ended { token, outcome, by, took_us } => {
+            if fits(state, place, attempt, &Input::Ended(&outcome, &by, took_us)) {
+                return Some(Event::Ended { token, outcome, by, took_us });
+            }
+            is_late(state, attempt, &outcome).then_some(Event::LateResult { token, outcome, by })
+        }
+        Report::Revoked { token, answer } => {
+            fits(state, place, attempt, &Input::Revoked(answer)).then_some(Event::Revoked { token, answer })
+        }
+        Report::Probed { token, answer } => {
+            fits(state, place, attempt, &Input::Probed(&answer)).then_some(Event::Probed { token, answer })
+        }
+        Report::Silent { token, host, silent_ms } => {
+            let silence = Silence { host: host.clone(), since: Micros(0), silent_ms };
+            let new = attempt.state.silence().is_none();
+            (new && fits(state, place, attempt, &Input::Silent(silence))).then_some(Event::Unreachable {
+                token,
+                host,
+                silent_ms,
+            })
+        }
+    }
+}
+
+fn fits(state: &RunState, place: Place, attempt: &Attempt, input: &Input<'_>) -> bool {
+    state.is_open() && attempt.state.next(input, state.class(place), state.last_at).is_some()
+}
+
+/// A result of an attempt that was settled without it, and not a repeat of what settled it.
+fn is_late(state: &RunState, attempt: &Attempt, outcome: &Outcome) -> bool {
+    if attempt.late.is_some() || (state.is_open() && attempt.state.is_open()) {
+        return false;
+    }
+    let repeat = match (&attempt.state, outcome) {
+        (AttemptState::Succeeded { output: known, .. }, Outcome::Succeeded { output }) => known == output,
+        (
+            AttemptState::Failed { problem: known, .. },
+            Outcome::Failed { problem } | Outcome::Refused { problem },
+        ) => known == problem,
+        (AttemptState::Unknown { problem: known, .. }, Outcome::Unknown { problem }) => known == problem,
+        (AttemptState::Cancelled { .. }, Outcome::Cancelled) => true,
+        (
+            AttemptState::Scheduled { .. }
+            | AttemptState::Sent { .. }
+            | AttemptState::Accepted { .. }
+            | AttemptState::Succeeded { .. }
+            | AttemptState::Failed { .. }
+            | AttemptState::Unknown { .. }
+            | AttemptState::Cancelled { .. },
+            _,
+        ) => false,
+    };
+    !repeat
+}

@@ -1,0 +1,361 @@
+//! The state of a run: the fold of its journal, and nothing else.
+
+use crate::attempt::{Attempt, AttemptState};
+use crate::event::{About, Actor, Ending};
+use model::{ApprovalId, Digest, Evidence, Micros, Name, Problem, RunId, StepPath, Target, Token, UserName};
+use plan::checked::CheckedPlan;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunState {
+    /// Its id.
+    pub run: RunId,
+    /// What it runs, pinned.
+    pub plan: Arc<CheckedPlan>,
+    /// Digest of the plan.
+    pub digest: Digest,
+    /// Who wanted it.
+    pub requested_by: UserName,
+    /// When.
+    pub requested_at: Micros,
+    /// Id of the request.
+    pub request: Option<Uuid>,
+    /// When a driver took it up.
+    pub started_at: Option<Micros>,
+    /// Number of the last event.
+    pub sequence: u64,
+    /// Time of the last event.
+    pub last_at: Micros,
+    /// Epoch of the last event.
+    pub epoch: u64,
+    /// What it is doing.
+    pub phase: Phase,
+    /// Its steps, in the order of the plan.
+    pub steps: Vec<StepState>,
+}
+
+/// What a run is doing. Whether it *waits* follows from its steps: see [`crate::status`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Nobody has taken it up.
+    Pending,
+    /// Steps begin when what is before them is done.
+    Forward {
+        /// Since when, without a pause.
+        since: Micros,
+    },
+    /// Nothing new begins; what runs is let finish.
+    Paused {
+        /// Since when.
+        since: Micros,
+        /// By whom.
+        by: UserName,
+        /// Why.
+        reason: String,
+    },
+    /// A step failed whose plan says stop; what runs is let finish.
+    Stopping {
+        /// Since when.
+        since: Micros,
+        /// The step.
+        step: StepPath,
+        /// Why it failed.
+        problem: Problem,
+    },
+    /// It was called off; what runs is being revoked.
+    Cancelling {
+        /// Since when.
+        since: Micros,
+        /// By whom.
+        by: UserName,
+        /// Why.
+        reason: String,
+    },
+    /// What was done is being undone, newest first.
+    Unwinding {
+        /// Since when.
+        since: Micros,
+        /// Why.
+        because: Because,
+    },
+    /// Undoing cannot go on.
+    Stuck {
+        /// Since when.
+        since: Micros,
+        /// Why it was unwinding.
+        because: Because,
+        /// At which step.
+        step: StepPath,
+        /// Why it cannot go on.
+        problem: Problem,
+    },
+    /// A person wants it closed as it is.
+    Ending {
+        /// Since when.
+        since: Micros,
+        /// By whom.
+        by: UserName,
+        /// Why.
+        reason: String,
+        /// It had been called off before.
+        cancelled: bool,
+    },
+    /// It is over.
+    Finished {
+        /// Since when.
+        at: Micros,
+        /// How.
+        ending: Ending,
+    },
+}
+
+/// Why a run unwinds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Because {
+    /// A step failed whose plan says so.
+    Failure {
+        /// The step.
+        step: StepPath,
+        /// Why it failed.
+        problem: Problem,
+    },
+    /// A person asked for it.
+    Request {
+        /// Who.
+        by: UserName,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// One step of a run. Its declaration stands at the same index of the plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepState {
+    /// How it is.
+    pub stage: Stage,
+    /// May it begin? (the plan's gate)
+    pub gate: Approval,
+    /// Is the risk taken? (a fence with no more than `unreachable`)
+    pub risk: Approval,
+    /// Doing it: one entry a task of the plan, same index.
+    pub tasks: Vec<TaskState>,
+    /// Taking it back.
+    pub undo: Undoing,
+}
+
+/// How a step is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Not begun.
+    Pending,
+    /// Begun.
+    Active {
+        /// Since when.
+        since: Micros,
+    },
+    /// Done.
+    Succeeded {
+        /// Begun.
+        since: Micros,
+        /// Done.
+        at: Micros,
+        /// Number of the event that says so: the order of completion.
+        sequence: u64,
+        /// What a fence obtained.
+        evidence: Option<Evidence>,
+    },
+    /// Failed for good, until a person wants it tried again.
+    Failed {
+        /// Begun.
+        since: Micros,
+        /// Failed.
+        at: Micros,
+        /// Number of the event that says so.
+        sequence: u64,
+        /// Why.
+        problem: Problem,
+    },
+    /// Begun, and not finished because the run was called off, stopped or unwound.
+    Cancelled {
+        /// Begun.
+        since: Micros,
+        /// Ended.
+        at: Micros,
+        /// Number of the event that says so.
+        sequence: u64,
+    },
+    /// Counts as done.
+    Skipped {
+        /// When.
+        at: Micros,
+        /// By the plan's `when`, or by whom.
+        by: Actor,
+        /// Why.
+        reason: String,
+        /// Number of the event that says so.
+        sequence: u64,
+    },
+}
+
+/// A question and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Approval {
+    /// Nobody was asked (again).
+    NotAsked,
+    /// Somebody is asked.
+    Asked(Question),
+    /// Yes.
+    Approved {
+        /// What was asked.
+        question: Question,
+        /// By whom.
+        by: UserName,
+        /// When.
+        at: Micros,
+    },
+    /// No.
+    Declined {
+        /// What was asked.
+        question: Question,
+        /// By whom.
+        by: UserName,
+        /// Why.
+        reason: String,
+        /// When.
+        at: Micros,
+    },
+    /// Nobody answered in time. A retry asks again.
+    Expired {
+        /// What was asked.
+        question: Question,
+        /// When it expired.
+        at: Micros,
+    },
+}
+
+/// What was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Its id.
+    pub id: ApprovalId,
+    /// What it is about.
+    pub about: About,
+    /// What is shown, in plain words.
+    pub text: String,
+    /// Who may answer.
+    pub role: Option<Name>,
+    /// Digest of everything that is shown.
+    pub digest: Digest,
+    /// When it was asked.
+    pub asked_at: Micros,
+    /// Until when an answer counts.
+    pub expires_at: Micros,
+}
+
+/// One effect of a step, try after try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskState {
+    /// What it acts on.
+    pub target: Target,
+    /// Tries, oldest first. Only the last one counts.
+    pub attempts: Vec<Attempt>,
+    /// Tries made before a person last asked for another: automatic tries are counted from here.
+    pub counted_from: usize,
+    /// A person wants another try.
+    pub again: bool,
+}
+
+/// Taking a step back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoing {
+    /// How that is.
+    pub stage: UndoStage,
+    /// One entry a task of the plan's undo, same index; empty when it has none.
+    pub tasks: Vec<TaskState>,
+}
+
+/// How taking a step back is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UndoStage {
+    /// Not begun.
+    NotBegun,
+    /// Begun.
+    Active {
+        /// Since when.
+        since: Micros,
+    },
+    /// Taken back.
+    Done {
+        /// When.
+        at: Micros,
+    },
+    /// It could not be taken back.
+    Failed {
+        /// When that was known.
+        at: Micros,
+        /// Why.
+        problem: Problem,
+    },
+    /// A person says that it needs no taking back, or has done it by hand.
+    Skipped {
+        /// When.
+        at: Micros,
+        /// Who.
+        by: Actor,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl TaskState {
+    /// A task without tries.
+    pub fn new(target: Target) -> Self {
+        Self { target, attempts: Vec::new(), counted_from: 0, again: false }
+    }
+
+    /// The try that counts.
+    pub fn current(&self) -> Option<&Attempt> {
+        self.attempts.last()
+    }
+
+    /// The try that counts, while its effect is not settled.
+    pub fn open(&self) -> Option<&Attempt> {
+        self.current().filter(|attempt| attempt.state.is_open())
+    }
+
+    /// The try that waits for its moment.
+    pub fn scheduled(&self) -> Option<(&Token, Micros)> {
+        let attempt = self.current()?;
+        match &attempt.state {
+            AttemptState::Scheduled { not_before } => Some((&attempt.token, *not_before)),
+            AttemptState::Sent { .. }
+            | AttemptState::Accepted { .. }
+            | AttemptState::Succeeded { .. }
+            | AttemptState::Failed { .. }
+            | AttemptState::Unknown { .. }
+            | AttemptState::Cancelled { .. } => None,
+        }
+    }
+}
+
+impl Approval {
+    /// The question that stands open.
+    pub fn asked(&self) -> Option<&Question> {
+        match self {
+            Approval::Asked(question) => Some(question),
+            Approval::NotAsked
+            | Approval::Approved { .. }
+            | Approval::Declined { .. }
+            | Approval::Expired { .. } => None,
+        }
+    }
+}
+
+impl RunState {
+    /// It is not over. A stuck run is open: it waits for a person.
+    pub fn is_open(&self) -> bool {
+        !matches!(self.phase, Phase::Finished { .. })
+    }
+}
