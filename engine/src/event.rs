@@ -3,11 +3,13 @@
 //! Rows are never changed or deleted, so a variant or field is only ever added, with a default, and
 //! never changes its meaning.
 
+use model::nouns::MemberFacts;
 use model::{
     ApprovalId, Digest, Evidence, HostName, Micros, Name, Outcome, Problem, RunId, StepPath, Token, UserName,
 };
 use plan::checked::CheckedPlan;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// One row of a journal.
@@ -125,6 +127,13 @@ pub enum Event {
         /// Id of the request: the same request sent again starts nothing new.
         #[serde(default)]
         request: Option<Uuid>,
+    },
+    /// What the controller knew when the run was requested: what is lost is measured against it.
+    Observed {
+        /// What members of sources had last said about themselves.
+        members: Vec<MemberFacts>,
+        /// When each host was last heard.
+        heard: BTreeMap<HostName, Micros>,
     },
     /// A driver has taken it up.
     RunStarted,
@@ -379,6 +388,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Event::RunRequested { .. } => "run-requested",
+            Event::Observed { .. } => "observed",
             Event::RunStarted => "run-started",
             Event::Finished { .. } => "finished",
             Event::Stuck { .. } => "stuck",

@@ -2,8 +2,12 @@
 
 use crate::attempt::{Attempt, AttemptState};
 use crate::event::{About, Actor, Ending};
+use model::HostName;
+use model::nouns::MemberFacts;
 use model::{ApprovalId, Digest, Evidence, Micros, Name, Problem, RunId, StepPath, Target, Token, UserName};
 use plan::checked::CheckedPlan;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -22,6 +26,8 @@ pub struct RunState {
     pub requested_at: Micros,
     /// Id of the request.
     pub request: Option<Uuid>,
+    /// What was known when it was requested.
+    pub observed: Option<Observed>,
     /// When a driver took it up.
     pub started_at: Option<Micros>,
     /// Number of the last event.
@@ -34,6 +40,17 @@ pub struct RunState {
     pub phase: Phase,
     /// Its steps, in the order of the plan.
     pub steps: Vec<StepState>,
+}
+
+/// What the controller knew when a run was requested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observed {
+    /// When that was recorded.
+    pub at: Micros,
+    /// What members of sources had last said about themselves.
+    pub members: Vec<MemberFacts>,
+    /// When each host was last heard.
+    pub heard: BTreeMap<HostName, Micros>,
 }
 
 /// What a run is doing. Whether it *waits* follows from its steps: see [`crate::status`].

@@ -11,7 +11,7 @@ pub(crate) mod runs;
 mod steps;
 
 use crate::event::{Event, Recorded};
-use crate::state::RunState;
+use crate::state::{Observed, RunState};
 use model::{ApprovalId, Micros, StepPath, Token};
 
 /// An event that cannot have happened in that state: a damaged journal, or a fault of this program.
@@ -115,6 +115,13 @@ pub(crate) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
     state.last_at = at;
     match event {
         Event::RunRequested { .. } => Err(IllegalEvent::Run { kind: event.kind(), status: state.word() }),
+        Event::Observed { members, heard } => {
+            if state.observed.is_some() || !state.is_open() {
+                return Err(illegal_run(&state, event));
+            }
+            state.observed = Some(Observed { at, members: members.clone(), heard: heard.clone() });
+            Ok(state)
+        }
         Event::RunStarted
         | Event::Finished { .. }
         | Event::Stuck { .. }

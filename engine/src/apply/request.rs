@@ -32,6 +32,7 @@ pub(super) fn begin(recorded: &Recorded) -> Result<RunState, IllegalEvent> {
         requested_by: by.clone(),
         requested_at: recorded.at,
         request: *request,
+        observed: None,
         started_at: None,
         sequence: recorded.sequence,
         last_at: recorded.at,

@@ -114,5 +114,5 @@ fn judged(state: &RunState, index: usize, question: &Question, dropping: bool, n
     if question.about == About::Risk && super::tasks::pending(state, index) {
         return void("another host of the step has yet to answer");
     }
-    (now >= question.expires_at).then(|| Event::ApprovalExpired { approval: question.id })
+    (now >= question.expires_at).then_some(Event::ApprovalExpired { approval: question.id })
 }

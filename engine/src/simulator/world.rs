@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Job {
     /// Of an agent.
-    Work(Work),
+    Work(Box<Work>),
     /// Of the controller itself.
     Control(ControlAction),
 }
@@ -91,7 +91,7 @@ pub fn fenced(evidence: Evidence) -> Value {
 /// What a job gives when all is well.
 fn usual(job: &Job) -> Value {
     match job {
-        Job::Work(Work::Fence(_)) => fenced(Evidence::Stopped),
+        Job::Work(work) if matches!(**work, Work::Fence(_)) => fenced(Evidence::Stopped),
         Job::Work(_) | Job::Control(_) => Value::Null,
     }
 }
@@ -204,7 +204,7 @@ impl World {
         for _ in 0..times {
             match effect {
                 Perform::Send { token, work, .. } => {
-                    self.order(host.clone(), token, Job::Work(work.clone()), now)
+                    self.order(host.clone(), token, Job::Work(Box::new(work.clone())), now)
                 }
                 Perform::Control { token, action, .. } => {
                     self.order(None, token, Job::Control(action.clone()), now);

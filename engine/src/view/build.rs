@@ -1,7 +1,7 @@
 //! Builds a view from a state.
 
 use super::words::{length, need, since, success};
-use super::{AttemptView, QuestionView, Silent, StepView, Totals, View, commands, detail};
+use super::{ApprovalView, AttemptView, Silent, StepView, Totals, View, commands, detail};
 use crate::attempt::{Attempt, AttemptState, Cause, Failure, Resolution};
 use crate::event::{About, Actor};
 use crate::lookup::{Place, is_answerable};
@@ -55,7 +55,8 @@ pub fn view_with(state: &RunState, now: Micros, silent: &Silent) -> View {
         ended_at,
         took_ms: ms(ended_at.unwrap_or(now).since(state.requested_at)),
         totals: totals(state, &steps),
-        questions: questions(state),
+        approvals: approvals(state),
+        observed: state.observed.clone(),
         steps,
         problem,
         incomplete,
@@ -84,18 +85,18 @@ fn totals(state: &RunState, steps: &[StepView]) -> Totals {
     totals
 }
 
-fn questions(state: &RunState) -> Vec<QuestionView> {
+fn approvals(state: &RunState) -> Vec<ApprovalView> {
     let mut open = Vec::new();
     for (step, now) in state.both() {
         for question in [&now.gate, &now.risk].into_iter().filter_map(Approval::asked) {
-            open.push(QuestionView {
+            open.push(ApprovalView {
                 approval: question.id,
                 step: step.path.clone(),
                 about: match question.about {
                     About::Gate => "gate".to_string(),
                     About::Risk => "risk".to_string(),
                 },
-                text: question.text.clone(),
+                question: question.text.clone(),
                 role: question.role.clone(),
                 digest: question.digest.clone(),
                 asked_at: question.asked_at,

@@ -7,6 +7,7 @@ mod build;
 mod commands;
 mod words;
 
+use crate::state::Observed;
 use model::nouns::Objectives;
 use model::{
     ApprovalId, Class, Digest, Direction, Evidence, HostName, Micros, Mode, Name, Problem, RunId, StepPath,
@@ -60,7 +61,10 @@ pub struct View {
     /// Its steps, in the order of the plan.
     pub steps: Vec<StepView>,
     /// Questions that stand open.
-    pub questions: Vec<QuestionView>,
+    pub approvals: Vec<ApprovalView>,
+    /// What was known when the run was requested: what is lost is measured against it.
+    #[serde(default)]
+    pub observed: Option<Observed>,
     /// How many steps are where.
     pub totals: Totals,
     /// Why it failed or is stuck.
@@ -162,7 +166,7 @@ pub struct AttemptView {
 
 /// A question that stands open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QuestionView {
+pub struct ApprovalView {
     /// Its id.
     pub approval: ApprovalId,
     /// The step.
@@ -170,7 +174,7 @@ pub struct QuestionView {
     /// `gate` or `risk`.
     pub about: String,
     /// What is asked.
-    pub text: String,
+    pub question: String,
     /// Who may answer; anyone who may run plans when absent.
     pub role: Option<Name>,
     /// Digest to answer with.
@@ -182,6 +186,13 @@ pub struct QuestionView {
 }
 
 impl View {
+    /// Attempts of a step that a person may settle with `answer`.
+    pub fn open_questions(&self, step: &str) -> Vec<Token> {
+        let steps = self.steps.iter().filter(|view| view.path.as_str() == step);
+        let attempts = steps.flat_map(|step| step.attempts.iter());
+        attempts.filter(|attempt| attempt.answerable).map(|attempt| attempt.token.clone()).collect()
+    }
+
     /// It is not over.
     pub fn is_open(&self) -> bool {
         self.ended_at.is_none()
