@@ -188,13 +188,41 @@ fn fault_55_a_lost_or_damaged_index_is_rebuilt_from_packs() {
     restic_agrees(&local.path());
 }
 
-/// Not a test of its own: the process that `fault_57` kills. It backs up what it reads from stdin.
+/// Not a test of its own: a process that backs up what it reads from stdin, to be killed or measured.
 #[test]
 fn backs_up_its_input_when_asked() {
     let Some(path) = std::env::var_os("LIFEBOAT_TEST_BACKUP_INTO") else { return };
     let repo = open(Path::new(&path));
     let mut input = std::io::stdin().lock();
     repo.backup_stream(&meta(), "killed", &mut input, ended_well, &Monitor::new()).unwrap();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    println!("\n{}", status.lines().find(|line| line.starts_with("VmHWM")).unwrap());
+}
+
+#[test]
+fn a_backup_needs_no_more_memory_than_its_bound_however_large_the_stream() {
+    const BOUND_KIB: u64 = 192 * 1024;
+    let local = Local::new();
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "backs_up_its_input_when_asked", "--nocapture"])
+        .env("LIFEBOAT_TEST_BACKUP_INTO", local.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let mut block = noise(1, 4_000_000);
+    for round in 0..100_u8 {
+        block.iter_mut().for_each(|byte| *byte = byte.wrapping_add(round | 1));
+        pipe.write_all(&block).unwrap();
+    }
+    drop(pipe);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text.lines().find(|line| line.starts_with("VmHWM")).expect(&text);
+    let used: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    println!("400 MB backed up with {} MiB", used / 1024);
+    assert!(used <= BOUND_KIB, "{line}");
 }
 
 #[test]
