@@ -168,7 +168,7 @@ impl Context<'_> {
         }
         let stand_in = self.estate.drill.hosts.get(live).map(|(_, stand_in)| stand_in.value.clone());
         if stand_in.is_none() {
-            let message = format!("host {live} has no stand-in for a drill");
+            let message = format!("host {live} has no stand-in");
             let help = format!("add `{live}: HOST` under `drill: hosts:`");
             self.sink.push_with(&codes::NO_STAND_IN, at, message, help);
         }
@@ -264,7 +264,7 @@ impl Context<'_> {
         }
         if self.mode == Mode::Drill {
             let Some((_, stand_in)) = self.estate.drill.records.get(&at.value) else {
-                let message = format!("record {:?} has no stand-in for a drill", at.value.as_str());
+                let message = format!("record {:?} has no stand-in", at.value.as_str());
                 let help = format!("add `{}: NAME-IN-DNS` under `drill: records:`", at.value);
                 self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
                 return None;

@@ -91,12 +91,14 @@ pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> BTreeMap<String
         fields.get("description").and_then(|node| values::text(node, sink));
         fields.finish(sink);
         let Some(kind) = kind else { continue };
-        if let Some((text, span)) = &default
-            && !kind.admits(text)
-        {
-            sink.push(&codes::BAD_INPUT, *span, format!("{text:?} is no {}", kind.as_str()));
-        }
-        out.insert(entry.key.clone(), Input { kind, default: default.map(|(text, _)| text) });
+        let default = default.and_then(|(text, span)| {
+            let fits = kind.admits(&text);
+            if !fits {
+                sink.push(&codes::BAD_INPUT, span, format!("{text:?} is no {}", kind.as_str()));
+            }
+            fits.then_some(text)
+        });
+        out.insert(entry.key.clone(), Input { kind, default });
     }
     out
 }
@@ -120,17 +122,14 @@ pub(crate) fn fill(
     }
     let mut out = Filled::new();
     for (name, input) in declared {
-        let value = given.get(name).or(input.default.as_ref());
-        match value {
-            Some(text) if !input.kind.admits(text) => {
-                let message = format!("input {name:?}: {text:?} is no {}", input.kind.as_str());
-                sink.push(&codes::BAD_INPUT, span, message);
-            }
-            None if complete => {
-                let message = format!("input {name:?} ({}) has no value", input.kind.as_str());
-                sink.push(&codes::BAD_INPUT, span, message);
-            }
-            Some(_) | None => {}
+        let mut value = given.get(name).or(input.default.as_ref());
+        if let Some(text) = value.filter(|text| !input.kind.admits(text)) {
+            let message = format!("input {name:?}: {text:?} is no {}", input.kind.as_str());
+            sink.push(&codes::BAD_INPUT, span, message);
+            value = None;
+        } else if value.is_none() && complete {
+            let message = format!("input {name:?} ({}) has no value", input.kind.as_str());
+            sink.push(&codes::BAD_INPUT, span, message);
         }
         out.insert(name.clone(), (input.kind, value.cloned()));
     }

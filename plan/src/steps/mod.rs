@@ -157,3 +157,44 @@ pub(crate) fn no_rules(_: &Rules<'_>, _: &mut Context<'_>) {}
 pub fn reference() -> impl Iterator<Item = (&'static str, Class, &'static str)> {
     KINDS.iter().map(|kind| (kind.name, kind.class, kind.doc))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_file_is_listed_and_names_are_unique() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/steps");
+        let names =
+            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let files: BTreeSet<String> = names
+            .filter_map(|name| name.strip_suffix(".rs").filter(|stem| *stem != "mod").map(str::to_string))
+            .collect();
+        let listed: BTreeSet<String> = KINDS.iter().map(|kind| kind.name.to_string()).collect();
+        assert_eq!(files, listed);
+        assert_eq!(KINDS.len(), listed.len());
+        assert!(KINDS.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(LATER.iter().all(|name| !listed.contains(*name)));
+    }
+
+    #[test]
+    fn every_kind_is_documented_with_an_example_that_is_read() {
+        let estate = include_str!("../../testdata/reference.yaml");
+        for kind in KINDS {
+            let example = kind.doc.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
+            let example = example.unwrap_or_else(|| panic!("{} has no example", kind.name));
+            let steps: String = example.lines().map(|line| format!("  {line}\n")).collect();
+            let file = |path: &str, text: String| crate::SourceFile { path: path.to_string(), text };
+            let text = format!("plan: example\nsteps:\n{steps}");
+            let checked =
+                crate::check(&[file("estate.yaml", estate.to_string()), file("example.yaml", text.clone())]);
+            // Rules of order and names of other steps belong to whole plans; the example is one step.
+            let order = |one: &&crate::Diagnostic| !one.code.starts_with("LB03") && one.code != "LB0202";
+            let wrong: Vec<String> =
+                checked.diagnostics.iter().filter(order).map(ToString::to_string).collect();
+            assert!(wrong.is_empty(), "{}: {wrong:#?}\n{text}", kind.name);
+        }
+    }
+}
