@@ -82,6 +82,7 @@ pub struct SourceSpec {
 /// What a source is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
+#[allow(clippy::large_enum_variant)] // few exist at a time, and a box would only stand in every pattern
 pub enum SourceKind {
     /// One database of a PostgreSQL server.
     Postgres(PostgresSpec),

@@ -12,6 +12,7 @@ use crate::estate::Estate;
 use crate::text::{At, Fields, Node, Span, values};
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
+use std::collections::HashSet;
 
 /// Why a plan is lowered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,16 +86,6 @@ impl Context<'_> {
         self.estate.declared(noun, &name, self.sink).then_some(name)
     }
 
-    /// Whether a live host is meant.
-    fn means(&self, selection: &Selection, host: &HostName) -> bool {
-        let region = self.estate.region_of(host);
-        match (&selection.region, &selection.hosts) {
-            (Some(wanted), _) => region == Some(&wanted.value),
-            (None, Some(hosts)) => hosts.iter().any(|wanted| wanted.value == *host),
-            (None, None) => region.is_none_or(|region| !self.plan.is_lost(region)),
-        }
-    }
-
     /// Those of some hosts that are meant; tells when there are none, or a named host is not among them.
     pub fn choose(
         &mut self,
@@ -108,7 +99,14 @@ impl Context<'_> {
             let help = format!("it is on: {}", list(all));
             self.sink.push_with(&codes::NOT_THERE, host.span, message, help);
         }
-        let chosen: Vec<HostName> = all.iter().filter(|host| self.means(selection, host)).cloned().collect();
+        let named: Option<HashSet<&HostName>> =
+            selection.hosts.as_ref().map(|hosts| hosts.iter().map(|host| &host.value).collect());
+        let means = |host: &&HostName| match (&selection.region, &named) {
+            (Some(wanted), _) => self.estate.region_of(host) == Some(&wanted.value),
+            (None, Some(named)) => named.contains(host),
+            (None, None) => self.estate.region_of(host).is_none_or(|region| !self.plan.is_lost(region)),
+        };
+        let chosen: Vec<HostName> = all.iter().filter(means).cloned().collect();
         if chosen.is_empty() {
             if selection.hosts.is_none() {
                 let place = match &selection.region {

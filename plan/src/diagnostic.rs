@@ -3,11 +3,14 @@
 use crate::SourceFile;
 use crate::codes::Code;
 use crate::text::Span;
+use model::Name;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 /// Most diagnostics that one check gives; what comes after is counted only.
 pub const MAX_DIAGNOSTICS: usize = 500;
+/// Most findings for which the nearest known word is looked up.
+const MAX_ADVISED: usize = 100;
 /// Longest line that is shown, in characters. A place behind it has no excerpt.
 pub const MAX_EXCERPT: usize = 400;
 /// Longest message and help, in characters.
@@ -72,6 +75,17 @@ pub(crate) struct Sink {
     found: Vec<Found>,
     seen: HashSet<(&'static str, Span, String)>,
     errors: usize,
+    references: Vec<Reference>,
+}
+
+/// A name that one of some nouns must have declared, somewhere in the estate.
+pub(crate) struct Reference {
+    /// Any of these nouns will do.
+    pub nouns: &'static [&'static str],
+    /// The name.
+    pub name: Name,
+    /// Where it stands.
+    pub span: Span,
 }
 
 struct Found {
@@ -113,6 +127,22 @@ impl Sink {
         self.add(code, severity, span, message, None);
     }
 
+    /// Notes a reference while a noun is read; it is looked up once everything has been read, also when
+    /// the noun itself turns out to be broken.
+    pub fn refer(&mut self, nouns: &'static [&'static str], name: &Name, span: Span) {
+        self.references.push(Reference { nouns, name: name.clone(), span });
+    }
+
+    /// The references that were noted.
+    pub fn take_references(&mut self) -> Vec<Reference> {
+        std::mem::take(&mut self.references)
+    }
+
+    /// Whether there are so many findings that looking for the nearest word is no longer worth its time.
+    pub fn crowded(&self) -> bool {
+        self.found.len() >= MAX_ADVISED
+    }
+
     /// The number of errors so far.
     pub fn errors(&self) -> usize {
         self.errors
@@ -151,6 +181,7 @@ impl Sink {
     pub fn finish(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
         self.found.sort_by(|a, b| (a.span, a.code.code, &a.message).cmp(&(b.span, b.code.code, &b.message)));
         let mut lines: Vec<Option<Vec<&str>>> = vec![None; files.len()];
+        let secrets: Vec<Span> = self.found.iter().filter(|one| is_secret(one)).map(|one| one.span).collect();
         let mut out = Vec::with_capacity(self.found.len());
         for found in self.found {
             let file = found.span.file as usize;
@@ -166,13 +197,29 @@ impl Sink {
                 line: found.span.line,
                 column: found.span.column,
                 end_column: found.span.end_column.max(found.span.column + 1),
-                excerpt: excerpt.filter(|_| shown).map(|line| cut(line, MAX_EXCERPT)).unwrap_or_default(),
+                excerpt: excerpt
+                    .filter(|_| shown)
+                    .map(|line| cut(&hide(line, found.span, &secrets), MAX_EXCERPT))
+                    .unwrap_or_default(),
                 message: cut(&found.message, MAX_MESSAGE),
                 why: found.code.why.to_string(),
                 help: cut(found.help.as_deref().unwrap_or(found.code.mend), MAX_MESSAGE),
             });
         }
         out
+    }
+}
+
+fn is_secret(found: &Found) -> bool {
+    found.code.code == crate::codes::PLAIN_SECRET.code
+}
+
+/// A line as it may be shown: what follows the first secret in it is not repeated in terminals and logs.
+fn hide(line: &str, place: Span, secrets: &[Span]) -> String {
+    let on_line = secrets.iter().filter(|secret| secret.file == place.file && secret.line == place.line);
+    match on_line.map(|secret| secret.column.saturating_sub(1) as usize).min() {
+        Some(from) => line.chars().enumerate().map(|(at, c)| if at >= from { '*' } else { c }).collect(),
+        None => line.to_string(),
     }
 }
 

@@ -91,7 +91,8 @@ fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
             for second in &list[number + 1..] {
                 let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
                 let ordered = graph.before(*first, *second) || graph.before(*second, *first);
-                if !ordered && !(peaceful(*first) && peaceful(*second)) {
+                let harmless = peaceful(*first) && peaceful(*second);
+                if !ordered && !harmless {
                     let message = format!(
                         "it may run at the same time as step {:?}, and both act on {target}",
                         steps[*first].name.value

@@ -150,3 +150,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn thousands_of_unknown_names_beside_thousands_of_known_ones_are_told_soon() {
+    let hosts: String = (0..8_000).map(|number| format!("  host-{number}: {{ region: east }}\n")).collect();
+    let services: String = (0..8_000)
+        .map(|number| format!("  s{number}: {{ kind: systemd, unit: s, hosts: [hots-{number}] }}\n"))
+        .collect();
+    let checked = one(&format!("regions: {{ east: {{}} }}\nhosts:\n{hosts}services:\n{services}"));
+    assert_eq!(checked.diagnostics.len(), plan::diagnostic::MAX_DIAGNOSTICS);
+}

@@ -250,3 +250,23 @@ fn a_plan_without_objectives_is_measured_against_its_sources() {
     assert_eq!(plan.objectives.rpo.unwrap().as_secs(), 30);
     assert_eq!(plan.objectives.rto.unwrap().as_secs(), 120);
 }
+
+#[test]
+fn a_secret_in_plain_text_is_not_repeated_in_any_excerpt() {
+    let bad = "repositories:\n  b: { region: wset, password: hunter2, at: /srv/b }\nservices:\n  job: { kind: process, run: [/usr/bin/job, --token=hunter2], environment: { A_TOKEN: hunter2 }, hosts: [east-1] }\n";
+    let checked = check(&files(&[ESTATE, bad]));
+    assert_eq!(codes(&checked.diagnostics), ["LB0201", "LB0117", "LB0117", "LB0117"]);
+    assert!(
+        !serde_json::to_string(&checked.diagnostics).unwrap().contains("hunter2"),
+        "{:#?}",
+        checked.diagnostics
+    );
+    assert!(checked.diagnostics[0].excerpt.starts_with("  b: { region: wset, password: ***"));
+}
+
+#[test]
+fn a_schedule_never_runs_on_a_stand_in() {
+    let more = "schedules:\n  s: { backup: app-db, on: lab-1, to: [local], at: \"0 1 * * *\" }\n";
+    let checked = check(&files(&[&in_drill(), DRILL, more]));
+    assert_eq!(codes(&checked.diagnostics), ["LB0205"]);
+}

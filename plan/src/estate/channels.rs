@@ -1,6 +1,5 @@
 //! `channels`: where people are told.
 
-use super::Estate;
 use super::services::flat;
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -36,17 +35,8 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let url = fields.need("url", sink).and_then(|node| values::url(node, sink));
     let span = fields.span_of("token");
     let token = fields.get("token").map(|node| values::secret(node, span, sink));
-    let region = fields.get("region").map(|node| values::name(node, sink));
+    let region = fields.get("region").map(|node| values::reference(node, &["region"], sink));
     fields.finish(sink);
     let spec = ChannelSpec { name: name.clone(), kind: kind??.to_string(), url: url?, token: flat(token)? };
     Some(Channel { region: flat(region)?, spec })
-}
-
-impl Channel {
-    /// Checks what it refers to.
-    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        if let Some(region) = &self.region {
-            estate.declared("region", region, sink);
-        }
-    }
 }

@@ -83,7 +83,7 @@ pub(crate) enum Ask {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Check> {
     let fields = Fields::of(node, format!("check {:?}", name.as_str()), owner, sink)?;
     let mut fields = fields.later(&["pods", "queue", "kind"]);
-    let of = fields.need("of", sink).and_then(|node| values::name(node, sink));
+    let of = fields.need("of", sink).and_then(|node| values::reference(node, &["service", "source"], sink));
     let within = bounded(fields.get("within"), CheckSpec::default_within(), sink);
     let every = fields.get("every").map(|node| values::duration(node, sink));
     let monitor = fields.get("monitor").map_or(Some(true), |node| values::truth(node, sink));
@@ -205,6 +205,7 @@ fn per_host(
         .iter()
         .map(|entry| {
             let host = values::name_text(&entry.key, entry.key_span, sink);
+            host.iter().for_each(|host| sink.refer(&["host"], host, entry.key_span));
             let value = read(&entry.value, sink);
             Some((HostName::new(host?.as_str()).ok()?, value?))
         })
@@ -213,14 +214,10 @@ fn per_host(
 }
 
 impl Check {
-    /// Checks what it refers to.
+    /// Checks that what it is about can answer it.
     pub fn check(&self, name: &Name, estate: &Estate, sink: &mut Sink) {
         let of = self.of.value.as_str();
         let (service, source) = (estate.has("service", of), estate.has("source", of));
-        if !service && !source {
-            estate.unknown(&["service", "source"], &self.of.value, self.of.span, sink);
-            return;
-        }
         if service && source {
             let message =
                 format!("{of:?} is a service and a source; checks need names that are only one of them");
@@ -230,7 +227,8 @@ impl Check {
         let database = estate.sources.get(&self.of.value).is_some_and(|source| {
             source.members.iter().all(|on| matches!(on.value, SourceKind::Postgres(_)))
         });
-        let broken = source && !estate.sources.contains_key(&self.of.value);
+        // What is not declared, or could not be read, is told already.
+        let broken = !service && !estate.sources.contains_key(&self.of.value);
         if matches!(self.ask, Ask::Sql { .. }) && !database && !broken {
             let message = format!("check {:?} asks SQL of {of:?}, which is no database", name.as_str());
             sink.push(&codes::ILL_FITTING, self.of.span, message);
@@ -242,14 +240,6 @@ impl Check {
         {
             let message = format!("tcp needs `address`: {of:?} has no port of its own");
             sink.push(&codes::MISSING, self.span, message);
-        }
-        let per_host = match &self.ask {
-            Ask::Tcp { addresses, .. } => addresses,
-            Ask::Http { urls, .. } => urls,
-            Ask::Sql { .. } | Ask::Command { .. } | Ask::Disk { .. } => return,
-        };
-        for host in per_host.keys() {
-            estate.declared_host(&At::new(host.clone(), self.span), sink);
         }
     }
 }

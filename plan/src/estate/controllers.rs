@@ -1,6 +1,5 @@
 //! `controllers`: who drives runs, where they stand and how agents reach them.
 
-use super::Estate;
 use crate::diagnostic::Sink;
 use crate::text::{At, Fields, Node, Span, values};
 use model::Name;
@@ -17,15 +16,8 @@ pub(crate) struct Controller {
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Controller> {
     let mut fields = Fields::of(node, format!("controller {:?}", name.as_str()), owner, sink)?;
-    let region = fields.need("region", sink).and_then(|node| values::name(node, sink));
+    let region = fields.need("region", sink).and_then(|node| values::reference(node, &["region"], sink));
     let at = fields.need("at", sink).and_then(|node| values::endpoint(node, sink));
     fields.finish(sink);
     Some(Controller { region: region?, at: at? })
-}
-
-impl Controller {
-    /// Checks what it refers to.
-    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        estate.declared("region", &self.region, sink);
-    }
 }

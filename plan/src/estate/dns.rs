@@ -1,6 +1,5 @@
 //! `dns`: zones and who serves them.
 
-use super::Estate;
 use super::services::flat;
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -34,7 +33,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         fields.need("servers", sink).and_then(|node| values::list(node, true, sink, values::server));
     let span = fields.span_of("key");
     let key = fields.need("key", sink).and_then(|node| values::secret(node, span, sink));
-    let region = fields.get("region").map(|node| values::name(node, sink));
+    let region = fields.get("region").map(|node| values::reference(node, &["region"], sink));
     fields.finish(sink);
     let spec =
         ZoneSpec { name: name.clone(), kind: kind??.to_string(), zone: zone?, servers: servers?, key: key? };
@@ -59,13 +58,4 @@ pub(crate) fn domain(node: &Node, sink: &mut Sink) -> Option<String> {
         return None;
     }
     Some(name)
-}
-
-impl Zone {
-    /// Checks what it refers to.
-    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        if let Some(region) = &self.region {
-            estate.declared("region", region, sink);
-        }
-    }
 }

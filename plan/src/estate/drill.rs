@@ -9,7 +9,7 @@ use crate::codes;
 use crate::diagnostic::Sink;
 use crate::text::{At, Fields, Node, Span, values};
 use model::{HostName, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Stand-ins.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +18,8 @@ pub(crate) struct Drill {
     pub declared: bool,
     /// Live host to the host that stands in.
     pub hosts: BTreeMap<HostName, (Span, At<HostName>)>,
+    /// The hosts that stand in.
+    stand_ins: HashSet<HostName>,
     /// Record to the DNS name that stands in.
     pub records: BTreeMap<Name, (Span, At<String>)>,
     /// Channel to the channel that stands in.
@@ -36,13 +38,15 @@ pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> Option<Drill> {
     let channels = fields.get("channels").map(|node| pairs(node, sink, values::name));
     let repositories = fields.get("repositories").map(|node| pairs(node, sink, values::name));
     fields.finish(sink);
-    let hosts = hosts.unwrap_or_default();
+    let hosts: BTreeMap<HostName, (Span, At<HostName>)> = hosts
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|(live, pair)| Some((HostName::new(live.as_str()).ok()?, pair)))
+        .collect();
     Some(Drill {
         declared: true,
-        hosts: hosts
-            .into_iter()
-            .filter_map(|(live, pair)| Some((HostName::new(live.as_str()).ok()?, pair)))
-            .collect(),
+        stand_ins: hosts.values().map(|(_, stand_in)| stand_in.value.clone()).collect(),
+        hosts,
         records: records.unwrap_or_default(),
         channels: channels.unwrap_or_default(),
         repositories: repositories.unwrap_or_default(),
@@ -67,7 +71,7 @@ fn pairs<T>(
 impl Drill {
     /// Whether a host stands in for another one.
     pub fn stands_in(&self, host: &HostName) -> bool {
-        self.hosts.values().any(|(_, stand_in)| stand_in.value == *host)
+        self.stand_ins.contains(host)
     }
 
     /// Checks what it refers to.

@@ -1,6 +1,5 @@
 //! `hosts`: machines with an agent, each in one region.
 
-use super::Estate;
 use crate::diagnostic::Sink;
 use crate::text::{At, Fields, Node, Span, values};
 use model::Name;
@@ -15,14 +14,7 @@ pub(crate) struct Host {
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Host> {
     let mut fields = Fields::of(node, format!("host {:?}", name.as_str()), owner, sink)?;
-    let region = fields.need("region", sink).and_then(|node| values::name(node, sink));
+    let region = fields.need("region", sink).and_then(|node| values::reference(node, &["region"], sink));
     fields.finish(sink);
     Some(Host { region: region? })
-}
-
-impl Host {
-    /// Checks what it refers to.
-    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        estate.declared("region", &self.region, sink);
-    }
 }

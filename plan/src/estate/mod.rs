@@ -1,8 +1,8 @@
 //! The nouns of an estate: one file each, listed in [`SECTIONS`].
 //!
 //! Reading and checking are two passes. The first reads every noun by itself and notes every declared
-//! name, also of those that could not be read; the second looks references up, so that a broken
-//! declaration is told once and not again at each reference.
+//! name and every reference, also of nouns that turn out to be broken; the second looks references up.
+//! So a broken noun hides nothing, and is told once and not again at each reference to it.
 
 pub(crate) mod channels;
 pub(crate) mod checks;
@@ -162,16 +162,15 @@ impl Estate {
 
     /// Checks every reference between nouns.
     pub fn check(&self, sink: &mut Sink) {
-        self.hosts.values().for_each(|host| host.check(self, sink));
-        self.controllers.values().for_each(|controller| controller.check(self, sink));
-        self.services.values().for_each(|service| service.check(self, sink));
+        for reference in sink.take_references() {
+            if !reference.nouns.iter().any(|noun| self.has(noun, reference.name.as_str())) {
+                self.unknown(reference.nouns, &reference.name, reference.span, sink);
+            }
+        }
         self.sources.values().for_each(|source| source.check(self, sink));
         self.checks.iter().for_each(|(name, check)| check.check(name, self, sink));
-        self.repositories.values().for_each(|repository| repository.check(self, sink));
         self.schedules.values().for_each(|schedule| schedule.check(self, sink));
-        self.zones.values().for_each(|zone| zone.check(self, sink));
         self.records.values().for_each(|record| record.check(self, sink));
-        self.channels.values().for_each(|channel| channel.check(self, sink));
         self.drill.check(self, sink);
         crate::graph::needs_cycles(self, sink);
     }
@@ -207,6 +206,10 @@ impl Estate {
     /// Tells that a name is unknown, with the nearest one that is known.
     pub fn unknown(&self, nouns: &[&'static str], name: &Name, span: Span, sink: &mut Sink) {
         let message = format!("no {} {:?} is declared", nouns.join(" or "), name.as_str());
+        if sink.crowded() {
+            sink.push(&codes::UNKNOWN, span, message);
+            return;
+        }
         let known: BTreeSet<&str> = nouns
             .iter()
             .filter_map(|noun| self.names.get(noun))

@@ -59,13 +59,14 @@ fn named_hosts<'n>(node: &'n Node, sink: &mut Sink) -> Option<Vec<(At<HostName>,
             return None;
         }
         let named = entries.iter().filter_map(|entry| {
-            values::name_text(&entry.key, entry.key_span, sink)?;
+            let name = values::name_text(&entry.key, entry.key_span, sink)?;
+            sink.refer(&["host"], &name, entry.key_span);
             let host = HostName::new(entry.key.as_str()).ok()?;
             Some((At::new(host, entry.key_span), Some(&entry.value)))
         });
         return Some(named.collect());
     }
-    let names = values::names(node, sink)?;
+    let names = values::references(node, &["host"], sink)?;
     let host =
         |name: At<model::Name>| Some((At::new(HostName::new(name.value.as_str()).ok()?, name.span), None));
     Some(names.into_iter().filter_map(host).collect())

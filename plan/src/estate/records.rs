@@ -31,7 +31,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let mut fields = Fields::of(node, format!("record {:?}", name.as_str()), owner, sink)?;
     let fqdn =
         fields.need("name", sink).and_then(|node| domain(node, sink).map(|name| At::new(name, node.span)));
-    let zone = fields.need("in", sink).and_then(|node| values::name(node, sink));
+    let zone = fields.need("in", sink).and_then(|node| values::reference(node, &["dns zone"], sink));
     let ttl = fields.need("ttl", sink).and_then(|node| {
         let ttl = values::duration(node, sink)?;
         if ttl > MAX_TTL || ttl.subsec_millis() != 0 {
@@ -55,6 +55,7 @@ fn addresses(node: &Node, sink: &mut Sink) -> Option<Vec<(At<Name>, Vec<IpAddr>)
         .iter()
         .map(|entry| {
             let region = values::name_text(&entry.key, entry.key_span, sink);
+            region.iter().for_each(|region| sink.refer(&["region"], region, entry.key_span));
             let addresses = values::list(&entry.value, true, sink, values::ip);
             if let Some(addresses) = &addresses
                 && addresses.iter().any(IpAddr::is_ipv4)
@@ -70,14 +71,8 @@ fn addresses(node: &Node, sink: &mut Sink) -> Option<Vec<(At<Name>, Vec<IpAddr>)
 }
 
 impl Record {
-    /// Checks what it refers to.
+    /// Checks that it lies in its zone.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        for (region, _) in &self.values {
-            estate.declared("region", region, sink);
-        }
-        if !estate.declared("dns zone", &self.zone, sink) {
-            return;
-        }
         let Some(zone) = estate.zones.get(&self.zone.value) else { return };
         let inside =
             self.fqdn.value == zone.spec.zone || self.fqdn.value.ends_with(&format!(".{}", zone.spec.zone));

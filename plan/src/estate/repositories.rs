@@ -1,6 +1,5 @@
 //! `repositories`: where backups live.
 
-use super::Estate;
 use super::services::flat;
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -21,7 +20,7 @@ pub(crate) struct Repository {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Repository> {
     let mut fields =
         Fields::of(node, format!("repository {:?}", name.as_str()), owner, sink)?.later(&["tier", "gpg"]);
-    let region = fields.need("region", sink).and_then(|node| values::name(node, sink));
+    let region = fields.need("region", sink).and_then(|node| values::reference(node, &["region"], sink));
     let at = fields.need("at", sink).and_then(|node| location(node, sink));
     let span = fields.span_of("password");
     let password = fields.need("password", sink).and_then(|node| values::secret(node, span, sink));
@@ -56,11 +55,4 @@ fn location(node: &Node, sink: &mut Sink) -> Option<String> {
         return None;
     }
     Some(text)
-}
-
-impl Repository {
-    /// Checks what it refers to.
-    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        estate.declared("region", &self.region, sink);
-    }
 }

@@ -36,9 +36,12 @@ pub(crate) struct Schedule {
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Schedule> {
     let mut fields = Fields::of(node, format!("schedule {:?}", name.as_str()), owner, sink)?;
-    let backup = fields.need("backup", sink).and_then(|node| values::name(node, sink));
-    let on = fields.get("on").map(|node| values::host(node, sink));
-    let to = fields.need("to", sink).and_then(|node| values::names(node, sink));
+    let backup = fields.need("backup", sink).and_then(|node| values::reference(node, &["source"], sink));
+    let on = fields.get("on").map(|node| {
+        let host = values::reference(node, &["host"], sink)?;
+        HostName::new(host.value.as_str()).ok().map(|name| At::new(name, host.span))
+    });
+    let to = fields.need("to", sink).and_then(|node| values::references(node, &["repository"], sink));
     let expression = fields.need("at", sink).map(|node| (values::words(node, sink), node.span));
     let zone = fields.get("zone").map(|node| (values::words(node, sink), node.span));
     let span = fields.span_of("keep");
@@ -93,22 +96,14 @@ fn keep(node: &Node, owner: Span, sink: &mut Sink) -> Option<Duration> {
 }
 
 impl Schedule {
-    /// Checks what it refers to.
+    /// Checks that a live member takes the backups.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        for repository in &self.to {
-            estate.declared("repository", repository, sink);
-        }
-        if !estate.declared("source", &self.backup, sink) {
-            return;
-        }
-        let Some(on) = &self.on else { return };
-        if !estate.declared_host(on, sink) {
-            return;
-        }
-        let Some(source) = estate.sources.get(&self.backup.value) else { return };
-        if !source.members.iter().any(|member| member.host.value == on.value) {
-            let members: Vec<_> = source.members.iter().map(|member| member.host.value.as_str()).collect();
-            let message = format!("{} is no member of source {:?}", on.value, self.backup.value.as_str());
+        let Some(on) = self.on.as_ref().filter(|on| estate.has("host", on.value.as_str())) else { return };
+        let members = estate.member_hosts(&self.backup.value);
+        if estate.sources.contains_key(&self.backup.value) && !members.contains(&on.value) {
+            let message =
+                format!("{} is no live member of source {:?}", on.value, self.backup.value.as_str());
+            let members: Vec<&str> = members.iter().map(HostName::as_str).collect();
             sink.push_with(
                 &codes::NOT_THERE,
                 on.span,

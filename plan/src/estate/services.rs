@@ -1,6 +1,5 @@
 //! `services`: what is started and stopped, and by what, on each of its hosts.
 
-use super::Estate;
 use super::placement::{self, OnHost};
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -39,7 +38,9 @@ const KINDS: [(&str, Kind); 3] =
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Service> {
     let mut fields = Fields::of(node, format!("service {:?}", name.as_str()), owner, sink)?;
-    let needs = fields.get("needs").map_or(Some(Vec::new()), |node| values::names(node, sink));
+    let needs = fields
+        .get("needs")
+        .map_or(Some(Vec::new()), |node| values::references(node, &["service", "source"], sink));
     let hosts = placement::read(&mut fields, "hosts", sink, manager);
     Some(Service { needs: needs?, hosts: hosts? })
 }
@@ -144,7 +145,7 @@ fn environment(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>>
         if names_secret(&entry.key) {
             let message = format!("the environment variable {} holds a secret in plain text", entry.key);
             let help = "let the program read it from a file of its own".to_string();
-            sink.push_with(&codes::PLAIN_SECRET, entry.key_span, message, help);
+            sink.push_with(&codes::PLAIN_SECRET, entry.value.span, message, help);
         }
     }
     values::texts(node, sink)
@@ -156,18 +157,4 @@ fn names_secret(name: &str) -> bool {
     let secret = ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"];
     secret.iter().any(|word| name.contains(word))
         && !["_file", "_path", "_dir", "_ttl"].iter().any(|end| name.ends_with(end))
-}
-
-impl Service {
-    /// Checks what it refers to.
-    pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        for on in &self.hosts {
-            estate.declared_host(&on.host, sink);
-        }
-        for need in &self.needs {
-            if !estate.has("service", need.value.as_str()) && !estate.has("source", need.value.as_str()) {
-                estate.unknown(&["service", "source"], &need.value, need.span, sink);
-            }
-        }
-    }
 }

@@ -43,8 +43,9 @@ const KINDS: [(&str, Kind); 7] = [
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Source> {
     let mut fields = Fields::of(node, format!("source {:?}", name.as_str()), owner, sink)?;
-    let server = fields.get("server").map(|node| values::name(node, sink));
-    let writers = fields.get("writers").map_or(Some(Vec::new()), |node| values::names(node, sink));
+    let server = fields.get("server").map(|node| values::reference(node, &["service"], sink));
+    let writers =
+        fields.get("writers").map_or(Some(Vec::new()), |node| values::references(node, &["service"], sink));
     let span = fields.span_of("objectives");
     let objectives = fields.get("objectives").map(|node| objectives(node, span, sink));
     let members = placement::read(&mut fields, "members", sink, settings);
@@ -123,16 +124,7 @@ fn files(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<FilesSpec> {
 impl Source {
     /// Checks what it refers to.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        for on in &self.members {
-            estate.declared_host(&on.host, sink);
-        }
-        for writer in &self.writers {
-            estate.declared("service", writer, sink);
-        }
         let Some(server) = &self.server else { return };
-        if !estate.declared("service", server, sink) {
-            return;
-        }
         if self.members.iter().any(|on| matches!(on.value, SourceKind::Files(_))) {
             let message = "files have no server; `server` belongs to a database".to_string();
             sink.push(&codes::ILL_FITTING, server.span, message);

@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Longest text of one value, in bytes.
 pub const MAX_TEXT: usize = 16 * 1024;
 /// Longest list of one field.
-pub const MAX_LIST: usize = 10_000;
+pub const MAX_LIST: usize = 2_000;
 
 /// A scalar, of an input type that fits. `None` for open inputs.
 fn scalar<'n>(node: &'n Node, wanted: &str, fits: &[InputType], sink: &mut Sink) -> Option<&'n Scalar> {
@@ -72,6 +72,24 @@ pub(crate) fn name_text(text: &str, span: Span, sink: &mut Sink) -> Option<Name>
 pub(crate) fn name(node: &Node, sink: &mut Sink) -> Option<At<Name>> {
     let scalar = scalar(node, "a name", &[InputType::Text, InputType::Host], sink)?;
     name_text(&scalar.text, node.span, sink).map(|name| At::new(name, node.span))
+}
+
+/// A name that must be declared by one of some nouns.
+pub(crate) fn reference(node: &Node, nouns: &'static [&'static str], sink: &mut Sink) -> Option<At<Name>> {
+    let name = name(node, sink)?;
+    sink.refer(nouns, &name.value, name.span);
+    Some(name)
+}
+
+/// A list of such names, without repetitions.
+pub(crate) fn references(
+    node: &Node,
+    nouns: &'static [&'static str],
+    sink: &mut Sink,
+) -> Option<Vec<At<Name>>> {
+    let names = names(node, sink)?;
+    names.iter().for_each(|name| sink.refer(nouns, &name.value, name.span));
+    Some(names)
 }
 
 /// A host's name and where it stands.
