@@ -1,8 +1,22 @@
 //! A plan or a run for people and machines: diagnostics, the live tree of a run, its report. Pure: time
-//! and time zone are arguments, and nothing is coloured here.
+//! and time zone are arguments, and nothing is coloured here; a line carries its [`Mood`] instead.
+//!
+//! ```text
+//! plan::check ─► Diagnostic ─► diagnostic(s) ─► text
+//! engine::view ─► View ─┬─► tree ─► lines, drawn over and over while the run goes on
+//!                       └─► run_report ─► Report ─► JSON | document ─► text | Markdown
+//! ```
 
 pub mod diagnostic;
+pub mod document;
 pub mod layout;
+pub mod run;
+pub mod state;
+pub mod tree;
 pub mod units;
 
 pub use diagnostic::{diagnostic, diagnostics};
+pub use engine::view::{ApprovalView, AttemptView, DecisionView, StepView, View};
+pub use run::{Report, run_report};
+pub use state::Mood;
+pub use tree::{Line, tree};

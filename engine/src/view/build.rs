@@ -1,7 +1,7 @@
 //! Builds a view from a state.
 
 use super::words::{length, need, since, success};
-use super::{ApprovalView, AttemptView, Silent, StepView, Totals, View, commands, detail};
+use super::{ApprovalView, AttemptView, DecisionView, Silent, StepView, Totals, View, commands, detail};
 use crate::attempt::{Attempt, AttemptState, Cause, Failure, Resolution};
 use crate::event::{About, Actor};
 use crate::lookup::{Place, is_answerable};
@@ -92,10 +92,7 @@ fn approvals(state: &RunState) -> Vec<ApprovalView> {
             open.push(ApprovalView {
                 approval: question.id,
                 step: step.path.clone(),
-                about: match question.about {
-                    About::Gate => "gate".to_string(),
-                    About::Risk => "risk".to_string(),
-                },
+                about: about(question.about).to_string(),
                 question: question.text.clone(),
                 role: question.role.clone(),
                 digest: question.digest.clone(),
@@ -137,6 +134,7 @@ fn step_view(
         outcome: outcome(state, index, at, &attempts),
         evidence: evidence(at),
         approved: [&at.gate, &at.risk].into_iter().filter_map(approved).collect(),
+        decisions: [&at.gate, &at.risk].into_iter().filter_map(decision).collect(),
         problem: problem(at),
         attempts,
     }
@@ -270,6 +268,35 @@ fn approved(approval: &Approval) -> Option<String> {
         }
         Approval::Declined { by, at, .. } => Some(format!("declined by {by} at {at}")),
         Approval::NotAsked | Approval::Asked(_) | Approval::Expired { .. } => None,
+    }
+}
+
+fn decision(approval: &Approval) -> Option<DecisionView> {
+    let (question, answer, by, reason, at) = match approval {
+        Approval::Approved { question, by, at } => {
+            (question, "approved", Some(by.clone()), String::new(), *at)
+        }
+        Approval::Declined { question, by, reason, at } => {
+            (question, "declined", Some(by.clone()), reason.clone(), *at)
+        }
+        Approval::Expired { question, at } => (question, "expired", None, String::new(), *at),
+        Approval::NotAsked | Approval::Asked(_) => return None,
+    };
+    Some(DecisionView {
+        about: about(question.about).to_string(),
+        text: question.text.clone(),
+        role: question.role.clone(),
+        answer: answer.to_string(),
+        by,
+        reason,
+        at,
+    })
+}
+
+fn about(about: About) -> &'static str {
+    match about {
+        About::Gate => "gate",
+        About::Risk => "risk",
     }
 }
 

@@ -123,6 +123,9 @@ pub struct StepView {
     pub evidence: Option<Evidence>,
     /// Who approved its gate or its risk, in words.
     pub approved: Vec<String>,
+    /// The same with the sentence that was shown: what reports quote.
+    #[serde(default)]
+    pub decisions: Vec<DecisionView>,
     /// Why it failed.
     pub problem: Option<Problem>,
     /// Its tries, oldest first, doing and undoing.
@@ -162,6 +165,26 @@ pub struct AttemptView {
     pub silent_since: Option<Micros>,
     /// The word of a result that came too late.
     pub late: Option<String>,
+}
+
+/// A question that no longer stands, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionView {
+    /// `gate` or `risk`.
+    pub about: String,
+    /// The sentence that was shown.
+    pub text: String,
+    /// Who might answer; anyone who may run plans when absent.
+    pub role: Option<Name>,
+    /// `approved`, `declined` or `expired`.
+    pub answer: String,
+    /// By whom.
+    pub by: Option<UserName>,
+    /// Why, where somebody said so.
+    #[serde(default)]
+    pub reason: String,
+    /// When.
+    pub at: Micros,
 }
 
 /// A question that stands open.

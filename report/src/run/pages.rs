@@ -1,0 +1,289 @@
+//! The report as sections: what matters most stands first.
+
+use super::fence::{DecisionLine, FenceLine};
+use super::loss::Certainty;
+use super::recovery::{Recovery, Verdict};
+use super::steps::ProblemLine;
+use super::{CutoverLine, Report};
+use crate::document::{Block, Document, Section};
+use crate::layout::COLUMNS;
+use crate::state::shown;
+use crate::tree::{command_lines, problem_lines};
+use crate::units::{bytes, count, length, moment, short};
+use model::jobs::RowComparison;
+use std::time::Duration;
+
+/// Log lines of a problem in a report.
+const LOG_LINES: usize = 20;
+
+/// The whole report.
+pub fn document(report: &Report) -> Document {
+    let mut lead = vec![report.result.clone()];
+    lead.extend(report.recovery.as_ref().map(summary));
+    let sections = [
+        vec![about(report)],
+        report.recovery.iter().map(recovery).collect(),
+        vec![steps(report)],
+        report.fences.iter().map(|fence| self::fence(fence, report)).collect(),
+        approvals(report),
+        report.cutovers.iter().map(cutover).collect(),
+        data(report),
+        notices(report),
+        problems(report),
+        next(report),
+    ];
+    let sections = sections.into_iter().flatten().filter(|section| !section.blocks.is_empty()).collect();
+    Document { title: report.title.clone(), lead, sections }
+}
+
+fn about(report: &Report) -> Section {
+    let mut section = Section::new("");
+    let inputs: Vec<String> = report.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let when = |at: Option<model::Micros>| at.map(|at| moment(at, &report.zone)).unwrap_or_default();
+    section.facts(vec![
+        ("plan", format!("{} ({})", report.plan, report.mode)),
+        ("run", report.run.to_string()),
+        ("inputs", inputs.join(", ")),
+        ("asked by", report.requested_by.to_string()),
+        ("asked at", when(Some(report.requested_at))),
+        ("started", when(report.started_at)),
+        ("ended", when(report.ended_at)),
+        (
+            "so far",
+            if report.ended_at.is_none() { moment(report.written_at, &report.zone) } else { String::new() },
+        ),
+    ]);
+    section
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn against(verdict: Verdict, objective: Option<u64>) -> String {
+    let objective = objective.map(|objective| length(ms(objective))).unwrap_or_default();
+    match verdict {
+        Verdict::Met => format!("objective {objective}: met"),
+        Verdict::Missed => format!("objective {objective}: MISSED"),
+        Verdict::Unknown => format!("objective {objective}: not proven"),
+        Verdict::NoObjective => "no objective".to_string(),
+    }
+}
+
+/// Recovery in one sentence.
+fn summary(recovery: &Recovery) -> String {
+    let took = length(ms(recovery.took_ms));
+    let time = match recovery.recovered {
+        true => format!("Recovered in {took} ({}).", against(recovery.verdict, recovery.rto_ms)),
+        false => format!("NOT recovered after {took} ({}).", against(recovery.verdict, recovery.rto_ms)),
+    };
+    let losses: Vec<&str> = recovery
+        .losses
+        .iter()
+        .map(|loss| match loss.certainty {
+            Certainty::None => "none",
+            Certainty::AtMost => "bounded",
+            Certainty::Some => "some",
+            Certainty::Unknown => "unknown",
+        })
+        .collect();
+    if losses.is_empty() { time } else { format!("{time} Data loss: {}.", losses.join(", ")) }
+}
+
+fn recovery(recovery: &Recovery) -> Section {
+    let mut section = Section::new("Recovery");
+    let mut facts = vec![
+        ("time", format!("{}; {}", length(ms(recovery.took_ms)), against(recovery.verdict, recovery.rto_ms))),
+        ("measured", format!("from the request of the run {}", recovery.until)),
+    ];
+    for loss in &recovery.losses {
+        facts.push(("data loss", format!("{}: {}", loss.source, loss.words)));
+        facts.push(("", against(loss.verdict, recovery.rpo_ms)));
+    }
+    if recovery.losses.is_empty() {
+        facts.push(("data loss", "not measured: nothing was promoted".to_string()));
+    }
+    section.facts(facts);
+    section
+}
+
+fn steps(report: &Report) -> Section {
+    let mut section = Section::new("Steps");
+    let rows = report.steps.iter().map(|step| {
+        let tries = if step.tries > 1 { format!("{} tries; ", step.tries) } else { String::new() };
+        let outcome = if step.outcome.is_empty() { &step.summary } else { &step.outcome };
+        vec![
+            step.step.to_string(),
+            shown(&step.state).text(),
+            step.took_ms.map(|took| short(ms(took))).unwrap_or_default(),
+            format!("{tries}{outcome}"),
+        ]
+    });
+    section.table(&["step", "is", "time", "what came of it"], rows.collect());
+    section
+}
+
+fn fence(fence: &FenceLine, report: &Report) -> Section {
+    let mut section = Section::new(format!("Fence of {} ({})", fence.source, fence.step));
+    let evidence = fence.evidence.map_or_else(|| "none".to_string(), |evidence| evidence.to_string());
+    let mut facts = vec![("evidence", evidence)];
+    facts.extend(fence.seen.iter().map(|seen| ("seen", seen.clone())));
+    section.facts(facts);
+    for decision in &fence.decisions {
+        section.blocks.extend(decided(decision, "risk", report));
+    }
+    section
+}
+
+fn approvals(report: &Report) -> Vec<Section> {
+    let mut section = Section::new("Approvals");
+    for decision in &report.approvals {
+        section.blocks.extend(decided(decision, decision.step.as_str(), report));
+    }
+    vec![section]
+}
+
+/// The sentence, then who said what to it.
+fn decided(decision: &DecisionLine, label: &str, report: &Report) -> Vec<Block> {
+    let by = decision.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let at = moment(decision.at, &report.zone);
+    let reason = if decision.reason.is_empty() { String::new() } else { format!(": {}", decision.reason) };
+    let said = format!("{}{by} at {at}{reason}", decision.answer);
+    vec![Block::Facts(vec![(label.to_string(), said)]), Block::Quote(decision.text.clone())]
+}
+
+fn cutover(line: &CutoverLine) -> Section {
+    let mut section = Section::new(format!("Cut-over of {} ({})", line.name, line.step));
+    let output = &line.output;
+    let undone = if line.undone { "it was put back later".to_string() } else { String::new() };
+    section.facts(vec![
+        ("record", format!("{} → {}", output.before.join(" "), output.after.join(" "))),
+        (
+            "verified",
+            format!("after {} at {}", short(ms(output.verified_after_ms)), output.servers.join(", ")),
+        ),
+        (
+            "resolvers",
+            format!(
+                "may hold the old value for {} (its TTL)",
+                length(Duration::from_secs(output.ttl_seconds))
+            ),
+        ),
+        ("generation", output.generation.to_string()),
+        ("undone", undone),
+    ]);
+    section
+}
+
+fn id(snapshot: &model::SnapshotId) -> String {
+    snapshot.as_str().chars().take(8).collect()
+}
+
+fn data(report: &Report) -> Vec<Section> {
+    let mut sections = Vec::new();
+    for line in &report.backups {
+        let output = &line.output;
+        let rows: u64 = output.rows.values().sum();
+        let tables = count(output.rows.len() as u64, "table", "tables");
+        let mut section = Section::new(format!("Backup of {} ({})", line.name, line.step));
+        section.facts(vec![
+            ("snapshot", format!("{} on {}", id(&output.snapshot), line.place)),
+            ("shows", moment(output.at, &report.zone)),
+            ("read", format!("{} in {}", bytes(output.read_bytes), count(output.files, "file", "files"))),
+            ("stored", bytes(output.stored_bytes)),
+            ("rows", if output.rows.is_empty() { String::new() } else { format!("{rows} in {tables}") }),
+            ("server", output.server_version.clone().unwrap_or_default()),
+        ]);
+        section.facts(output.warnings.iter().map(|warning| ("warning", warning.clone())).collect());
+        sections.push(section);
+    }
+    for line in &report.restores {
+        let output = &line.output;
+        let mut section = Section::new(format!("Restore of {} ({})", line.name, line.step));
+        section.facts(vec![
+            ("copy", format!("{} on {}; the live one was not touched", output.into, line.place)),
+            ("snapshot", id(&output.snapshot)),
+            ("shows", moment(output.at, &report.zone)),
+            ("age", format!("{} when the run was asked for", length(report.requested_at.since(output.at)))),
+            ("written", format!("{} in {}", bytes(output.bytes), short(ms(output.took_ms)))),
+            ("compared", matches(output.matches).to_string()),
+        ]);
+        tables(&mut section, &output.tables);
+        sections.push(section);
+    }
+    for line in &report.proofs {
+        let output = &line.output;
+        let mut section = Section::new(format!("Proof of {} ({})", line.name, line.step));
+        section.facts(vec![
+            ("snapshot", id(&output.snapshot)),
+            ("shows", moment(output.at, &report.zone)),
+            ("restored", format!("in {} on {}, then dropped", short(ms(output.took_ms)), line.place)),
+            ("files", if output.files > 0 { format!("{} compared", output.files) } else { String::new() }),
+            ("checks", output.checks.join(", ")),
+        ]);
+        tables(&mut section, &output.tables);
+        sections.push(section);
+    }
+    for line in &report.swaps {
+        let mut section = Section::new(format!("Swap of {} ({})", line.name, line.step));
+        section.facts(vec![
+            ("old data", format!("stays as {} on {}", line.output.old, line.place)),
+            ("kept until", moment(line.output.keep_until, &report.zone)),
+        ]);
+        sections.push(section);
+    }
+    sections
+}
+
+fn matches(matches: bool) -> &'static str {
+    if matches {
+        "everything is as it was recorded with the backup"
+    } else {
+        "NOT as it was recorded with the backup"
+    }
+}
+
+fn tables(section: &mut Section, tables: &[RowComparison]) {
+    let rows = tables.iter().map(|table| {
+        let verdict = if table.expected == table.found { "✔ equal" } else { "✘ DIFFERENT" };
+        vec![table.table.clone(), table.expected.to_string(), table.found.to_string(), verdict.to_string()]
+    });
+    section.table(&["table", "rows then", "rows found", ""], rows.collect());
+}
+
+fn notices(report: &Report) -> Vec<Section> {
+    let mut section = Section::new("Told");
+    let rows = report.notices.iter().map(|line| {
+        let tries = count(u64::from(line.output.tries), "try", "tries");
+        vec![line.step.to_string(), line.output.channel.to_string(), tries]
+    });
+    section.table(&["step", "channel", "after"], rows.collect());
+    vec![section]
+}
+
+fn problems(report: &Report) -> Vec<Section> {
+    let mut section = Section::new("Problems");
+    for line in &report.problems {
+        section.blocks.push(Block::Lines(problem(line)));
+    }
+    vec![section]
+}
+
+fn problem(line: &ProblemLine) -> Vec<String> {
+    let step = line.step.as_ref().map_or_else(|| "the run".to_string(), ToString::to_string);
+    let place = if line.place.is_empty() { String::new() } else { format!(" on {}", line.place) };
+    let overcome = if line.overcome { " (overcome)" } else { "" };
+    let mut lines = vec![format!("{step}{place}{overcome}:")];
+    lines.extend(problem_lines("  ", &line.problem, COLUMNS - 2, LOG_LINES));
+    lines
+}
+
+fn next(report: &Report) -> Vec<Section> {
+    let mut section = Section::new("What can be typed now");
+    let lines: Vec<String> =
+        report.next.iter().flat_map(|command| command_lines("", command, COLUMNS - 2)).collect();
+    if !lines.is_empty() {
+        section.blocks.push(Block::Lines(lines));
+    }
+    vec![section]
+}
