@@ -110,5 +110,5 @@ async fn a_check_of_a_host_that_is_not_listed_is_refused() {
     let place = Place::new();
     let (context, _) = place.context("check", json!({ "jobs": all_jobs() }));
     let outcome = ask(&context, json!({ "ask": "tcp", "address": "127.0.0.1:1" })).await;
-    assert!(matches!(outcome, Outcome::Refused { problem } if problem.code == "LB2164"));
+    assert!(matches!(outcome, Outcome::Refused { problem } if problem.code == "LB2184"));
 }

@@ -37,7 +37,7 @@ async fn a_script_that_changed_since_it_was_listed_is_not_run() {
         place.context("a", json!({ "jobs": ["command"], "scripts": [{ "path": script, "sha256": digest }] }));
     let order = work("command", json!({ "script": script }));
     let outcome = jobs::perform(&order, &context).await;
-    assert_eq!(outcome.problem().unwrap().code, "LB2168");
+    assert_eq!(outcome.problem().unwrap().code, "LB2188");
     assert!(matches!(outcome, Outcome::Refused { .. }));
     assert!(matches!(jobs::would_you(&order, &context).await, Outcome::Refused { .. }));
     assert!(!exists(&touched));
