@@ -86,36 +86,26 @@ impl Process {
 
     /// The main process: the recorded one, or one that was started and not recorded before a crash.
     fn leader(&self) -> Option<Identity> {
-        match self.record() {
-            Some(record) => Some(record.identity).filter(|one| alive::is_alive(*one)),
-            None => {
-                let leads = |one: &Identity| alive::stat(one.pid).is_some_and(|stat| stat.group == one.pid);
-                self.marked().into_iter().find(leads)
-            }
+        if let Some(record) = self.record()
+            && alive::is_alive(record.identity)
+        {
+            return Some(record.identity);
         }
+        let marked = alive::marked(&format!("{MARKER}={}", self.marker()));
+        marked.into_iter().find(|one| alive::stat(one.pid).is_some_and(|stat| stat.group == one.pid))
     }
 
-    /// Whoever inherited the service's mark, in whatever group.
-    fn marked(&self) -> Vec<Identity> {
-        alive::marked(&format!("{MARKER}={}", self.marker()))
-    }
-
-    /// Everybody of the service now: the family of its leader, what is left of its group, and whoever carries
-    /// its mark. (Some servers overwrite their environment, so the mark alone would miss them.)
+    /// Everybody of the service now: the family of its leader, and what is left of its group.
     fn everybody(&self) -> Vec<Identity> {
         let mut found = self.leader().map(alive::family).unwrap_or_default();
-        let mut more = self.marked();
         if let Some(record) = self.record() {
             let group = record.identity.pid;
             // A pid that a later process leads is not ours any more, nor is its group.
             let reused = alive::stat(group).is_some_and(|stat| stat.identity != record.identity);
             if !reused {
-                more.extend(alive::members(group));
-            }
-        }
-        for one in more {
-            if !found.contains(&one) {
-                found.push(one);
+                found.extend(
+                    alive::members(group).into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>(),
+                );
             }
         }
         found

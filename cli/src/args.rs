@@ -1,0 +1,325 @@
+//! The command line: nouns with verbs for things that are many, plain verbs for what people do under
+//! stress.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Disaster recovery that runs.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat", version, about, max_term_width = 80)]
+pub struct Cli {
+    /// How results are written on stdout.
+    #[arg(long, global = true, value_enum, default_value = "table", env = "LIFEBOAT_OUTPUT")]
+    pub output: Format,
+    /// Folder with the login made by `lifeboat login` (default: ~/.config/lifeboat).
+    #[arg(long, global = true, env = "LIFEBOAT_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Answer yes wherever it would ask. What was asked is still shown.
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+    /// OTLP endpoint to which traces are sent, like http://127.0.0.1:4317.
+    #[arg(long, global = true, env = "LIFEBOAT_OTLP")]
+    pub otlp: Option<String>,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Result format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people, at most 80 columns.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// Verbs.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Get a certificate of 12 hours from a controller, with its admin token.
+    Login(Login),
+    /// Check an estate's folder, show what would change, and send it.
+    Apply(Apply),
+    /// How hosts, sources, checks and open runs are.
+    Status,
+    /// Run a plan and watch it. Ctrl-C detaches, the run goes on.
+    Run(Run),
+    /// Watch a run; without a name, the newest open one.
+    Watch(OneRun),
+    /// Answer the question that a run waits with: yes.
+    Approve(Approve),
+    /// Settle an attempt whose outcome nobody can tell.
+    Answer(Answer),
+    /// Try a failed step again.
+    Retry(OneStep),
+    /// Count a failed step as done and go on.
+    Skip(OneStep),
+    /// Undo what the run has done, newest first.
+    Unwind(Command),
+    /// End a run that waits or is stuck.
+    End(Command),
+    /// Stop what runs and end the run.
+    Cancel(Command),
+    /// Start nothing new.
+    Pause(Command),
+    /// Go on after a pause.
+    Resume(Command),
+    /// Back a source up now.
+    Backup(Backup),
+    /// Restore points of a source.
+    Points(Points),
+    /// Restore a point beside the live data, and check the copy.
+    Restore(Restore),
+    /// Restore a point into a scratch copy, compare, drop it.
+    Prove(Prove),
+    /// Ask checks now.
+    Check(Check),
+    /// Start services.
+    Start(Services),
+    /// Stop services.
+    Stop(Services),
+    /// Restart services.
+    Restart(Services),
+    /// Runs of the past and the open ones.
+    #[command(subcommand)]
+    Runs(Runs),
+    /// Plans.
+    #[command(subcommand)]
+    Plan(Plan),
+    /// One-time tokens with which hosts enrol.
+    #[command(subcommand)]
+    Token(Token),
+}
+
+/// `login`
+#[derive(Debug, Args)]
+pub struct Login {
+    /// The controller, `host:port`.
+    pub address: String,
+    /// File with the admin token; `-` reads it from stdin. Asked for on the terminal when absent.
+    #[arg(long)]
+    pub token_file: Option<PathBuf>,
+    /// Who you are.
+    #[arg(long, default_value = "admin")]
+    pub user: String,
+}
+
+/// `apply`
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The estate's folder.
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Only show what would change.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The plan's name.
+    pub plan: String,
+    /// live, drill, or preview ("would you?": nothing is done).
+    #[arg(long, default_value = "live")]
+    pub mode: String,
+    /// Inputs, `name=value`.
+    #[arg(long = "input", short)]
+    pub inputs: Vec<String>,
+    /// Start it and return.
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// Names a run.
+#[derive(Debug, Args)]
+pub struct OneRun {
+    /// The run's id, or the last digits of it.
+    pub run: Option<String>,
+}
+
+/// `approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The run; without a name, the newest open one.
+    pub run: Option<String>,
+    /// The step whose question it is, when several wait.
+    pub step: Option<String>,
+    /// Say no.
+    #[arg(long)]
+    pub decline: bool,
+    /// Why.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
+/// `answer`
+#[derive(Debug, Args)]
+pub struct Answer {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
+    /// Only the attempt on this target, like source/tutor-db@db-2; all of the step when absent.
+    #[arg(long)]
+    pub target: Option<String>,
+    /// The effect happened.
+    #[arg(long, conflicts_with = "not_done", required_unless_present = "not_done")]
+    pub done: bool,
+    /// The effect did not happen.
+    #[arg(long)]
+    pub not_done: bool,
+    /// How you know.
+    #[arg(long)]
+    pub reason: String,
+}
+
+/// Names a step of a run.
+#[derive(Debug, Args)]
+pub struct OneStep {
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
+/// Commands a whole run.
+#[derive(Debug, Args)]
+pub struct Command {
+    /// The run.
+    pub run: String,
+    /// Why.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+}
+
+/// `backup`
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The source.
+    pub source: String,
+    /// The repository.
+    #[arg(long)]
+    pub to: String,
+    /// The member host whose agent does it.
+    #[arg(long)]
+    pub on: Option<String>,
+}
+
+/// `points`
+#[derive(Debug, Args)]
+pub struct Points {
+    /// The source.
+    pub source: String,
+    /// How many.
+    #[arg(long, default_value_t = 20)]
+    pub limit: u32,
+}
+
+/// `restore`
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The source.
+    pub source: String,
+    /// The repository.
+    #[arg(long)]
+    pub from: String,
+    /// `latest`, a snapshot's id, or a time like 2026-11-20T21:04:05Z.
+    #[arg(long, default_value = "latest")]
+    pub point: String,
+    /// Name of the copy: a database, or an absolute folder. Made from the source's name when absent.
+    #[arg(long)]
+    pub into: Option<String>,
+    /// The member host whose agent does it.
+    #[arg(long)]
+    pub on: Option<String>,
+}
+
+/// `prove`
+#[derive(Debug, Args)]
+pub struct Prove {
+    /// The source.
+    pub source: String,
+    /// The repository.
+    #[arg(long)]
+    pub from: String,
+    /// `latest`, a snapshot's id, or a time.
+    #[arg(long, default_value = "latest")]
+    pub point: String,
+    /// The member host whose agent does it.
+    #[arg(long)]
+    pub on: Option<String>,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Names of checks.
+    #[arg(required = true)]
+    pub checks: Vec<String>,
+    /// In which region.
+    #[arg(long, conflicts_with = "on")]
+    pub region: Option<String>,
+    /// On which hosts.
+    #[arg(long)]
+    pub on: Vec<String>,
+}
+
+/// `start`, `stop`, `restart`
+#[derive(Debug, Args)]
+pub struct Services {
+    /// Names of services.
+    #[arg(required = true)]
+    pub services: Vec<String>,
+    /// In which region.
+    #[arg(long, conflicts_with = "on")]
+    pub region: Option<String>,
+    /// On which hosts.
+    #[arg(long)]
+    pub on: Vec<String>,
+}
+
+/// `runs`
+#[derive(Debug, Subcommand)]
+pub enum Runs {
+    /// Newest first.
+    List {
+        /// Only those that have not ended.
+        #[arg(long)]
+        open: bool,
+        /// How many.
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One run with its steps and report.
+    Show(OneRun),
+}
+
+/// `plan`
+#[derive(Debug, Subcommand)]
+pub enum Plan {
+    /// Check an estate's folder offline: every problem at once, with its place.
+    Check {
+        /// The estate's folder.
+        #[arg(default_value = ".")]
+        path: PathBuf,
+    },
+}
+
+/// `token`
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token for one host. It is shown once.
+    Create {
+        /// The host.
+        #[arg(long)]
+        host: String,
+        /// How long it may be used, at most 24h.
+        #[arg(long, default_value = "15m")]
+        lives: String,
+    },
+}

@@ -1,0 +1,59 @@
+//! Reads an estate's folder: every `.yaml` and `.yml` file below it, in order of their paths.
+
+use crate::failure::Failure;
+use std::path::{Path, PathBuf};
+
+/// Files that are read at most.
+const MAX_FILES: usize = 1000;
+/// Largest file, in bytes.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+/// Bytes in all.
+const MAX_TOTAL_BYTES: u64 = 4 * 1024 * 1024;
+/// Deepest folder below the estate's.
+const MAX_DEPTH: usize = 8;
+
+/// The files of an estate, with paths relative to its folder. Hidden folders are left out.
+pub fn read(folder: &Path) -> Result<Vec<plan::SourceFile>, Failure> {
+    let mut paths = Vec::new();
+    collect(folder, 0, &mut paths)?;
+    paths.sort();
+    if paths.is_empty() {
+        let message = format!("{} holds no .yaml file", folder.display());
+        return Err(Failure::usage("LB4020", message, "Give the folder that holds the estate."));
+    }
+    let mut files = Vec::new();
+    let mut total = 0;
+    for path in paths {
+        let meta = std::fs::metadata(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        total += meta.len();
+        if meta.len() > MAX_FILE_BYTES || total > MAX_TOTAL_BYTES || files.len() == MAX_FILES {
+            let message = format!("{} is more than an estate may hold", path.display());
+            return Err(Failure::usage("LB4021", message, "1 MiB a file, 4 MiB and 1000 files in all."));
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        files.push(plan::SourceFile { path: relative, text });
+    }
+    Ok(files)
+}
+
+fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
+    if depth > MAX_DEPTH || paths.len() > MAX_FILES {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(folder).map_err(|error| Failure::file("read", folder, &error))?;
+    for entry in entries {
+        let path = entry.map_err(|error| Failure::file("read", folder, &error))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if hidden {
+            continue;
+        }
+        let yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        if path.is_dir() {
+            collect(&path, depth + 1, paths)?;
+        } else if yaml {
+            paths.push(path);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,34 @@
+//! `lifeboat plan`
+
+use crate::args::{Cli, Format, Plan};
+use crate::failure::Failure;
+use crate::{folder, screen};
+use plan::{Diagnostic, Severity};
+use runtime::lifecycle::Exit;
+
+/// Checks an estate offline.
+pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
+    let Plan::Check { path } = args;
+    let files = folder::read(path)?;
+    let checked = plan::check(&files);
+    match cli.output {
+        Format::Json => screen::show(cli.output, &checked.diagnostics, String::new),
+        Format::Table => print(&checked.diagnostics),
+    }
+    let errors = count(&checked.diagnostics, Severity::Error);
+    let warnings = count(&checked.diagnostics, Severity::Warning);
+    screen::say(format!("{} files: {errors} errors, {warnings} warnings", files.len()));
+    Ok(if errors == 0 { Exit::Done } else { Exit::No })
+}
+
+/// Every diagnostic, as a good compiler shows them, on stderr.
+pub fn print(diagnostics: &[Diagnostic]) {
+    for diagnostic in diagnostics {
+        screen::say(report::diagnostic(diagnostic));
+    }
+}
+
+/// How many of one severity.
+pub fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
+    diagnostics.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+}

@@ -1,0 +1,174 @@
+//! `lifeboat status`
+
+use crate::failure::Failure;
+use crate::screen::{self, Mood, mood};
+use crate::session::{Session, at, traced};
+use comfy_table::Cell;
+use model::{Micros, Outcome};
+use proto::v1::{self, fleet_client::FleetClient};
+use runtime::lifecycle::Exit;
+use std::time::Duration;
+
+/// A clock that is off by more than this is shown, in microseconds.
+const SKEW_US: i64 = 500_000;
+
+/// Shows how everything is. Exit 1 when something is not as it should be, 4 when a run is open.
+pub async fn status(session: &Session) -> Result<Exit, Failure> {
+    let mut client = FleetClient::new(session.channel.clone());
+    let status = client.status(traced(v1::StatusRequest {})).await?.into_inner();
+    let rows = Rows::of(&status);
+    screen::show(session.output, &json(&status, &rows), || text(&status, &rows));
+    Ok(match (rows.bad(), status.open_runs.is_empty()) {
+        (true, _) => Exit::No,
+        (false, false) => Exit::Open,
+        (false, true) => Exit::Done,
+    })
+}
+
+/// One line of the table: what, where, word, detail.
+struct Row {
+    what: String,
+    place: String,
+    word: &'static str,
+    mood: Mood,
+    detail: String,
+}
+
+struct Rows {
+    hosts: Vec<Row>,
+    members: Vec<Row>,
+    checks: Vec<Row>,
+    sources: Vec<Row>,
+}
+
+impl Rows {
+    fn of(status: &v1::StatusResponse) -> Rows {
+        let now = at(status.now_us);
+        Rows {
+            hosts: status.hosts.iter().map(|host| host_row(host, now)).collect(),
+            members: status.members.iter().map(member_row).collect(),
+            checks: status.checks.iter().map(|check| check_row(check, now)).collect(),
+            sources: status.sources.iter().map(|source| source_row(source, now)).collect(),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Row> {
+        self.hosts.iter().chain(&self.members).chain(&self.checks).chain(&self.sources)
+    }
+
+    fn bad(&self) -> bool {
+        self.all().any(|row| row.mood == Mood::Bad)
+    }
+}
+
+fn host_row(host: &v1::Host, now: Micros) -> Row {
+    let (word, mood) = match host.state() {
+        v1::HostState::Connected => ("up", Mood::Good),
+        v1::HostState::Unreachable => ("unreachable", Mood::Bad),
+        v1::HostState::NeverSeen => ("never seen", Mood::Bad),
+        v1::HostState::Unspecified => ("unknown", Mood::Unsure),
+    };
+    let mut detail = format!("heard {}", report::units::ago(now, at(host.last_heard_us)));
+    if host.skew_us.abs() > SKEW_US {
+        let skew = report::units::short(Duration::from_micros(host.skew_us.unsigned_abs()));
+        detail.push_str(&format!(", clock {skew} {}", if host.skew_us > 0 { "ahead" } else { "behind" }));
+    }
+    if !host.detail.is_empty() {
+        detail.push_str(&format!(", {}", host.detail));
+    }
+    Row { what: host.name.clone(), place: host.region.clone(), word, mood, detail }
+}
+
+fn member_row(member: &v1::Member) -> Row {
+    let (word, mood) = match member.role.as_str() {
+        "primary" => ("primary", Mood::Good),
+        "standby" => ("standby", Mood::Good),
+        _ => ("down", Mood::Bad),
+    };
+    let mut detail =
+        if member.lsn == 0 { String::new() } else { format!("at {}", report::units::lsn(member.lsn)) };
+    if !member.sync_standbys.is_empty() {
+        detail.push_str(&format!(", commits wait for {}", member.sync_standbys.join(", ")));
+    }
+    if !member.trouble.is_empty() {
+        detail.push_str(&format!(" {}", member.trouble));
+    }
+    Row { what: member.source.clone(), place: member.host.clone(), word, mood, detail }
+}
+
+fn check_row(check: &v1::MonitorState, now: Micros) -> Row {
+    let outcome = check.outcome.clone().map(Outcome::try_from);
+    let (word, mood, said) = match &outcome {
+        Some(Ok(Outcome::Succeeded { output })) => {
+            ("passes", Mood::Good, output["answer"].as_str().unwrap_or_default().to_string())
+        }
+        Some(Ok(other)) => ("fails", Mood::Bad, other.problem().map(ToString::to_string).unwrap_or_default()),
+        Some(Err(_)) | None => ("unknown", Mood::Unsure, String::new()),
+    };
+    let detail = format!("{said} ({})", report::units::ago(now, at(check.at_us)));
+    Row {
+        what: check.check.clone(),
+        place: check.host.clone(),
+        word,
+        mood,
+        detail: detail.trim().to_string(),
+    }
+}
+
+fn source_row(source: &v1::SourceState, now: Micros) -> Row {
+    let (word, mood) = match (source.overdue, source.last_backup_us, source.rpo_ms) {
+        (true, _, _) => ("overdue", Mood::Bad),
+        (false, 0, _) => ("no backup", Mood::Unsure),
+        (false, _, _) => ("backed up", Mood::Good),
+    };
+    let proven = report::units::ago(now, at(source.last_proven_us));
+    let detail =
+        format!("{}, proven {proven} {}", report::units::ago(now, at(source.last_backup_us)), source.detail);
+    Row { what: source.source.clone(), place: String::new(), word, mood, detail: detail.trim().to_string() }
+}
+
+fn text(status: &v1::StatusResponse, rows: &Rows) -> String {
+    let mut out = format!(
+        "controller {} {}, epoch {}, estate version {}\n",
+        status.controller, status.version, status.epoch, status.estate_version
+    );
+    for (title, rows) in [
+        ("hosts", &rows.hosts),
+        ("members", &rows.members),
+        ("checks", &rows.checks),
+        ("sources", &rows.sources),
+    ] {
+        if rows.is_empty() {
+            continue;
+        }
+        let mut table = screen::table(&[title, "where", "is", ""]);
+        for row in rows {
+            let is = screen::cell(row.word, row.mood);
+            table.add_row(vec![Cell::new(&row.what), Cell::new(&row.place), is, Cell::new(&row.detail)]);
+        }
+        out.push_str(&format!("\n{table}\n"));
+    }
+    for run in &status.open_runs {
+        out.push_str(&format!("\nopen run: {} is {} {}\n", run.plan, run.status, run.detail));
+    }
+    let bad = rows.all().filter(|row| row.mood == Mood::Bad).count();
+    out.push_str(&match bad {
+        0 => format!("\n{}\n", mood("all green", Mood::Good)),
+        count => format!("\n{}\n", mood(&format!("{count} not as they should be"), Mood::Bad)),
+    });
+    out
+}
+
+fn json(status: &v1::StatusResponse, rows: &Rows) -> serde_json::Value {
+    let list = |rows: &[Row]| -> Vec<serde_json::Value> {
+        let one = |row: &Row| serde_json::json!({"name": row.what, "where": row.place, "is": row.word, "ok": row.mood != Mood::Bad, "detail": row.detail});
+        rows.iter().map(one).collect()
+    };
+    serde_json::json!({
+        "controller": status.controller, "version": status.version, "epoch": status.epoch,
+        "estate_version": status.estate_version, "hosts": list(&rows.hosts), "members": list(&rows.members),
+        "checks": list(&rows.checks), "sources": list(&rows.sources),
+        "open_runs": status.open_runs.iter().map(super::runs::json).collect::<Vec<_>>(),
+        "now": at(status.now_us), "green": !rows.bad(),
+    })
+}
