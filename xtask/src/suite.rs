@@ -63,7 +63,8 @@ fn extent(arguments: &Arguments, command: &mut Command) {
 }
 
 fn nextest(arguments: &Arguments) -> Result<(bool, Count), Failure> {
-    let report = checkout::target()?.join("nextest/default/junit.xml");
+    // nextest keeps its reports in the checkout, wherever cargo builds to.
+    let report = checkout::root().join("target/nextest/default/junit.xml");
     // An old report must not be counted when the runner dies before it writes its own.
     if report.exists() {
         std::fs::remove_file(&report).map_err(Failure::io(format!("remove {}", report.display())))?;
@@ -79,6 +80,7 @@ fn nextest(arguments: &Arguments) -> Result<(bool, Count), Failure> {
     Ok((ended_well, read_report(&report)?))
 }
 
+/// Reads the totals that nextest wrote.
 fn read_report(report: &Path) -> Result<Count, Failure> {
     let text = std::fs::read_to_string(report)
         .map_err(Failure::io(format!("read the test report {}", report.display())))?;
