@@ -58,7 +58,7 @@ impl Policy {
         file::load(path)
     }
 
-    /// Is this work allowed? The problem (LB2160 to LB2168) names everything that is not, and the lines to add.
+    /// Is this work allowed? The problem (LB2180 to LB2188) names everything that is not, and the lines to add.
     pub fn permits(&self, work: &Work) -> Result<(), Problem> {
         let mut denied = Vec::new();
         self.judge(work, &mut denied);
@@ -85,7 +85,7 @@ impl Policy {
     fn judge(&self, work: &Work, denied: &mut Vec<Denied>) {
         if !self.jobs.contains(work.kind()) {
             denied.push(Denied {
-                code: "LB2160",
+                code: "LB2180",
                 what: format!("jobs of kind {}", work.kind()),
                 line: format!("jobs: [{}]", work.kind()),
             });
@@ -162,7 +162,7 @@ impl Policy {
             let distribution = Path::new(POSTGRES_PROGRAMS);
             if !under(programs, distribution) && !self.programs.contains(programs) {
                 denied.push(Denied {
-                    code: "LB2167",
+                    code: "LB2187",
                     what: format!("programs from {}", programs.display()),
                     line: format!("programs: [{}]", programs.display()),
                 });
@@ -207,7 +207,7 @@ impl Policy {
         });
         if !listed {
             denied.push(Denied {
-                code: "LB2163",
+                code: "LB2183",
                 what: format!("the repository at {}", repository.at),
                 line: format!("repositories: [\"{}\"]", repository.at),
             });
@@ -230,7 +230,7 @@ impl Policy {
         };
         if !allowed {
             denied.push(Denied {
-                code: "LB2166",
+                code: "LB2186",
                 what: format!("the secret in {secret}"),
                 line: format!("secrets: [\"{line}\"]"),
             });
@@ -239,7 +239,7 @@ impl Policy {
 
     fn judge_service(&self, service: &ServiceSpec, denied: &mut Vec<Denied>) {
         let rule = self.services.iter().find(|rule| rule.name == service.name.as_str());
-        let mut deny = |what: String, line: String| denied.push(Denied { code: "LB2161", what, line });
+        let mut deny = |what: String, line: String| denied.push(Denied { code: "LB2181", what, line });
         let name = &service.name;
         match &service.manager {
             Manager::Systemd { unit } => {
@@ -284,7 +284,7 @@ impl Policy {
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
         if !self.check_hosts.iter().any(|one| one == address || one == host) {
             denied.push(Denied {
-                code: "LB2164",
+                code: "LB2184",
                 what: format!("checks of {address}"),
                 line: format!("check-hosts: [\"{address}\"]"),
             });
@@ -295,7 +295,7 @@ impl Policy {
         if self.script(script).is_none() {
             let path = script.display();
             denied.push(Denied {
-                code: "LB2165",
+                code: "LB2185",
                 what: format!("the script {path}"),
                 line: format!("scripts: [{{ path: {path}, sha256: (what `sha256sum {path}` prints) }}]"),
             });
@@ -307,7 +307,7 @@ fn source_denied(source: &SourceSpec, lacks: &str) -> Denied {
     let kind = source.kind.as_str();
     let name = &source.name;
     Denied {
-        code: "LB2162",
+        code: "LB2182",
         what: format!("source {name} of kind {kind} with {lacks}"),
         line: format!("sources: [{{ name: {name}, kind: {kind}, {lacks} }}]"),
     }

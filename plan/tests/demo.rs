@@ -61,6 +61,13 @@ fn a_checked_plan_survives_json_and_its_digest_is_stable() {
 }
 
 #[test]
+fn a_plan_that_was_stored_before_still_loads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo/region-failover.json");
+    let stored: CheckedPlan = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(stored, failover());
+}
+
+#[test]
 fn the_promotion_waits_for_the_fence_and_the_cut_over_for_the_check() {
     let plan = failover();
     let step = |name: &str| plan.steps.iter().find(|step| step.path.as_str() == name).unwrap();

@@ -68,7 +68,7 @@ pub async fn run(context: &Context, script: &Path, args: &[String]) -> Result<Ex
 /// Is the file on disk the one that the policy lists?
 pub fn verify(context: &Context, script: &Path) -> Result<(), Problem> {
     let refused = |why: String, advice: &str| {
-        Problem::new("LB2168", format!("the script {} is not run: {why}", script.display()), advice)
+        Problem::new("LB2188", format!("the script {} is not run: {why}", script.display()), advice)
     };
     let Some(listed) = context.policy.script(script) else {
         return Err(refused(

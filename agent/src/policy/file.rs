@@ -14,7 +14,7 @@ pub const MAX_POLICY_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
     /// It cannot be read.
-    #[error("LB2170: cannot read the policy file {}", path.display())]
+    #[error("LB2190: cannot read the policy file {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -23,7 +23,7 @@ pub enum PolicyError {
         cause: std::io::Error,
     },
     /// It can be read, and must not be used: every reason.
-    #[error("LB2171: the policy file {} is not usable: {}", path.display(), faults.join("; "))]
+    #[error("LB2191: the policy file {} is not usable: {}", path.display(), faults.join("; "))]
     Unusable {
         /// The file.
         path: PathBuf,
@@ -36,9 +36,9 @@ impl From<PolicyError> for Problem {
     fn from(error: PolicyError) -> Problem {
         let (code, advice) = match &error {
             PolicyError::Read { .. } => {
-                ("LB2170", "Install a policy file; the shipped agent-policy.yaml explains each line.")
+                ("LB2190", "Install a policy file; the shipped agent-policy.yaml explains each line.")
             }
-            PolicyError::Unusable { .. } => ("LB2171", "Mend what is named, then restart the agent."),
+            PolicyError::Unusable { .. } => ("LB2191", "Mend what is named, then restart the agent."),
         };
         let message = error.to_string();
         let message = message.split_once(": ").map_or(message.clone(), |(_, rest)| rest.to_string());

@@ -29,7 +29,7 @@ fn refused(policy: &Policy, work: &Work) -> Problem {
 fn an_empty_policy_denies_every_kind_of_work() {
     let check = json!({ "check": { "name": "d", "ask": "disk", "path": "/", "free_bytes": 1 } });
     let problem = refused(&Policy::default(), &work("check", check));
-    assert_eq!(problem.code, "LB2160");
+    assert_eq!(problem.code, "LB2180");
     assert!(problem.advice.contains("jobs: [check]"), "{problem:?}");
 }
 
@@ -47,7 +47,7 @@ fn what_the_sample_lists_is_allowed_and_nothing_beside_it() {
         "/tmp/r",
     ] {
         let problem = refused(&policy, &backup(other));
-        assert_eq!(problem.code, "LB2163");
+        assert_eq!(problem.code, "LB2183");
         assert!(problem.message.contains(other) && problem.advice.contains(other), "{problem:?}");
     }
 }
@@ -76,7 +76,7 @@ fn a_copy_may_only_have_a_name_of_its_source() {
     };
     sample().permits(&restore("tutor_copy")).unwrap();
     for into in ["tutor", "tutorial", "payroll"] {
-        assert_eq!(refused(&sample(), &restore(into)).code, "LB2162", "{into}");
+        assert_eq!(refused(&sample(), &restore(into)).code, "LB2182", "{into}");
     }
     let files = |into: &str| {
         let source = json!({ "name": "uploads", "kind": "files", "paths": ["/srv/tutor/uploads/a"] });
@@ -116,7 +116,7 @@ fn a_fence_needs_the_source_and_the_service_of_its_server() {
         work("fence", json!({ "source": source }))
     };
     sample().permits(&fence("postgresql@15-main.service")).unwrap();
-    assert_eq!(refused(&sample(), &fence("ssh.service")).code, "LB2161");
+    assert_eq!(refused(&sample(), &fence("ssh.service")).code, "LB2181");
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn checks_are_judged_by_whom_they_ask() {
     assert!(refused(&policy, &metadata).advice.contains("169.254.169.254:80"));
     let user_trick = check(json!({ "ask": "http", "url": "http://127.0.0.1@evil.example/", "status": 200 }));
     assert!(policy.permits(&user_trick).is_err());
-    assert_eq!(refused(&policy, &check(json!({ "ask": "command", "script": "/bin/sh" }))).code, "LB2165");
+    assert_eq!(refused(&policy, &check(json!({ "ask": "command", "script": "/bin/sh" }))).code, "LB2185");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn a_file_that_others_may_write_is_not_used() {
     std::fs::write(&path, SAMPLE).unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o664)).unwrap();
     let problem = Problem::from(Policy::load(&path).unwrap_err());
-    assert_eq!(problem.code, "LB2171");
+    assert_eq!(problem.code, "LB2191");
     assert!(problem.message.contains("0664"), "{problem:?}");
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
     Policy::load(&path).unwrap();

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub struct Container {
     container: String,
     folder: PathBuf,
+    engine: Option<String>,
 }
 
 impl Container {
@@ -40,7 +41,13 @@ impl Container {
         Ok(Container {
             container: container.to_string(),
             folder: state_dir.join("services").join(name.as_str()),
+            engine: None,
         })
+    }
+
+    /// The same container on the engine at this address, `unix:///run/docker.sock`.
+    pub fn on_engine(self, address: &str) -> Container {
+        Container { engine: Some(address.to_string()), ..self }
     }
 
     fn mask_file(&self) -> PathBuf {
@@ -57,7 +64,11 @@ impl Container {
     }
 
     async fn engine(&self, what: &str) -> Result<Docker, Problem> {
-        let docker = Docker::connect_with_defaults().map_err(|error| self.failed(what, &error))?;
+        let connected = match &self.engine {
+            Some(address) => Docker::connect_with_host(address),
+            None => Docker::connect_with_defaults(),
+        };
+        let docker = connected.map_err(|error| self.failed(what, &error))?;
         docker.negotiate_version().await.map_err(|error| self.failed(what, &error))
     }
 

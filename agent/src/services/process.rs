@@ -86,26 +86,36 @@ impl Process {
 
     /// The main process: the recorded one, or one that was started and not recorded before a crash.
     fn leader(&self) -> Option<Identity> {
-        if let Some(record) = self.record()
-            && alive::is_alive(record.identity)
-        {
-            return Some(record.identity);
+        match self.record() {
+            Some(record) => Some(record.identity).filter(|one| alive::is_alive(*one)),
+            None => {
+                let leads = |one: &Identity| alive::stat(one.pid).is_some_and(|stat| stat.group == one.pid);
+                self.marked().into_iter().find(leads)
+            }
         }
-        let marked = alive::marked(&format!("{MARKER}={}", self.marker()));
-        marked.into_iter().find(|one| alive::stat(one.pid).is_some_and(|stat| stat.group == one.pid))
     }
 
-    /// Everybody of the service now: the family of its leader, and what is left of its group.
+    /// Whoever inherited the service's mark, in whatever group.
+    fn marked(&self) -> Vec<Identity> {
+        alive::marked(&format!("{MARKER}={}", self.marker()))
+    }
+
+    /// Everybody of the service now: the family of its leader, what is left of its group, and whoever carries
+    /// its mark. (Some servers overwrite their environment, so the mark alone would miss them.)
     fn everybody(&self) -> Vec<Identity> {
         let mut found = self.leader().map(alive::family).unwrap_or_default();
+        let mut more = self.marked();
         if let Some(record) = self.record() {
             let group = record.identity.pid;
             // A pid that a later process leads is not ours any more, nor is its group.
             let reused = alive::stat(group).is_some_and(|stat| stat.identity != record.identity);
             if !reused {
-                found.extend(
-                    alive::members(group).into_iter().filter(|one| !found.contains(one)).collect::<Vec<_>>(),
-                );
+                more.extend(alive::members(group));
+            }
+        }
+        for one in more {
+            if !found.contains(&one) {
+                found.push(one);
             }
         }
         found

@@ -1,17 +1,29 @@
 //! A tree of files, with modes, owners, times, links and extended attributes.
 //!
-//! A restore writes into `INTO.unfinished` and renames it to `INTO` when all is written and synced, so a
-//! folder called `INTO` is always whole. What a crash left is known by that name and by our mark in it.
+//! A restore works in the folder `INTO.unfinished`, which holds our mark and the tree, and at the end moves
+//! the tree to `INTO` by one rename that replaces nothing. So a folder called `INTO` is always whole, what
+//! a crash left is known as ours by the mark, and a note written before the rename tells a probe which
+//! order it was.
 
 use super::Source;
 use super::manifest::{self, Manifest};
 use super::vault::{self, Absent};
-use crate::jobs::{Context, End, Preview, Probe};
+use crate::jobs::{Context, End, Preview, Probe, note};
 use futures::future::BoxFuture;
-use model::Problem;
 use model::jobs::{Backup, BackupOutput, Prove, ProveOutput, Restore, RestoreOutput};
-use model::nouns::{FilesSpec, SourceSpec};
+use model::nouns::{FilesSpec, Point, RepositorySpec, SourceSpec};
+use model::{Digest, Micros, Outcome, Problem, SnapshotId};
+use repository::capture::METADATA_FILE;
+use repository::restore::{RestoreOptions, RestoreSummary};
 use repository::{BackupMeta, OnTrouble, TreeOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The file that marks an unfinished copy as ours.
+const MARK: &str = "lifeboat-unfinished";
+/// Warnings of a restore that are said.
+const SHOWN_WARNINGS: usize = 20;
 
 /// A source of files.
 pub struct Files {
@@ -62,6 +74,190 @@ impl Files {
     }
 }
 
+impl Files {
+    async fn restore_beside(&self, work: &Restore, context: &Context) -> Result<RestoreOutput, End> {
+        let begun = Instant::now();
+        let into = PathBuf::from(&work.into);
+        check_target(&into, &self.spec)?;
+        if let Some(done) = made(&into, context)? {
+            return Ok(done);
+        }
+        let scratch = unfinished(&into);
+        let copied = self.copy(&work.repository, &work.point, &scratch, context).await?;
+        let output = RestoreOutput {
+            snapshot: copied.snapshot,
+            at: copied.at,
+            into: work.into.clone(),
+            bytes: copied.summary.bytes,
+            tables: Vec::new(),
+            files: copied.summary.files,
+            matches: copied.summary.is_complete(),
+            took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        };
+        context.phase("finish");
+        note::write(context, &output)?;
+        finish(&scratch, &into)?;
+        Ok(output)
+    }
+
+    async fn prove_aside(&self, work: &Prove, context: &Context) -> Result<ProveOutput, End> {
+        let begun = Instant::now();
+        if let Some(check) = work.checks.first() {
+            return Err(End::Failed(Problem::new(
+                "LB2356",
+                format!("check {} cannot be asked of a copy of files", check.name),
+                "Prove files without checks: every byte is compared with its hash.",
+            )));
+        }
+        let digest = Digest::of(&context.marker).map(|digest| digest.to_string()).unwrap_or_default();
+        let scratch = context.state_dir.join("prove").join(&digest[..digest.len().min(16)]);
+        let copied = self.copy(&work.repository, &work.point, &scratch, context).await;
+        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        context.phase("remove copy");
+        remove(scratch).await?;
+        let copied = copied?;
+        Ok(ProveOutput {
+            snapshot: copied.snapshot,
+            at: copied.at,
+            tables: Vec::new(),
+            files: copied.summary.files,
+            checks: Vec::new(),
+            took_ms,
+        })
+    }
+
+    /// Restores a point into `scratch/tree`, marked as ours. When it fails the scratch folder is removed again.
+    async fn copy(
+        &self,
+        repository: &RepositorySpec,
+        point: &Point,
+        scratch: &Path,
+        context: &Context,
+    ) -> Result<Copied, End> {
+        let filter = manifest::at_point(&self.source, point)?;
+        let repository = vault::open(repository, Absent::Fail, context).await?;
+        context.phase("restore");
+        may_replace(scratch)?;
+        context.may_act()?;
+        remove(scratch.to_path_buf()).await?;
+        make_scratch(scratch)?;
+        let tree = scratch.join("tree");
+        let copying = vault::work(context, None, move |monitor| {
+            let info = repository.find(&filter)?;
+            let summary = repository.restore_tree(&info, "", &tree, RestoreOptions::default(), monitor)?;
+            Ok((info.id, manifest::moment(&info), summary))
+        });
+        let (id, at, summary) = match copying.await {
+            Ok(copied) => copied,
+            Err(end) => {
+                // Frees the space; what cannot be removed now is known as ours by its mark.
+                let _ = remove(scratch.to_path_buf()).await;
+                return Err(end);
+            }
+        };
+        for warning in summary.warnings.iter().take(SHOWN_WARNINGS) {
+            context.say(warning.clone());
+        }
+        // Our own description is no part of anybody's data.
+        let _ = std::fs::remove_file(scratch.join("tree").join(METADATA_FILE));
+        Ok(Copied { snapshot: vault::id(id)?, at, summary })
+    }
+}
+
+struct Copied {
+    snapshot: SnapshotId,
+    at: Micros,
+    summary: RestoreSummary,
+}
+
+fn failed(what: &str, path: &Path, error: &std::io::Error) -> Problem {
+    Problem::new(
+        "LB2361",
+        format!("cannot {what} {}", path.display()),
+        "See the folder's permissions and the room on its disk.",
+    )
+    .caused_by(error)
+}
+
+fn unfinished(into: &Path) -> PathBuf {
+    let mut name = into.as_os_str().to_os_string();
+    name.push(".unfinished");
+    PathBuf::from(name)
+}
+
+/// The copy's folder must lie outside what is protected.
+fn check_target(into: &Path, spec: &FilesSpec) -> Result<(), Problem> {
+    let inside = spec.paths.iter().any(|path| into.starts_with(path) || path.starts_with(into));
+    if into.is_absolute() && !inside {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "LB2355",
+        format!("{} cannot be the folder of a copy", into.display()),
+        "Choose an absolute path outside the folders of the source; those are never touched.",
+    ))
+}
+
+/// The output of this very order, when its copy is there. Another folder of that name is an error.
+fn made(into: &Path, context: &Context) -> Result<Option<RestoreOutput>, Problem> {
+    match std::fs::symlink_metadata(into) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed("look at", into, &error)),
+        Ok(_) => {}
+    }
+    let ours = note::read::<RestoreOutput>(context).filter(|output| Path::new(&output.into) == into);
+    // The note is written before the rename: a scratch folder that is still there means "not renamed".
+    if let Some(output) = ours.filter(|_| !unfinished(into).join("tree").exists()) {
+        return Ok(Some(output));
+    }
+    Err(Problem::new(
+        "LB2352",
+        format!("{} exists, so nothing is restored into it", into.display()),
+        "Restore into another folder, or look at that one and move it away yourself.",
+    ))
+}
+
+fn may_replace(scratch: &Path) -> Result<(), Problem> {
+    if std::fs::symlink_metadata(scratch).is_err() || scratch.join(MARK).exists() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        "LB2352",
+        format!("{} exists and is no unfinished copy of ours, so it is not replaced", scratch.display()),
+        "Restore into another folder, or look at that one and move it away yourself.",
+    ))
+}
+
+fn make_scratch(scratch: &Path) -> Result<(), Problem> {
+    let tell = |error: std::io::Error| failed("make", scratch, &error);
+    if let Some(parent) = scratch.parent() {
+        std::fs::create_dir_all(parent).map_err(tell)?;
+    }
+    std::fs::create_dir(scratch).map_err(tell)?;
+    note::replace(&scratch.join(MARK), b"an unfinished copy; may be removed\n").map_err(tell)
+}
+
+async fn remove(scratch: PathBuf) -> Result<(), Problem> {
+    let path = scratch.clone();
+    let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(&path)).await;
+    match removed.unwrap_or_else(|error| Err(std::io::Error::other(error))) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed("remove", &scratch, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Moves the whole tree to its name, replacing nothing, and makes that durable.
+fn finish(scratch: &Path, into: &Path) -> Result<(), Problem> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    renameat_with(CWD, scratch.join("tree"), CWD, into, RenameFlags::NOREPLACE)
+        .map_err(|error| failed("name the copy", into, &error.into()))?;
+    let parent = into.parent().unwrap_or(Path::new("/"));
+    std::fs::File::open(parent)
+        .and_then(|folder| folder.sync_all())
+        .and_then(|()| std::fs::remove_dir_all(scratch))
+        .map_err(|error| failed("finish", into, &error))
+}
+
 impl Source for Files {
     fn backup<'a>(
         &'a self,
@@ -71,16 +267,27 @@ impl Source for Files {
         Box::pin(self.back_up(work, context))
     }
 
-    fn restore<'a>(&'a self, _: &'a Restore, _: &'a Context) -> BoxFuture<'a, Result<RestoreOutput, End>> {
-        Box::pin(async { Err(End::Refused(Problem::new("LB2399", "files cannot be restored yet", ""))) })
+    fn restore<'a>(
+        &'a self,
+        work: &'a Restore,
+        context: &'a Context,
+    ) -> BoxFuture<'a, Result<RestoreOutput, End>> {
+        Box::pin(self.restore_beside(work, context))
     }
 
-    fn probe_restore<'a>(&'a self, _: &'a Restore, _: &'a Context) -> BoxFuture<'a, Probe> {
-        Box::pin(async { Probe::NotDone })
+    fn probe_restore<'a>(&'a self, work: &'a Restore, context: &'a Context) -> BoxFuture<'a, Probe> {
+        Box::pin(async {
+            match made(Path::new(&work.into), context) {
+                Ok(Some(output)) => Probe::Done(Outcome::success(&output)),
+                Ok(None) => Probe::NotDone,
+                Err(problem) if problem.code == "LB2352" => Probe::NotDone,
+                Err(problem) => Probe::CannotTell(problem),
+            }
+        })
     }
 
-    fn prove<'a>(&'a self, _: &'a Prove, _: &'a Context) -> BoxFuture<'a, Result<ProveOutput, End>> {
-        Box::pin(async { Err(End::Refused(Problem::new("LB2399", "files cannot be proven yet", ""))) })
+    fn prove<'a>(&'a self, work: &'a Prove, context: &'a Context) -> BoxFuture<'a, Result<ProveOutput, End>> {
+        Box::pin(self.prove_aside(work, context))
     }
 
     fn ready<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Preview, End>> {

@@ -2,7 +2,7 @@
 
 use super::check::acting_hosts;
 use super::{Facts, Kind, Lowered, Part, Rules};
-use crate::checked::{Task, Undo};
+use crate::checked::{Action, Task, Undo};
 use crate::codes;
 use crate::context::{Context, agent_task, list};
 use crate::graph::{Graph, needed_services};
@@ -57,30 +57,10 @@ pub(crate) fn services(
         waves.reverse();
     }
     let mut parts = Vec::with_capacity(waves.len());
-    let mut longest = Duration::ZERO;
     for wave in waves {
-        let (mut tasks, mut back): (Vec<Task>, Vec<Task>) = (Vec::new(), Vec::new());
-        for (name, hosts) in wave.iter().map(|at| &chosen[*at]) {
-            for live in hosts {
-                let (acting, service) = cx.service(&name.value, live, name.span)?;
-                if let Manager::Process(process) = &service.manager {
-                    longest = longest.max(process.stop_grace);
-                }
-                if let Some(opposite) = opposite(action) {
-                    let work = Work::Service(Service { service: service.clone(), action: opposite });
-                    back.push(agent_task("service", &name.value, acting.clone(), work)?);
-                }
-                tasks.push(agent_task(
-                    "service",
-                    &name.value,
-                    acting,
-                    Work::Service(Service { service, action }),
-                )?);
-            }
-        }
-        let undo = if back.is_empty() { Undo::Nothing } else { Undo::Tasks { tasks: back } };
-        parts.push(Part { tasks, undo });
+        parts.push(part(cx, wave.iter().map(|at| &chosen[*at]), action)?);
     }
+    let longest = parts.iter().flat_map(|part| &part.tasks).map(stop_grace).max().unwrap_or_default();
     let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     let mut acting: Vec<HostName> = parts.iter().flat_map(|part| acting_hosts(&part.tasks)).collect();
     acting.sort();
@@ -100,6 +80,39 @@ pub(crate) fn services(
         },
         ..Lowered::default()
     })
+}
+
+/// One wave: what is done on each host, and how it is taken back.
+fn part<'s>(
+    cx: &mut Context<'_>,
+    wave: impl Iterator<Item = &'s (At<Name>, Vec<HostName>)>,
+    action: ServiceAction,
+) -> Option<Part> {
+    let (mut tasks, mut back): (Vec<Task>, Vec<Task>) = (Vec::new(), Vec::new());
+    for (name, hosts) in wave {
+        for live in hosts {
+            let (acting, service) = cx.service(&name.value, live, name.span)?;
+            if let Some(opposite) = opposite(action) {
+                let work = Work::Service(Service { service: service.clone(), action: opposite });
+                back.push(agent_task("service", &name.value, acting.clone(), work)?);
+            }
+            let work = Work::Service(Service { service, action });
+            tasks.push(agent_task("service", &name.value, acting, work)?);
+        }
+    }
+    let undo = if back.is_empty() { Undo::Nothing } else { Undo::Tasks { tasks: back } };
+    Some(Part { tasks, undo })
+}
+
+/// How long a task's process may take to stop; its undo or restart waits for that.
+fn stop_grace(task: &Task) -> Duration {
+    match &task.action {
+        Action::Agent { work: Work::Service(Service { service, .. }), .. } => match &service.manager {
+            Manager::Process(process) => process.stop_grace,
+            Manager::Systemd { .. } | Manager::Container { .. } => Duration::ZERO,
+        },
+        Action::Agent { .. } | Action::Controller { .. } | Action::Timer { .. } => Duration::ZERO,
+    }
 }
 
 fn opposite(action: ServiceAction) -> Option<ServiceAction> {

@@ -3,17 +3,18 @@
 /// Longest word that is compared; longer ones have no neighbours.
 const MAX_COMPARED: usize = 64;
 /// Most known words that are compared with one given.
-const MAX_CANDIDATES: usize = 5_000;
+const MAX_CANDIDATES: usize = 2_000;
 
 /// The known word with the smallest edit distance, when that is small enough to be a slip.
 pub(crate) fn nearest<'w>(given: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let length = given.chars().count();
     let allowed = (length / 3).max(1);
+    let lower = given.to_lowercase();
     known
         .into_iter()
         .take(MAX_CANDIDATES)
         .filter(|word| word.chars().count().abs_diff(length) <= allowed)
-        .map(|word| (distance(&given.to_lowercase(), &word.to_lowercase()), word))
+        .map(|word| (distance(&lower, &word.to_lowercase()), word))
         .filter(|(distance, word)| *distance <= allowed && *distance < word.chars().count())
         .min()
         .map(|(_, word)| word)

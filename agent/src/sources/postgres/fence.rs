@@ -19,6 +19,8 @@ use std::time::Duration;
 const ASK_LIMIT: Duration = Duration::from_secs(2);
 /// Longest wait for processes to leave and the port to close after the stop.
 const GONE_LIMIT: Duration = Duration::from_secs(10);
+/// Between two looks at the address.
+const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// An address of this host that neither answers nor refuses within this time is not proven closed.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
 
@@ -160,7 +162,7 @@ async fn verify(
         match refuses(spec).await {
             Ok(how) => return Ok(format!("masked; {}; {how}", status.detail)),
             Err(why) if tokio::time::Instant::now() >= end => return Err(not_fenced(spec, &why)),
-            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(_) => tokio::time::sleep(CONNECT_PAUSE).await,
         }
     }
 }

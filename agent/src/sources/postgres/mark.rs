@@ -60,8 +60,6 @@ pub struct Database {
     pub comment: Option<String>,
     /// Its mark, when it is one of ours.
     pub mark: Option<Mark>,
-    /// Whether it takes connections.
-    pub allows_connections: bool,
 }
 
 /// The name of a copy until it is whole.
@@ -77,7 +75,7 @@ pub async fn look(
 ) -> Result<Option<Database>, Problem> {
     let error = |error: sqlx::Error| failed(spec, &format!("look at database {name} of"), &error);
     let row = sqlx::query(
-        "select datallowconn, shobj_description(oid, 'pg_database') as comment
+        "select shobj_description(oid, 'pg_database') as comment
          from pg_database where datname = $1",
     )
     .bind(name)
@@ -87,11 +85,7 @@ pub async fn look(
     let Some(row) = row else { return Ok(None) };
     let comment: Option<String> = row.try_get("comment").map_err(error)?;
     let mark = comment.as_deref().and_then(|text| serde_json::from_str(text.strip_prefix(PREFIX)?).ok());
-    Ok(Some(Database {
-        allows_connections: row.try_get("datallowconn").map_err(error)?,
-        comment: comment.filter(|_| mark.is_none()),
-        mark,
-    }))
+    Ok(Some(Database { comment: comment.filter(|_| mark.is_none()), mark }))
 }
 
 /// Writes a mark.

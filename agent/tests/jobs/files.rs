@@ -1,0 +1,126 @@
+//! Backup, restore and proof of a tree of files.
+
+use crate::support::{Place, all_jobs, is_root, output, work};
+use agent::jobs::{self, Context, Probe};
+use model::jobs::{BackupOutput, ProveOutput, RestoreOutput};
+use model::{Outcome, Work};
+use serde_json::{Value, json};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+
+struct Tree {
+    place: Place,
+}
+
+impl Tree {
+    fn new() -> Tree {
+        let place = Place::new();
+        let root = place.path("live");
+        std::fs::create_dir_all(root.join("a/empty")).unwrap();
+        std::fs::write(root.join("a/text"), "hello\n").unwrap();
+        std::fs::set_permissions(root.join("a/text"), std::fs::Permissions::from_mode(0o640)).unwrap();
+        std::fs::write(root.join("big"), vec![7u8; 3_000_000]).unwrap();
+        std::fs::hard_link(root.join("big"), root.join("a/big-again")).unwrap();
+        symlink("a/text", root.join("link")).unwrap();
+        if is_root() {
+            std::os::unix::fs::lchown(root.join("a/text"), Some(12345), Some(54321)).unwrap();
+        }
+        let old = std::fs::File::options().write(true).open(root.join("a/text")).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000)).unwrap();
+        Tree { place }
+    }
+
+    fn context(&self, marker: &str) -> Context {
+        let policy = json!({
+            "jobs": all_jobs(),
+            "sources": [{ "name": "files", "kind": "files", "paths": [self.place.text("live")], "into": [self.place.text("copies")] }],
+            "repositories": [self.place.text("repository")],
+            "secrets": [self.place.text("")],
+        });
+        std::fs::create_dir_all(self.place.path("copies")).unwrap();
+        self.place.context(marker, policy).0
+    }
+
+    fn source(&self) -> Value {
+        json!({ "name": "files", "kind": "files", "paths": [self.place.text("live")] })
+    }
+
+    fn order(&self, kind: &str, more: Value) -> Work {
+        let mut order = json!({ "source": self.source(), "repository": self.place.repository() });
+        order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        work(kind, order)
+    }
+
+    fn restore(&self, into: &str) -> Work {
+        self.order("restore", json!({ "point": "latest", "into": self.place.text(into) }))
+    }
+}
+
+#[tokio::test]
+async fn a_tree_comes_back_as_it_was() {
+    let tree = Tree::new();
+    let backup: BackupOutput =
+        output(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);
+    assert!(backup.files >= 4 && backup.warnings.is_empty(), "{backup:?}");
+    let proof: ProveOutput =
+        output(jobs::perform(&tree.order("prove", json!({ "point": "latest" })), &tree.context("p")).await);
+    assert_eq!(proof.snapshot, backup.snapshot);
+    assert!(proof.files >= 4);
+    assert_eq!(std::fs::read_dir(tree.place.state().join("prove")).unwrap().count(), 0);
+
+    let context = tree.context("r");
+    assert_eq!(jobs::probe(&tree.restore("copies/1"), &context).await, Probe::NotDone);
+    let restored: RestoreOutput = output(jobs::perform(&tree.restore("copies/1"), &context).await);
+    assert!(restored.matches, "{restored:?}");
+    let root = tree.place.path("copies/1").join(tree.place.path("live").strip_prefix("/").unwrap());
+    let text = std::fs::metadata(root.join("a/text")).unwrap();
+    assert_eq!((text.mode() & 0o7777, text.mtime()), (0o640, 1_000_000_000));
+    if is_root() {
+        assert_eq!((text.uid(), text.gid()), (12345, 54321));
+    }
+    assert_eq!(std::fs::read_to_string(root.join("link")).unwrap(), "hello\n");
+    assert_eq!(std::fs::read(root.join("big")).unwrap(), vec![7u8; 3_000_000]);
+    let (one, two) = (root.join("big").metadata().unwrap(), root.join("a/big-again").metadata().unwrap());
+    assert_eq!(one.ino(), two.ino());
+    assert!(root.join("a/empty").is_dir());
+    assert_eq!(std::fs::read_dir(tree.place.path("copies")).unwrap().count(), 1);
+
+    assert!(matches!(
+        jobs::probe(&tree.restore("copies/1"), &context).await,
+        Probe::Done(Outcome::Succeeded { .. })
+    ));
+    let again: RestoreOutput = output(jobs::perform(&tree.restore("copies/1"), &context).await);
+    assert_eq!(again, restored);
+}
+
+#[tokio::test]
+async fn fault_64_a_restore_replaces_nothing_that_is_not_ours() {
+    let tree = Tree::new();
+    output::<BackupOutput>(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);
+    let context = tree.context("r");
+    std::fs::create_dir(tree.place.path("copies/theirs")).unwrap();
+    std::fs::create_dir(tree.place.path("copies/x.unfinished")).unwrap();
+    std::fs::write(tree.place.path("copies/x.unfinished/precious"), "1").unwrap();
+    for into in ["copies/theirs", "copies/x"] {
+        let outcome = jobs::perform(&tree.restore(into), &context).await;
+        assert_eq!(outcome.problem().unwrap().code, "LB2352", "{outcome:?}");
+    }
+    assert!(tree.place.path("copies/x.unfinished/precious").exists());
+    // What a crash of ours left is replaced.
+    std::fs::create_dir_all(tree.place.path("copies/y.unfinished/tree/half")).unwrap();
+    std::fs::write(tree.place.path("copies/y.unfinished/lifeboat-unfinished"), "").unwrap();
+    output::<RestoreOutput>(jobs::perform(&tree.restore("copies/y"), &context).await);
+    assert!(!tree.place.path("copies/y.unfinished").exists());
+    // The live folder is refused by the policy, and by the job where the policy is too open.
+    let live = jobs::perform(&tree.restore("live"), &context).await;
+    assert!(matches!(live, Outcome::Refused { .. }), "{live:?}");
+}
+
+#[tokio::test]
+async fn a_cancelled_restore_leaves_no_folder() {
+    let tree = Tree::new();
+    output::<BackupOutput>(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);
+    let context = tree.context("r");
+    context.cancel.cancel();
+    assert_eq!(jobs::perform(&tree.restore("copies/1"), &context).await, Outcome::Cancelled);
+    assert_eq!(std::fs::read_dir(tree.place.path("copies")).unwrap().count(), 0);
+}
