@@ -105,10 +105,10 @@ create table estate_files (
 -- What a run was about to do to a DNS record, and what the record was before.
 create table inverses (
     run text not null references runs (run),
-    record text not null,
+    step text not null,
     saved_at bigint not null,
     inverse text not null,
-    primary key (run, record)
+    primary key (run, step)
 );
 
 -- Restore points as agents reported them: a cache of what the repositories hold.

@@ -2,9 +2,10 @@
 
 use super::{Store, StoreError};
 use futures::FutureExt;
-use model::{Micros, Name};
-use sqlx::Row;
+use model::jobs::{BackupOutput, ProveOutput};
+use model::{HostName, Micros, Name, Outcome, Work};
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
 
 /// A restore point.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,41 +32,83 @@ pub struct PointRow {
     pub proven_at: Micros,
 }
 
-impl Store {
-    /// Keeps a point. Said again, it changes nothing but a proof that was not known.
-    pub async fn keep_point(&self, point: PointRow) -> Result<(), StoreError> {
-        self.writer()
-            .write("keep a restore point", move |connection| {
-                async move {
-                    sqlx::query(
-                        "insert into points (repository, snapshot, source, host, origin, at, read_bytes, \
-                         stored_bytes, rows, proven_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                         on conflict (repository, snapshot) do update set \
-                         proven_at = case when excluded.proven_at > points.proven_at then excluded.proven_at else points.proven_at end, \
-                         read_bytes = case when excluded.read_bytes > points.read_bytes then excluded.read_bytes else points.read_bytes end, \
-                         stored_bytes = case when excluded.stored_bytes > points.stored_bytes then excluded.stored_bytes else points.stored_bytes end, \
-                         rows = case when excluded.rows > points.rows then excluded.rows else points.rows end",
-                    )
-                    .bind(point.repository)
-                    .bind(point.snapshot)
-                    .bind(point.source)
-                    .bind(point.host)
-                    .bind(point.origin)
-                    .bind(point.at.0)
-                    .bind(point.read_bytes as i64)
-                    .bind(point.stored_bytes as i64)
-                    .bind(point.rows as i64)
-                    .bind(point.proven_at.0)
-                    .execute(connection)
-                    .await
-                    .map_err(StoreError::query("keep a restore point"))?;
-                    Ok(())
-                }
-                .boxed()
-            })
-            .await
+impl PointRow {
+    /// The point that a piece of work made or proved, if it did.
+    pub fn of(
+        work: &Work,
+        outcome: &Outcome,
+        host: &HostName,
+        origin: &str,
+        now: Micros,
+    ) -> Option<PointRow> {
+        let Outcome::Succeeded { output } = outcome else { return None };
+        let (source, repository) = match work {
+            Work::Backup(backup) => (&backup.source.name, &backup.repository.name),
+            Work::Prove(prove) => (&prove.source.name, &prove.repository.name),
+            Work::Restore(_)
+            | Work::Swap(_)
+            | Work::Check(_)
+            | Work::Service(_)
+            | Work::Promote(_)
+            | Work::Fence(_)
+            | Work::Command(_) => return None,
+        };
+        let row = PointRow {
+            source: source.to_string(),
+            repository: repository.to_string(),
+            host: host.to_string(),
+            origin: origin.to_string(),
+            ..PointRow::default()
+        };
+        if let Work::Prove(_) = work {
+            let proof: ProveOutput = serde_json::from_value(output.clone()).ok()?;
+            let rows = proof.tables.iter().map(|table| table.found).sum();
+            let snapshot = proof.snapshot.to_string();
+            return Some(PointRow { snapshot, at: proof.at, rows, proven_at: now, ..row });
+        }
+        let backup: BackupOutput = serde_json::from_value(output.clone()).ok()?;
+        Some(PointRow {
+            snapshot: backup.snapshot.to_string(),
+            at: backup.at,
+            read_bytes: backup.read_bytes,
+            stored_bytes: backup.stored_bytes,
+            rows: backup.rows.values().sum(),
+            ..row
+        })
     }
+}
 
+/// Inside a transaction: keeps a point. Said again, it changes nothing but a proof that was not known.
+pub(crate) async fn keep(connection: &mut SqliteConnection, point: PointRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into points (repository, snapshot, source, host, origin, at, read_bytes, stored_bytes, \
+         rows, proven_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+         on conflict (repository, snapshot) do update set \
+         proven_at = case when excluded.proven_at > points.proven_at \
+         then excluded.proven_at else points.proven_at end, \
+         read_bytes = case when excluded.read_bytes > points.read_bytes \
+         then excluded.read_bytes else points.read_bytes end, \
+         stored_bytes = case when excluded.stored_bytes > points.stored_bytes \
+         then excluded.stored_bytes else points.stored_bytes end, \
+         rows = case when excluded.rows > points.rows then excluded.rows else points.rows end",
+    )
+    .bind(point.repository)
+    .bind(point.snapshot)
+    .bind(point.source)
+    .bind(point.host)
+    .bind(point.origin)
+    .bind(point.at.0)
+    .bind(point.read_bytes as i64)
+    .bind(point.stored_bytes as i64)
+    .bind(point.rows as i64)
+    .bind(point.proven_at.0)
+    .execute(connection)
+    .await
+    .map_err(StoreError::query("keep a restore point"))?;
+    Ok(())
+}
+
+impl Store {
     /// Points of a source, newest first.
     pub async fn points(&self, source: &Name, limit: u32) -> Result<Vec<PointRow>, StoreError> {
         let rows = sqlx::query(

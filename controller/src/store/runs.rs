@@ -1,10 +1,9 @@
 //! The list of runs: one row each, a cache of its journal.
 
-use super::journal::{self, Append, Cache};
-use super::{Store, StoreError, held, leadership};
-use engine::Recorded;
+use super::{Store, StoreError, held, journal, leadership};
+use engine::Batch;
 use futures::FutureExt;
-use model::{Epoch, Head, Micros, RunId};
+use model::{Epoch, Micros, RunId};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
@@ -12,35 +11,17 @@ use uuid::Uuid;
 /// A run that is to start.
 #[derive(Debug, Clone)]
 pub struct NewRun {
-    /// Its id.
-    pub run: RunId,
-    /// The request that asked for it: the same one sent again starts nothing new.
-    pub request: Option<Uuid>,
-    /// The plan's name.
-    pub plan: String,
-    /// The plan's title.
-    pub title: String,
-    /// The mode's word.
-    pub mode: String,
-    /// The checked plan's digest.
-    pub digest: String,
-    /// Who asked.
-    pub by: String,
-    /// When.
-    pub at: Micros,
     /// What it holds until it ends.
     pub resources: Vec<String>,
-    /// Its first events.
-    pub events: Vec<Recorded>,
-    /// The state after them.
-    pub cache: Cache,
+    /// Its first events, and the state that they give.
+    pub first: Batch,
 }
 
 /// What became of a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Started {
     /// A new run, durable.
-    New(Head),
+    New,
     /// The request had started this one before.
     Already(RunId),
 }
@@ -85,15 +66,17 @@ impl Store {
         self.writer()
             .write("start a run", move |connection| {
                 async move {
+                    let NewRun { resources, first } = new;
                     leadership::require(connection, epoch).await?;
-                    if let Some(run) = requested(connection, new.request).await? {
+                    if let Some(run) = requested(connection, first.state.request).await? {
                         return Ok(Started::Already(run));
                     }
-                    insert(connection, &new).await?;
-                    held::take(connection, new.run, &new.resources, &new.by, new.at).await?;
-                    let NewRun { run, events, cache, .. } = new;
-                    let append = Append { run, expected: 0, events, cache };
-                    journal::write(connection, append).await.map(Started::New)
+                    insert(connection, &first).await?;
+                    let (run, by) = (first.run, first.summary.requested_by.clone());
+                    let at = first.summary.requested_at;
+                    held::take(connection, run, &resources, by.as_str(), at).await?;
+                    journal::write(connection, first).await?;
+                    Ok(Started::New)
                 }
                 .boxed()
             })
@@ -136,20 +119,21 @@ async fn requested(
     run.map(|run| id(&run)).transpose()
 }
 
-async fn insert(connection: &mut SqliteConnection, new: &NewRun) -> Result<(), StoreError> {
+async fn insert(connection: &mut SqliteConnection, first: &Batch) -> Result<(), StoreError> {
+    let Batch { run, state, summary, .. } = first;
     sqlx::query(
         "insert into runs (run, request, plan, title, mode, digest, requested_by, requested_at, status, \
          detail, open, ended_at, sequence, head) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, '', '', 1, 0, 0, '')",
     )
-    .bind(new.run.to_string())
-    .bind(new.request.map(|request| request.to_string()))
-    .bind(&new.plan)
-    .bind(&new.title)
-    .bind(&new.mode)
-    .bind(&new.digest)
-    .bind(&new.by)
-    .bind(new.at.0)
+    .bind(run.to_string())
+    .bind(state.request.map(|request| request.to_string()))
+    .bind(summary.plan.as_str())
+    .bind(&summary.title)
+    .bind(summary.mode.as_str())
+    .bind(state.digest.as_str())
+    .bind(summary.requested_by.as_str())
+    .bind(summary.requested_at.0)
     .execute(connection)
     .await
     .map_err(StoreError::query("write a run's row"))?;

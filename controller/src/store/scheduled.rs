@@ -1,5 +1,6 @@
 //! Work that agents did by their schedules, as they reported it.
 
+use super::points::{self, PointRow};
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::{HostName, Micros, Token};
@@ -21,13 +22,14 @@ pub struct ScheduledRow {
 }
 
 impl Store {
-    /// Keeps a report. Said again, it changes nothing.
+    /// Keeps a report and the restore point that it made or proved. Said again, it changes nothing.
     pub async fn keep_scheduled(
         &self,
         token: &Token,
         host: &HostName,
         row: ScheduledRow,
         started_at: Micros,
+        point: Option<PointRow>,
     ) -> Result<(), StoreError> {
         let (token, host) = (token.key(), host.to_string());
         self.writer()
@@ -44,9 +46,12 @@ impl Store {
                     .bind(row.outcome)
                     .bind(started_at.0)
                     .bind(row.ended_at.0)
-                    .execute(connection)
+                    .execute(&mut *connection)
                     .await
                     .map_err(StoreError::query("keep what a schedule did"))?;
+                    if let Some(point) = point {
+                        points::keep(connection, point).await?;
+                    }
                     Ok(())
                 }
                 .boxed()

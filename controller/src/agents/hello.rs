@@ -1,0 +1,137 @@
+//! The first message of an agent: who it is, what it still holds, and what it has seen of us.
+//!
+//! An agent is a witness. It has stored the newest head of each run whose orders it obeyed and the
+//! highest epoch. When it has seen what our store does not have, the store is a copy from the past, and
+//! this controller loses its [`Standing`] before it sends anything.
+
+use crate::app::App;
+use crate::store::StoreError;
+use model::{Epoch, Head, HostName, Problem, RunId, Token};
+use proto::{Malformed, v1};
+use tonic::{Code, Status};
+
+/// Heads and held tokens that are looked at, each.
+pub const MAX_ITEMS: usize = 4096;
+/// Minor versions that agent and controller may differ by.
+const VERSIONS_APART: u64 = 1;
+
+/// A hello that was understood.
+#[derive(Debug)]
+pub struct Understood {
+    /// The program's version.
+    pub version: String,
+    /// The assignment that it has; 0 for none.
+    pub assignment_version: u64,
+    /// Its clock minus ours, in microseconds.
+    pub skew_us: i64,
+    /// The highest epoch that it has seen.
+    pub epoch: Option<Epoch>,
+    /// Tokens of runs that it believes open.
+    pub held: Vec<Token>,
+    /// Heads that it has seen.
+    pub heads: Vec<Head>,
+}
+
+/// Reads a hello, and refuses a version that is too far from ours.
+pub fn understand(app: &App, hello: v1::Hello) -> Result<Understood, Status> {
+    let v1::Hello { version, held, highest_epoch, heads, assignment_version, now_us, .. } = hello;
+    if held.len() > MAX_ITEMS || heads.len() > MAX_ITEMS {
+        return Err(Malformed::Invalid { field: "hello", why: "too many items".to_string() }.into());
+    }
+    check_version(&version)?;
+    let epoch = highest_epoch.map(Epoch::try_from).transpose().map_err(Status::from)?;
+    let token = |held: v1::HeldToken| Token::try_from(proto::required("held.token", held.token)?);
+    Ok(Understood {
+        version,
+        assignment_version,
+        skew_us: now_us.saturating_sub(app.clock.now().0),
+        epoch,
+        held: held.into_iter().map(token).collect::<Result<_, Malformed>>().map_err(Status::from)?,
+        heads: heads.into_iter().map(Head::try_from).collect::<Result<_, _>>().map_err(Status::from)?,
+    })
+}
+
+fn check_version(theirs: &str) -> Result<(), Status> {
+    let parts = |text: &str| -> Option<(u64, u64)> {
+        let mut numbers = text.split(['.', '-']).map(str::parse::<u64>);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    };
+    let ours = env!("CARGO_PKG_VERSION");
+    let fits = match (parts(theirs), parts(ours)) {
+        (Some((their_major, their_minor)), Some((major, minor))) => {
+            their_major == major && their_minor.abs_diff(minor) <= VERSIONS_APART
+        }
+        _ => false,
+    };
+    if fits {
+        return Ok(());
+    }
+    let theirs: String = theirs.chars().take(32).collect();
+    let problem = Problem::new(
+        "LB1121",
+        format!("the agent has version {theirs:?}, the controller {ours}"),
+        "Bring both to versions that are at most one minor version apart.",
+    );
+    Err(proto::status_of_problem(Code::FailedPrecondition, &problem))
+}
+
+/// Compares what the agent has seen with what we have. On a loss, this controller loses its standing.
+pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(), Status> {
+    if let Err(refusal) = Epoch::admit(hello.epoch, app.epoch) {
+        app.standing.newer_epoch(host, refusal);
+    }
+    for head in &hello.heads {
+        match app.store.hash_at(head.run, head.sequence).await {
+            Ok(Some(hash)) if hash == head.hash.as_str() => {}
+            Ok(found) => app.standing.lose(lost_journal(host, head, found.is_some())),
+            Err(error @ StoreError::Closed) => return Err(crate::rpc::status::of_store(error)),
+            // One unreadable run must not keep an agent out.
+            Err(error) => tracing::warn!(%host, run = %head.run, %error, "a head could not be compared"),
+        }
+    }
+    match app.standing.lost() {
+        Some(problem) => Err(proto::status_of_problem(Code::FailedPrecondition, &problem)),
+        None => Ok(()),
+    }
+}
+
+fn lost_journal(host: &HostName, head: &Head, differs: bool) -> Problem {
+    let what = match differs {
+        true => "another event there",
+        false => "no such event",
+    };
+    Problem::new(
+        "LB1122",
+        format!(
+            "the journal has lost its tail: {host} has seen event {} of run {}, and the store has {what}",
+            head.sequence, head.run
+        ),
+        "This store is a copy from the past, or was cut off. Stop this controller, keep its data folder, and restore the newest copy.",
+    )
+}
+
+/// Runs of held tokens, each once.
+pub fn runs_of(held: &[Token]) -> Vec<RunId> {
+    let mut runs: Vec<RunId> = held.iter().map(|token| token.run).collect();
+    runs.sort();
+    runs.dedup();
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn fault_32_a_version_that_is_too_far_away_is_refused_with_both_versions() {
+        let ours = env!("CARGO_PKG_VERSION");
+        assert!(check_version(ours).is_ok());
+        let (major, minor) = ours.split_once('.').unwrap();
+        let minor: u64 = minor.split('.').next().unwrap().parse().unwrap();
+        assert!(check_version(&format!("{major}.{}.7", minor + 1)).is_ok());
+        let refused = check_version(&format!("{major}.{}.0", minor + 2)).unwrap_err();
+        assert!(refused.message().contains(ours), "{refused}");
+        assert!(check_version("nonsense").is_err());
+    }
+}

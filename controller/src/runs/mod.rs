@@ -1,0 +1,14 @@
+//! Runs: one driver task for each that is open, and the ways in: start, report, command, watch.
+
+mod act;
+mod control;
+mod driver;
+pub mod error;
+mod late;
+pub mod live;
+pub mod registry;
+mod start;
+
+pub use error::RunError;
+pub use live::Live;
+pub use registry::Runs;

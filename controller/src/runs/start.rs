@@ -1,0 +1,58 @@
+//! Starting a run.
+//!
+//! One transaction holds the row, the first event with the checked plan itself, and every resource that
+//! the run holds. So of two starts on one target exactly one is durable, and the other is told who has
+//! it and since when. A request that was answered and lost on the way is answered again by its id.
+
+use super::registry::MAX_OPEN;
+use super::{RunError, Runs};
+use crate::store::runs::{NewRun, Started};
+use engine::Batch;
+use model::{Mode, RunId, UserName};
+use plan::CheckedPlan;
+use uuid::Uuid;
+
+/// What a run of a plan holds. A preview does nothing and holds nothing; a drill holds the stand-ins,
+/// which no live run touches.
+fn resources(plan: &CheckedPlan) -> Vec<String> {
+    match plan.mode {
+        Mode::Live => plan.resources(),
+        Mode::Drill => plan.resources().into_iter().map(|name| format!("drill/{name}")).collect(),
+        Mode::Preview => Vec::new(),
+    }
+}
+
+impl Runs {
+    /// Starts a run of a plan, or gives the one that the same request started before.
+    pub async fn start(
+        &self,
+        plan: CheckedPlan,
+        by: UserName,
+        request: Option<Uuid>,
+    ) -> Result<RunId, RunError> {
+        let app = self.app()?;
+        if let Some(problem) = app.standing.lost() {
+            return Err(RunError::Halted(problem));
+        }
+        let open = self.open_count();
+        if open >= MAX_OPEN {
+            return Err(RunError::TooMany { open });
+        }
+        let (resources, run) = (resources(&plan), app.ids.run());
+        let event = engine::start(plan, by, request)?;
+        let first = Batch::prepare(None, None, run, vec![event], app.clock.now(), app.epoch.number)
+            .map_err(|error| RunError::Illegal { run, error })?;
+        match app.store.start(app.epoch, NewRun { resources, first }).await {
+            Ok(Started::New) => {
+                metrics::counter!("lifeboat_runs_started_total").increment(1);
+                self.open(run);
+                Ok(run)
+            }
+            Ok(Started::Already(run)) => Ok(run),
+            Err(error) => {
+                app.judge(&error);
+                Err(error.into())
+            }
+        }
+    }
+}
