@@ -88,7 +88,7 @@ async fn open(
         tracing::warn!(%host, older = replaced.number(), newer = session.number(), "a newer session replaces one");
         replaced.end(Status::aborted("a newer session of this agent has replaced this one"));
     }
-    app.runs.connected(host);
+    app.runs.poke_all();
     Ok(())
 }
 
@@ -158,7 +158,7 @@ fn received(
     }
 }
 
-/// The session's host, or why there is none.
+/// Whose session a call opens, or why none.
 pub fn host_of(caller: &Caller) -> Result<HostName, AuthError> {
     let missing = || AuthError::NoCertificate { method: "an agent's session".to_string() };
     caller.host().cloned().ok_or_else(missing)

@@ -45,7 +45,7 @@ pub enum RunError {
         /// Who reports.
         host: HostName,
         /// Whose it is.
-        owner: HostName,
+        owner: String,
     },
     /// Too many runs are open.
     #[error("LB1354: {open} runs are open, and no more may be")]

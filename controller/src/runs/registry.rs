@@ -12,7 +12,7 @@ use crate::store::StoreError;
 use engine::{Command, Report, RunState};
 use model::{HostName, Problem, RunId, Token, UserName};
 use runtime::Policy;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -29,20 +29,7 @@ pub const MAX_WAITING: usize = 1024;
 pub(super) struct Way {
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) shown: Arc<Shown>,
-    pub(super) signals: Arc<Signals>,
-}
-
-/// What only wakes a driver. Never full, never lost.
-#[derive(Default)]
-pub(super) struct Signals {
-    pub(super) wake: Notify,
-    connected: Mutex<BTreeSet<HostName>>,
-}
-
-impl Signals {
-    pub(super) fn take_connected(&self) -> BTreeSet<HostName> {
-        std::mem::take(&mut *lock(&self.connected))
-    }
+    pub(super) wake: Arc<Notify>,
 }
 
 struct Inner {
@@ -97,7 +84,7 @@ impl Runs {
     pub fn open(&self, run: RunId) {
         let Ok(app) = self.app() else { return };
         let (inbox, waiting) = mpsc::channel(MAX_WAITING);
-        let way = Way { inbox, shown: Arc::default(), signals: Arc::default() };
+        let way = Way { inbox, shown: Arc::default(), wake: Arc::default() };
         {
             let mut open = lock(&self.0.open);
             if open.contains_key(&run) {
@@ -193,18 +180,11 @@ impl Runs {
         }
     }
 
-    /// A session of a host opened: every driver sends again what is under way there.
-    pub fn connected(&self, host: &HostName) {
-        for way in lock(&self.0.open).values() {
-            lock(&way.signals.connected).insert(host.clone());
-            way.signals.wake.notify_one();
-        }
-    }
-
-    /// Wakes every driver.
+    /// Wakes every driver: a session opened, or has room again. Each looks for itself what is to be
+    /// sent there.
     pub fn poke_all(&self) {
         for way in lock(&self.0.open).values() {
-            way.signals.wake.notify_one();
+            way.wake.notify_one();
         }
     }
 
