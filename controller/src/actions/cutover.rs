@@ -49,7 +49,7 @@ async fn plan(zone: &Zone, record: &RecordSpec, to: &Name, token: &Token) -> Res
     let values: Values =
         record.values.get(to).ok_or_else(missing)?.iter().copied().map(Value::from).collect();
     let ttl = u32::try_from(record.ttl.as_secs()).unwrap_or(u32::MAX);
-    Ok(zone.plan_change(&zone::name(record)?, values, ttl, token.run.0).await?)
+    Ok(zone.plan_change(&zone::name(record)?, values, ttl, token.run).await?)
 }
 
 /// What a cut-over would change. Writes nothing.

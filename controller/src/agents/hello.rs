@@ -11,7 +11,7 @@ use proto::{Malformed, v1};
 use tonic::{Code, Status};
 
 /// Heads and held tokens that are looked at, each.
-pub const MAX_ITEMS: usize = 4096;
+pub const MAX_ITEMS: usize = 10_000;
 /// Minor versions that agent and controller may differ by.
 const VERSIONS_APART: u64 = 1;
 

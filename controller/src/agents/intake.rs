@@ -4,17 +4,19 @@ use super::SessionHandle;
 use super::fleet::Monitor;
 use super::session::Answer;
 use crate::app::App;
-use crate::runs::Live;
+use crate::runs::{Live, RunError};
 use crate::store::points::PointRow;
 use crate::store::scheduled::ScheduledRow;
 use engine::{Actor, ProbeAnswer, Report, Revocation};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::nouns::MemberFacts;
-use model::{Epoch, HostName, Micros, Name, Outcome, Progress, Token, Work};
+use model::{Epoch, HostName, Micros, Name, Outcome, Problem, Progress, Token, Work};
 use proto::v1::agent_message::Message;
 use proto::v1::controller_message::Message as ToAgent;
 use proto::{Malformed, required, v1};
+use runtime::{Backoff, crash};
+use std::time::Duration;
 
 /// Bytes of a heartbeat's facts that are read.
 const MAX_FACTS_BYTES: usize = 64 * 1024;
@@ -39,28 +41,52 @@ pub fn take_in(
         Message::OrderAck(ack) => order_ack(app, host, session, ack).map(Some),
         Message::Progress(progress) => progress_report(app, progress).map(|()| None),
         Message::Output(output) => output_lines(app, output).map(|()| None),
-        Message::Result(result) => ended(app, host, result).map(Some),
+        Message::Result(result) => ended(app, host, result),
         Message::Heartbeat(heartbeat) => beat(app, host, session, heartbeat).map(|()| None),
         Message::AssignmentAck(ack) => {
             assignment_ack(app, host, ack);
             Ok(None)
         }
         Message::RevokeAck(ack) => revoke_ack(app, host, ack),
-        Message::ProbeAnswer(answer) => probe_answer(app, host, answer).map(Some),
+        Message::ProbeAnswer(answer) => probe_answer(app, host, answer),
         Message::ScheduledResult(result) => scheduled(app, host, result).map(Some),
     }
 }
 
-/// A report on its way to the driver; `ack` is the token whose result is acknowledged after it.
+/// Problem codes by which an agent says that it does not obey us: another epoch, or a journal that is
+/// older than what it has seen. Neither is the outcome of anything.
+const NOT_OBEYED: [&str; 2] = ["LB2110", "LB2111"];
+
+/// How often a report is offered to a run whose driver is just beginning or ending, and how soon again.
+const OFFERS: Backoff =
+    Backoff { first: Duration::from_millis(20), longest: Duration::from_secs(1), tries: Some(12) };
+
+/// Whether this problem is the end of our standing.
+fn ends_standing(app: &App, problem: &Problem) -> bool {
+    let ends = NOT_OBEYED.contains(&problem.code.as_str());
+    if ends {
+        app.standing.lose(problem.clone());
+    }
+    ends
+}
+
+/// A report on its way to the driver; with `ack`, the token's result is acknowledged after it.
 fn report(app: &App, host: &HostName, token: &Token, report: Report, ack: bool) -> Pending {
     let (runs, host, token) = (app.runs.clone(), host.clone(), token.clone());
     async move {
-        match runs.report(&host, &token, report).await {
-            Ok(()) if ack => Answer::Acknowledge(token),
-            Ok(()) => Answer::Nothing,
-            Err(error) => {
-                tracing::warn!(%host, %token, %error, "a report was not recorded; the agent says it again");
-                Answer::Nothing
+        let mut waits = OFFERS.waits();
+        loop {
+            let error = match runs.report(&host, &token, report.clone()).await {
+                Ok(()) if ack => return Answer::Acknowledge(token),
+                Ok(()) => return Answer::Nothing,
+                Err(error) => error,
+            };
+            match (&error, waits.next()) {
+                (RunError::NotDriven { .. }, Some(wait)) => tokio::time::sleep(wait).await,
+                _ => {
+                    tracing::warn!(%host, %token, %error, "a report was not recorded; the next session brings it again");
+                    return Answer::Nothing;
+                }
             }
         }
     }
@@ -80,6 +106,7 @@ fn order_ack(
     if session.acknowledged(&token) {
         app.runs.poke_all();
     }
+    crash::point("after-send");
     let accepted = Report::Accepted { token: token.clone() };
     Ok(report(app, host, &token, accepted, false))
 }
@@ -101,12 +128,15 @@ fn output_lines(app: &App, output: v1::OutputLines) -> Result<(), Malformed> {
     Ok(())
 }
 
-fn ended(app: &App, host: &HostName, result: v1::Result) -> Result<Pending, Malformed> {
+fn ended(app: &App, host: &HostName, result: v1::Result) -> Result<Option<Pending>, Malformed> {
     let token: Token = required("result.token", result.token)?.try_into()?;
     let outcome: Outcome = required("result.outcome", result.outcome)?.try_into()?;
+    if matches!(&outcome, Outcome::Refused { problem } if ends_standing(app, problem)) {
+        return Ok(None);
+    }
     let by = Actor::Agent { host: host.clone() };
     let ended = Report::Ended { token: token.clone(), outcome, by, took_us: Some(result.took_us) };
-    Ok(report(app, host, &token, ended, true))
+    Ok(Some(report(app, host, &token, ended, true)))
 }
 
 fn beat(
@@ -155,7 +185,7 @@ fn assignment_ack(app: &App, host: &HostName, ack: v1::AssignmentAck) {
     match ack.problem {
         None => app.fleet.heard(host, |known| known.assignment_version = ack.version),
         Some(problem) => {
-            let problem = model::Problem::from(problem);
+            let problem = Problem::from(problem);
             tracing::warn!(%host, version = ack.version, %problem, "an assignment was refused");
             app.fleet.trouble(host, format!("refuses its assignment {}: {problem}", ack.version));
         }
@@ -167,7 +197,7 @@ fn revoke_ack(app: &App, host: &HostName, ack: v1::RevokeAck) -> Result<Option<P
     let token: Token = required("revoke_ack.token", ack.token)?.try_into()?;
     if let Some(problem) = ack.problem {
         // The agent obeys somebody else: that is no answer to the question, it is the end of our epoch.
-        app.standing.lose(model::Problem::from(problem));
+        app.standing.lose(Problem::from(problem));
         return Ok(None);
     }
     let answer = match state {
@@ -180,7 +210,7 @@ fn revoke_ack(app: &App, host: &HostName, ack: v1::RevokeAck) -> Result<Option<P
     Ok(Some(report(app, host, &token, revoked, false)))
 }
 
-fn probe_answer(app: &App, host: &HostName, answer: v1::ProbeAnswer) -> Result<Pending, Malformed> {
+fn probe_answer(app: &App, host: &HostName, answer: v1::ProbeAnswer) -> Result<Option<Pending>, Malformed> {
     let state = answer.state();
     let token: Token = required("probe_answer.token", answer.token)?.try_into()?;
     let answer = match state {
@@ -194,8 +224,11 @@ fn probe_answer(app: &App, host: &HostName, answer: v1::ProbeAnswer) -> Result<P
             Some(_) | None => ProbeAnswer::Done { output: serde_json::Value::Null },
         },
     };
+    if matches!(&answer, ProbeAnswer::CannotTell { problem } if ends_standing(app, problem)) {
+        return Ok(None);
+    }
     let probed = Report::Probed { token: token.clone(), answer };
-    Ok(report(app, host, &token, probed, false))
+    Ok(Some(report(app, host, &token, probed, false)))
 }
 
 fn scheduled(app: &App, host: &HostName, result: v1::ScheduledResult) -> Result<Pending, Malformed> {

@@ -1,3 +1,108 @@
-//! The gRPC services, one file a method group.
+//! The gRPC services, one file a method group, all behind one stack: TLS, gate, limits.
 
+pub mod backups;
+pub mod commands;
+pub mod enrolment;
+pub mod estate;
+pub mod fleet;
+pub mod link;
+pub mod runs;
+pub mod show;
+pub mod start;
 pub mod status;
+pub mod watch;
+
+use crate::app::{App, StartError};
+use crate::auth::gate::GateLayer;
+use crate::settings::Settings;
+use proto::MAX_MESSAGE_BYTES;
+use proto::v1::agent_link_server::AgentLinkServer;
+use proto::v1::backups_server::BackupsServer;
+use proto::v1::enrolment_server::EnrolmentServer;
+use proto::v1::estate_server::EstateServer;
+use proto::v1::fleet_server::FleetServer;
+use proto::v1::runs_server::RunsServer;
+use runtime::Policy;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tonic::transport::Server;
+use tonic::transport::server::{Router, TcpIncoming};
+use tower::layer::util::{Identity, Stack};
+
+/// Longest call with one answer.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+/// Calls in flight on one connection.
+pub const MAX_CALLS_PER_CONNECTION: usize = 64;
+/// Streams that one connection may open.
+pub const MAX_STREAMS: u32 = 128;
+/// How often a connection is pinged, and how long a ping may stay unanswered.
+const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
+/// Streams that a peer may reset before they were accepted, and that are kept track of.
+const MAX_RESETS: usize = 64;
+/// Largest header list, in bytes.
+const MAX_HEADERS: u32 = 32 * 1024;
+
+/// A service of the app.
+#[derive(Clone)]
+pub struct Services {
+    pub(crate) app: Arc<App>,
+}
+
+/// Listens and serves until the process stops. Gives the address.
+pub async fn serve(app: &Arc<App>, settings: &Settings) -> Result<SocketAddr, StartError> {
+    let listen = |error| StartError::Listen { address: settings.listen, error };
+    let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let keys = app.authority.server_keys(&app.name, &settings.names, app.clock.now(), app.ids.fresh())?;
+    let router = router(app, runtime::tls::server_tls(&keys)).await?;
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING.0));
+    let stop = app.stopping.clone();
+    app.tasks.spawn("grpc", Policy::VITAL, async move {
+        router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
+    });
+    Ok(address)
+}
+
+async fn router(
+    app: &Arc<App>,
+    tls: tonic::transport::ServerTlsConfig,
+) -> Result<Router<Stack<GateLayer, Identity>>, StartError> {
+    let services = Services { app: app.clone() };
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<RunsServer<Services>>().await;
+    health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(proto::v1::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+        .map_err(StartError::Reflection)?;
+    let mut server = Server::builder()
+        .tls_config(tls)
+        .map_err(StartError::Tls)?
+        .timeout(DEADLINE)
+        .concurrency_limit_per_connection(MAX_CALLS_PER_CONNECTION)
+        .max_concurrent_streams(Some(MAX_STREAMS))
+        .http2_keepalive_interval(Some(PING.0))
+        .http2_keepalive_timeout(Some(PING.1))
+        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
+        .http2_max_header_list_size(Some(MAX_HEADERS))
+        .layer(GateLayer::default());
+    macro_rules! limited {
+        ($service:ident) => {
+            $service::new(services.clone())
+                .max_decoding_message_size(MAX_MESSAGE_BYTES)
+                .max_encoding_message_size(MAX_MESSAGE_BYTES)
+        };
+    }
+    Ok(server
+        .add_service(limited!(EnrolmentServer))
+        .add_service(limited!(AgentLinkServer))
+        .add_service(limited!(EstateServer))
+        .add_service(limited!(RunsServer))
+        .add_service(limited!(BackupsServer))
+        .add_service(limited!(FleetServer))
+        .add_service(health_service)
+        .add_service(reflection))
+}

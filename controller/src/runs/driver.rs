@@ -206,7 +206,7 @@ impl Driver<'_> {
                 }
             };
             tracing::error!(run = %self.run, error = %error.problem(), "nothing goes on until this can be recorded");
-            let wait = PATIENCE.wait(tries, 0.5);
+            let wait = PATIENCE.wait(tries, 0.5).unwrap_or(PATIENCE.longest);
             tries += 1;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}

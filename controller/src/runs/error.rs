@@ -57,7 +57,7 @@ pub enum RunError {
 
 impl From<Refused> for RunError {
     fn from(refused: Refused) -> Self {
-        RunError::Refused(refused.problem)
+        RunError::Refused(*refused.problem)
     }
 }
 

@@ -6,10 +6,12 @@
 
 use super::registry::MAX_OPEN;
 use super::{RunError, Runs};
+use crate::app::App;
 use crate::store::runs::{NewRun, Started};
-use engine::Batch;
+use engine::{Batch, Event};
 use model::{Mode, RunId, UserName};
 use plan::CheckedPlan;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// What a run of a plan holds. A preview does nothing and holds nothing; a drill holds the stand-ins,
@@ -20,6 +22,17 @@ fn resources(plan: &CheckedPlan) -> Vec<String> {
         Mode::Drill => plan.resources().into_iter().map(|name| format!("drill/{name}")).collect(),
         Mode::Preview => Vec::new(),
     }
+}
+
+/// What is known now: what will have been lost is measured against it.
+fn observed(app: &App) -> Event {
+    let mut members = Vec::new();
+    let mut heard = BTreeMap::new();
+    for (host, known) in app.fleet.all() {
+        members.extend(known.facts);
+        heard.insert(host, known.heard_at);
+    }
+    Event::Observed { members, heard }
 }
 
 impl Runs {
@@ -39,8 +52,8 @@ impl Runs {
             return Err(RunError::TooMany { open });
         }
         let (resources, run) = (resources(&plan), app.ids.run());
-        let event = engine::start(plan, by, request)?;
-        let first = Batch::prepare(None, None, run, vec![event], app.clock.now(), app.epoch.number)
+        let events = vec![engine::start(plan, by, request)?, observed(&app)];
+        let first = Batch::prepare(None, None, run, events, app.clock.now(), app.epoch.number)
             .map_err(|error| RunError::Illegal { run, error })?;
         match app.store.start(app.epoch, NewRun { resources, first }).await {
             Ok(Started::New) => {

@@ -9,6 +9,7 @@ use sqlx::{Connection, SqliteConnection};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 /// Changes that one commit serves at most.
 pub const MAX_BATCH: usize = 256;
@@ -104,25 +105,46 @@ impl WriterTask {
         self
     }
 
+    /// Writes until the token is cancelled: what was sent before is still written, what comes later
+    /// hears [`StoreError::Closed`].
+    pub async fn run_until(mut self, stop: CancellationToken) {
+        let mut batch = Vec::with_capacity(MAX_BATCH);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                taken = self.changes.recv_many(&mut batch, MAX_BATCH) => match taken {
+                    0 => break,
+                    _ => self.write(&mut batch).await,
+                },
+            }
+        }
+        self.changes.close();
+        self.run().await;
+    }
+
     /// Writes until every [`Writer`] is gone, then closes the database.
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(MAX_BATCH);
         while self.changes.recv_many(&mut batch, MAX_BATCH).await > 0 {
-            let started = Instant::now();
-            let size = batch.len();
-            if let Err(error) = self.commit(&mut batch).await {
-                tracing::error!(error = %error.problem(), "a commit failed");
-                if error.is_fatal() {
-                    (self.on_fatal)(&error);
-                    return;
-                }
-            }
-            metrics::histogram!("lifeboat_journal_append_seconds").record(started.elapsed().as_secs_f64());
-            metrics::histogram!("lifeboat_journal_commit_changes").record(size as f64);
+            self.write(&mut batch).await;
         }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly; it recovers when it is opened");
         }
+    }
+
+    async fn write(&mut self, batch: &mut Vec<Change>) {
+        let started = Instant::now();
+        let size = batch.len();
+        if let Err(error) = self.commit(batch).await {
+            tracing::error!(error = %error.problem(), "a commit failed");
+            if error.is_fatal() {
+                (self.on_fatal)(&error);
+                self.changes.close();
+            }
+        }
+        metrics::histogram!("lifeboat_journal_append_seconds").record(started.elapsed().as_secs_f64());
+        metrics::histogram!("lifeboat_journal_commit_changes").record(size as f64);
     }
 
     async fn commit(&mut self, batch: &mut Vec<Change>) -> Result<(), StoreError> {

@@ -1,0 +1,43 @@
+//! Background loops, one file a loop, all in one list. Each takes no input: it looks at what there is,
+//! does a bounded amount, and may be cut off at any await.
+
+mod gauges;
+mod heard;
+mod tidy;
+
+use crate::app::App;
+use futures::future::BoxFuture;
+use runtime::Policy;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A loop.
+struct Loop {
+    name: &'static str,
+    every: Duration,
+    once: for<'a> fn(&'a App) -> BoxFuture<'a, ()>,
+}
+
+/// Every loop.
+const LOOPS: &[Loop] = &[
+    Loop { name: "loop heard", every: Duration::from_secs(10), once: heard::once },
+    Loop { name: "loop gauges", every: Duration::from_secs(2), once: gauges::once },
+    Loop { name: "loop tidy", every: Duration::from_secs(600), once: tidy::once },
+];
+
+/// Starts them all. They stop with the process.
+pub fn start(app: &Arc<App>) {
+    for one in LOOPS {
+        let app = app.clone();
+        let tasks = app.tasks.clone();
+        tasks.spawn(one.name, Policy::BACKGROUND, async move {
+            loop {
+                (one.once)(&app).await;
+                tokio::time::sleep(one.every).await;
+            }
+            #[allow(unreachable_code)]
+            Ok::<_, Infallible>(())
+        });
+    }
+}

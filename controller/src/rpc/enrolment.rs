@@ -1,0 +1,87 @@
+//! How hosts and people get certificates.
+
+use super::Services;
+use crate::auth::authority::Signed;
+use crate::auth::enrol::{Enrolment, enrol};
+use crate::auth::{AuthError, Caller, login, renew, token};
+use model::{HostName, Micros};
+use proto::v1;
+use proto::v1::enrolment_server::Enrolment as Service;
+use std::time::Duration;
+use tonic::{Request, Response, Status};
+
+/// Longest signing request, in bytes.
+const MAX_REQUEST_BYTES: usize = 16 * 1024;
+
+fn host(text: String) -> Result<HostName, AuthError> {
+    HostName::new(text).map_err(|error| AuthError::BadName(error.text.chars().take(64).collect()))
+}
+
+fn sized(csr: &str) -> Result<(), Status> {
+    match csr.len() {
+        0..=MAX_REQUEST_BYTES => Ok(()),
+        bytes => {
+            let why = format!("{bytes} bytes");
+            Err(proto::Malformed::Invalid { field: "csr_pem", why }.into())
+        }
+    }
+}
+
+impl Services {
+    fn certificate(&self, signed: Signed) -> Response<v1::Certificate> {
+        Response::new(v1::Certificate {
+            certificate_pem: signed.certificate_pem,
+            ca_pem: self.app.authority.ca_pem().to_string(),
+            expires_us: signed.expires.0,
+        })
+    }
+}
+
+#[tonic::async_trait]
+impl Service for Services {
+    async fn enrol(&self, request: Request<v1::EnrolRequest>) -> Result<Response<v1::Certificate>, Status> {
+        let v1::EnrolRequest { token, host: name, csr_pem, now_us } = request.into_inner();
+        sized(&csr_pem)?;
+        let (app, host) = (&self.app, host(name)?);
+        let enrolment =
+            Enrolment { token: &token, host: &host, request_pem: &csr_pem, clock: Micros(now_us) };
+        let signed =
+            enrol(&app.authority, &app.store, enrolment, app.clock.now(), app.ids.fresh()).await?;
+        tracing::info!(%host, "agent enrolled");
+        Ok(self.certificate(signed))
+    }
+
+    async fn login(&self, request: Request<v1::LoginRequest>) -> Result<Response<v1::Certificate>, Status> {
+        let v1::LoginRequest { token, user, csr_pem } = request.into_inner();
+        sized(&csr_pem)?;
+        let (app, now, serial) = (&self.app, self.app.clock.now(), self.app.ids.fresh());
+        let signed =
+            login::login(&app.authority, &app.store, &token, &user, &csr_pem, now, serial).await?;
+        tracing::info!(user, "logged in");
+        Ok(self.certificate(signed))
+    }
+
+    async fn renew(&self, request: Request<v1::RenewRequest>) -> Result<Response<v1::Certificate>, Status> {
+        let caller = Caller::of(&request);
+        let v1::RenewRequest { csr_pem } = request.into_inner();
+        sized(&csr_pem)?;
+        let (app, now, serial) = (&self.app, self.app.clock.now(), self.app.ids.fresh());
+        let signed = renew::renew(&app.authority, &app.store, &caller, &csr_pem, now, serial).await?;
+        Ok(self.certificate(signed))
+    }
+
+    async fn create_token(
+        &self,
+        request: Request<v1::CreateTokenRequest>,
+    ) -> Result<Response<v1::CreateTokenResponse>, Status> {
+        let caller = Caller::of(&request);
+        let v1::CreateTokenRequest { host: name, lives_ms } = request.into_inner();
+        let (app, host) = (&self.app, host(name)?);
+        let by = caller.user()?.as_str();
+        let life = (lives_ms > 0).then(|| Duration::from_millis(lives_ms));
+        let (token, expires) =
+            token::create(&app.authority, &app.store, &host, by, life, app.clock.now()).await?;
+        tracing::info!(%host, by, "enrolment token made");
+        Ok(Response::new(v1::CreateTokenResponse { token, expires_us: expires.0 }))
+    }
+}
