@@ -59,9 +59,7 @@ impl Estate {
         }
         let assignment: Assignment = in_force.checked.assignment(host, in_force.version)?;
         match serde_json::to_vec(&assignment) {
-            Ok(json) => {
-                Some(v1::Assignment { version: in_force.version, epoch: Some(epoch.into()), json })
-            }
+            Ok(json) => Some(v1::Assignment { version: in_force.version, epoch: Some(epoch.into()), json }),
             Err(error) => {
                 tracing::error!(%host, %error, "an assignment cannot be written");
                 None

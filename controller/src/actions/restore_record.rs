@@ -19,11 +19,7 @@ pub(super) async fn perform(store: &Store, token: &Token, record: &RecordSpec) -
     }
 }
 
-async fn restore(
-    store: &Store,
-    token: &Token,
-    record: &RecordSpec,
-) -> Result<Option<CutoverOutput>, Failed> {
+async fn restore(store: &Store, token: &Token, record: &RecordSpec) -> Result<Option<CutoverOutput>, Failed> {
     let Some(planned) = zone::planned(store, token).await? else { return Ok(None) };
     let inverse = &planned.inverse;
     let zone = zone::open(record).await?;

@@ -144,9 +144,9 @@ impl Fleet {
         let limit = self.heartbeat * MISSED_HEARTBEATS;
         let now = self.clock.since_boot();
         let hosts = self.hosts();
-        let silent = hosts.iter().filter(|(_, known)| {
-            known.heard.is_some_and(|heard| now.saturating_sub(heard) > limit)
-        });
+        let silent = hosts
+            .iter()
+            .filter(|(_, known)| known.heard.is_some_and(|heard| now.saturating_sub(heard) > limit));
         silent.map(|(host, known)| (host.clone(), known.heard_at)).collect()
     }
 

@@ -114,8 +114,7 @@ fn order_ack(
 fn progress_report(app: &App, progress: v1::ProgressReport) -> Result<(), Malformed> {
     let token: Token = required("progress.token", progress.token)?.try_into()?;
     let phase = progress.phase.chars().take(MAX_LINE_CHARS).collect();
-    let progress =
-        Progress { phase, done_bytes: progress.done_bytes, total_bytes: progress.total_bytes };
+    let progress = Progress { phase, done_bytes: progress.done_bytes, total_bytes: progress.total_bytes };
     app.runs.live(Live::Progress { token, progress });
     Ok(())
 }
@@ -216,9 +215,9 @@ fn probe_answer(app: &App, host: &HostName, answer: v1::ProbeAnswer) -> Result<O
     let answer = match state {
         v1::ProbeState::Unspecified => return Err(Malformed::Missing { field: "probe_answer.state" }),
         v1::ProbeState::NotDone => ProbeAnswer::NotDone,
-        v1::ProbeState::CannotTell => ProbeAnswer::CannotTell {
-            problem: required("probe_answer.problem", answer.problem)?.into(),
-        },
+        v1::ProbeState::CannotTell => {
+            ProbeAnswer::CannotTell { problem: required("probe_answer.problem", answer.problem)?.into() }
+        }
         v1::ProbeState::Done => match answer.outcome.map(Outcome::try_from).transpose()? {
             Some(Outcome::Succeeded { output }) => ProbeAnswer::Done { output },
             Some(_) | None => ProbeAnswer::Done { output: serde_json::Value::Null },

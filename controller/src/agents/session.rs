@@ -35,7 +35,12 @@ pub enum Answer {
 }
 
 /// Runs a session until the agent leaves, is replaced, or is refused.
-pub async fn run(app: Arc<App>, caller: Caller, session: SessionHandle, mut inbound: Streaming<v1::AgentMessage>) {
+pub async fn run(
+    app: Arc<App>,
+    caller: Caller,
+    session: SessionHandle,
+    mut inbound: Streaming<v1::AgentMessage>,
+) {
     let Some(host) = caller.host().cloned() else { return };
     match open(&app, &caller, &host, &session, &mut inbound).await {
         Ok(()) => {
@@ -145,10 +150,7 @@ async fn talk(
     }
 }
 
-fn received(
-    host: &HostName,
-    message: Result<Option<v1::AgentMessage>, Status>,
-) -> Option<v1::AgentMessage> {
+fn received(host: &HostName, message: Result<Option<v1::AgentMessage>, Status>) -> Option<v1::AgentMessage> {
     match message {
         Ok(message) => message,
         Err(status) => {

@@ -32,8 +32,8 @@ pub(super) async fn step(
     make: impl FnOnce(StepPath, String) -> Command,
 ) -> State {
     let v1::StepCommand { run, step, reason, expected_sequence } = request;
-    let step = StepPath::new(step)
-        .map_err(|error| Malformed::Invalid { field: "step", why: error.to_string() })?;
+    let step =
+        StepPath::new(step).map_err(|error| Malformed::Invalid { field: "step", why: error.to_string() })?;
     command(app, caller, &run, make(step, reason), expected_sequence).await
 }
 
@@ -53,12 +53,7 @@ pub(super) async fn approve(app: &App, caller: &Caller, request: v1::ApproveRequ
 }
 
 /// A question may name a role: one of its people must answer, or somebody with the role admin.
-async fn require_role(
-    app: &App,
-    caller: &Caller,
-    run: RunId,
-    approval: ApprovalId,
-) -> Result<(), Status> {
+async fn require_role(app: &App, caller: &Caller, run: RunId, approval: ApprovalId) -> Result<(), Status> {
     if caller.is_admin() {
         return Ok(());
     }

@@ -45,8 +45,7 @@ impl Service for Services {
         let (app, host) = (&self.app, host(name)?);
         let enrolment =
             Enrolment { token: &token, host: &host, request_pem: &csr_pem, clock: Micros(now_us) };
-        let signed =
-            enrol(&app.authority, &app.store, enrolment, app.clock.now(), app.ids.fresh()).await?;
+        let signed = enrol(&app.authority, &app.store, enrolment, app.clock.now(), app.ids.fresh()).await?;
         tracing::info!(%host, "agent enrolled");
         Ok(self.certificate(signed))
     }
@@ -55,8 +54,7 @@ impl Service for Services {
         let v1::LoginRequest { token, user, csr_pem } = request.into_inner();
         sized(&csr_pem)?;
         let (app, now, serial) = (&self.app, self.app.clock.now(), self.app.ids.fresh());
-        let signed =
-            login::login(&app.authority, &app.store, &token, &user, &csr_pem, now, serial).await?;
+        let signed = login::login(&app.authority, &app.store, &token, &user, &csr_pem, now, serial).await?;
         tracing::info!(user, "logged in");
         Ok(self.certificate(signed))
     }

@@ -77,10 +77,7 @@ fn moved(current: u64) -> Status {
 
 #[tonic::async_trait]
 impl Service for Services {
-    async fn apply(
-        &self,
-        request: Request<v1::ApplyRequest>,
-    ) -> Result<Response<v1::ApplyResponse>, Status> {
+    async fn apply(&self, request: Request<v1::ApplyRequest>) -> Result<Response<v1::ApplyResponse>, Status> {
         let by = Caller::of(&request).user()?.clone();
         let v1::ApplyRequest { files, dry_run, expected_version } = request.into_inner();
         let files = sized(files)?;

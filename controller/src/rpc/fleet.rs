@@ -39,7 +39,9 @@ impl Service for Services {
             hosts: hosts(app, estate, &agents, &known),
             members: known.values().flat_map(members).collect(),
             checks: known.iter().flat_map(|(host, known)| checks(host, known)).collect(),
-            sources: estate.map(|estate| sources(estate, &points, &scheduled, app.clock.now())).unwrap_or_default(),
+            sources: estate
+                .map(|estate| sources(estate, &points, &scheduled, app.clock.now()))
+                .unwrap_or_default(),
             open_runs: runs.into_iter().map(|row| show::of_row(app, row)).collect(),
             now_us: app.clock.now().0,
         }))
@@ -74,7 +76,8 @@ fn host(
     known: Option<&Known>,
 ) -> v1::Host {
     let heard = known.filter(|known| known.heard.is_some());
-    let last_heard = heard.map(|known| known.heard_at).or(row.map(|row| row.last_heard_at)).unwrap_or_default();
+    let last_heard =
+        heard.map(|known| known.heard_at).or(row.map(|row| row.last_heard_at)).unwrap_or_default();
     let state = if app.fleet.is_connected(name) {
         v1::HostState::Connected
     } else if last_heard == Micros(0) {
@@ -93,7 +96,10 @@ fn host(
         state: state.into(),
         last_heard_us: last_heard.0,
         skew_us: heard.map(|known| known.skew_us).or(row.map(|row| row.skew_us)).unwrap_or_default(),
-        version: heard.map(|known| known.version.clone()).or(row.map(|row| row.version.clone())).unwrap_or_default(),
+        version: heard
+            .map(|known| known.version.clone())
+            .or(row.map(|row| row.version.clone()))
+            .unwrap_or_default(),
         assignment_version: heard
             .map(|known| known.assignment_version)
             .or(row.map(|row| row.assignment_version))
@@ -146,7 +152,9 @@ fn sources(
                     && schedules.iter().any(|schedule| schedule.name.as_str() == row.schedule)
             });
             let detail = match failed {
-                Some(row) => format!("schedule {} on {}: {} {}", row.schedule, row.host, row.kind, row.outcome),
+                Some(row) => {
+                    format!("schedule {} on {}: {} {}", row.schedule, row.host, row.kind, row.outcome)
+                }
                 None if backup == Micros(0) => "never backed up".to_string(),
                 None => String::new(),
             };

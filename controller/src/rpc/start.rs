@@ -30,7 +30,11 @@ pub(super) async fn start(
     };
     let too_long = |(name, value): (&String, &String)| name.len() + value.len() > MAX_INPUT_BYTES;
     if inputs.len() > MAX_INPUTS || inputs.iter().any(too_long) {
-        return Err(status::invalid("LB1373", "there are too many inputs, or they are too long", "Give fewer."));
+        return Err(status::invalid(
+            "LB1373",
+            "there are too many inputs, or they are too long",
+            "Give fewer.",
+        ));
     }
     let plan = compile(app, what, mode, inputs.into_iter().collect())?;
     let run = app.runs.start(plan, by, request).await?;

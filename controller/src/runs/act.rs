@@ -105,15 +105,7 @@ impl Acting {
         (!done).then_some(session)
     }
 
-    fn send(
-        &mut self,
-        key: Key,
-        token: &Token,
-        host: &HostName,
-        work: Work,
-        timeout: Duration,
-        head: &Head,
-    ) {
+    fn send(&mut self, key: Key, token: &Token, host: &HostName, work: Work, timeout: Duration, head: &Head) {
         let Some(session) = self.session(&key, host) else { return };
         let span = tracing::info_span!("order", run = %self.run, step = %token.step, target = %token.target, attempt = token.attempt);
         let _entered = span.enter();
@@ -169,9 +161,10 @@ impl Acting {
 
     /// Until a silence that is watched for may have lasted long enough.
     pub(super) fn until_silence(&self) -> Duration {
-        let left = self.watches.iter().map(|(_, host, after)| {
-            after.saturating_sub(self.app.fleet.silent_for(host)).max(SILENCE_STEP)
-        });
+        let left = self
+            .watches
+            .iter()
+            .map(|(_, host, after)| after.saturating_sub(self.app.fleet.silent_for(host)).max(SILENCE_STEP));
         left.min().unwrap_or(Duration::MAX)
     }
 

@@ -83,7 +83,8 @@ impl RunError {
             | RunError::Parked(problem)
             | RunError::NotStarted(problem) => problem.clone(),
             RunError::Illegal { error, .. } => {
-                of("This is a defect: keep the controller's data folder and log, and report it.").caused_by(error)
+                of("This is a defect: keep the controller's data folder and log, and report it.")
+                    .caused_by(error)
             }
             RunError::NotDriven { .. } => of("Try again in a moment.").transient(),
             RunError::NotYours { .. } => of("Is that host's agent what it should be? Enrol it again."),

@@ -13,12 +13,7 @@ pub(super) async fn load(runs: &Runs, run: RunId) -> Result<(RunState, Head), Ru
 }
 
 /// Records what came after the end of a run, if it is anything new.
-pub(super) async fn record(
-    runs: &Runs,
-    host: &HostName,
-    run: RunId,
-    report: Report,
-) -> Result<(), RunError> {
+pub(super) async fn record(runs: &Runs, host: &HostName, run: RunId, report: Report) -> Result<(), RunError> {
     let app = runs.app()?;
     let (state, head) = load(runs, run).await?;
     if state.is_open() {

@@ -206,7 +206,8 @@ fn damaged(run: RunId, sequence: u64, why: impl Into<String>) -> StoreError {
 
 fn entry(run: RunId, row: &SqliteRow) -> Result<Entry, StoreError> {
     let sequence = row.get::<i64, _>(0) as u64;
-    let hash = Digest::new(row.get::<String, _>(4)).map_err(|error| damaged(run, sequence, error.to_string()))?;
+    let hash =
+        Digest::new(row.get::<String, _>(4)).map_err(|error| damaged(run, sequence, error.to_string()))?;
     Entry::read(run, sequence, Micros(row.get(1)), row.get::<i64, _>(2) as u64, row.get(3), hash)
         .map_err(|_| damaged(run, sequence, "it cannot be read"))
 }

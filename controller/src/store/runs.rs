@@ -95,13 +95,14 @@ impl Store {
 
     /// Runs, newest first.
     pub async fn runs(&self, open_only: bool, limit: u32) -> Result<Vec<RunRow>, StoreError> {
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} where open >= $1 order by run desc limit $2")))
-                .bind(i64::from(open_only))
-                .bind(i64::from(limit))
-                .fetch_all(self.readers())
-                .await
-                .map_err(StoreError::query("list the runs"))?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
+            "{COLUMNS} where open >= $1 order by run desc limit $2"
+        )))
+        .bind(i64::from(open_only))
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await
+        .map_err(StoreError::query("list the runs"))?;
         rows.iter().map(run_of).collect()
     }
 }
