@@ -10,6 +10,7 @@
 pub mod diagnostic;
 pub mod document;
 pub mod layout;
+mod outcome;
 pub mod run;
 pub mod state;
 pub mod tree;

@@ -5,10 +5,11 @@
 //! asked. A command that is longer goes on after a `\`, which a shell accepts as it stands.
 
 use crate::layout::{clean, cut, fit, right, width, wrap};
+use crate::outcome::{newest, outcome, places, title};
 use crate::state::{Mood, WORD_COLUMNS, shown};
 use crate::units::{clock, length, short};
 use engine::view::{ApprovalView, AttemptView, StepView, View};
-use model::{Micros, Problem};
+use model::{Micros, Mode, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -80,14 +81,21 @@ impl<'a> Picture<'a> {
 
     fn head(&mut self) {
         let view = self.view;
-        self.push("title", "title", &clean(&view.title), Mood::Plain);
+        self.push("title", "title", &clean(&title(view)), Mood::Plain);
         let state = shown(&view.status);
         let done = view.totals.succeeded + view.totals.skipped;
         let took = short(Duration::from_millis(view.took_ms));
-        let word = if view.status == "running" { "running for" } else { state.word };
+        let how = match view.status.as_str() {
+            "running" => format!("running for {took}"),
+            "succeeded" => format!("done in {took}"),
+            "failed" => format!("failed after {took}"),
+            "cancelled" => format!("cancelled after {took}"),
+            _ => format!("{}, {took} so far", state.word),
+        };
+        let mode = if view.mode == Mode::Live { "run" } else { view.mode.as_str() };
         let text = format!(
-            "{} {word} {took}, {done} of {} steps ({} of {}, asked by {})",
-            state.sign, view.totals.steps, view.mode, view.plan, view.requested_by
+            "{} {how}, {done} of {} steps; {mode} of {} by {}",
+            state.sign, view.totals.steps, view.plan, view.requested_by
         );
         self.push("run", format!("{}/{}", view.status, view.detail), &text, state.mood);
     }
@@ -96,8 +104,8 @@ impl<'a> Picture<'a> {
         let state = shown(&step.state);
         let active = matches!(step.state.as_str(), "running" | "waiting" | "unknown" | "undoing");
         let said = match (step.state.as_str(), progress) {
-            ("running", Some(progress)) => format!("{}: {progress}", step.summary),
-            ("succeeded" | "skipped", _) if !step.outcome.is_empty() => step.outcome.clone(),
+            ("running", Some(progress)) => format!("{progress}; {}", step.summary),
+            ("succeeded" | "skipped", _) if !step.outcome.is_empty() => outcome(step),
             _ => step.summary.clone(),
         };
         let took = step.took_ms.map(|ms| short(Duration::from_millis(ms))).unwrap_or_default();
@@ -107,10 +115,10 @@ impl<'a> Picture<'a> {
         if active || matches!(step.state.as_str(), "failed" | "stuck") {
             self.attempts(step);
         }
-        self.waits(step);
         if matches!(step.state.as_str(), "failed" | "stuck" | "unknown") {
             self.trouble(step);
         }
+        self.waits(step);
     }
 
     /// Sign and word, name, text, time: the text takes what is left.
@@ -124,20 +132,24 @@ impl<'a> Picture<'a> {
 
     /// One line a target, when there are several or the first try was not enough.
     fn attempts(&mut self, step: &'a StepView) {
-        let newest = newest(step);
-        let plain =
-            newest.len() == 1 && newest.iter().all(|one| one.number == 1 && one.silent_since.is_none());
-        if plain {
+        let newest = current(step);
+        let plain = |one: &&AttemptView| one.number == 1 && one.silent_since.is_none();
+        if newest.len() == 1 && newest.iter().all(plain) {
             return;
         }
-        for attempt in newest {
+        let places = places(&newest);
+        let widest = places.iter().map(|place| width(place)).max().unwrap_or(0);
+        let columns = widest.clamp(self.names.saturating_sub(2), NAME_COLUMNS);
+        for (attempt, place) in newest.iter().zip(places) {
             let state = shown(&attempt.state);
-            let place = attempt.host.as_ref().map_or_else(|| attempt.target.clone(), ToString::to_string);
             let tries = if attempt.number > 1 { format!("try {}: ", attempt.number) } else { String::new() };
             let took = attempt.took_us.map(|us| short(Duration::from_micros(us))).unwrap_or_default();
-            let text = format!("{tries}{}", attempt.outcome);
-            let name = fit(&place, self.names.saturating_sub(2).max(4));
-            let line = self.row(2, &state.column(), &name, &text, &took);
+            let said = match (attempt.silent_since, attempt.state.as_str()) {
+                (Some(since), "sent" | "accepted" | "unknown") => format!("silent since {}", clock(since)),
+                _ => attempt.outcome.clone(),
+            };
+            let name = fit(&place, columns);
+            let line = self.row(2, &state.column(), &name, &format!("{tries}{said}"), &took);
             let key = format!("{}/{}/{}", step.path, attempt.target, attempt.direction);
             self.push(key, format!("{}/{}", attempt.state, attempt.number), &line, state.mood);
         }
@@ -146,6 +158,7 @@ impl<'a> Picture<'a> {
     /// Who must do something, since when, and what to type.
     fn waits(&mut self, step: &'a StepView) {
         let view = self.view;
+        let asks = view.approvals.iter().any(|question| question.step == step.path);
         for question in view.approvals.iter().filter(|question| question.step == step.path) {
             let key = format!("{}/asked/{}", step.path, question.approval);
             let mut lines = wrap("    ", &question.question, self.columns);
@@ -159,7 +172,7 @@ impl<'a> Picture<'a> {
         let mine: Vec<&'a str> =
             view.next.iter().map(String::as_str).filter(|line| is_about(line, step)).collect();
         if waits && !mine.is_empty() {
-            if step.state != "failed" && !step.outcome.is_empty() && step.evidence.is_none() {
+            if step.state != "failed" && !step.outcome.is_empty() && !asks {
                 let key = format!("{}/waits", step.path);
                 let lines = wrap("    waits: ", &step.outcome, self.columns);
                 self.push_all(&key, lines, Mood::Unsure);
@@ -169,7 +182,7 @@ impl<'a> Picture<'a> {
     }
 
     fn trouble(&mut self, step: &'a StepView) {
-        let own = newest(step).into_iter().filter_map(|attempt| attempt.problem.as_ref());
+        let own = current(step).into_iter().filter_map(|attempt| attempt.problem.as_ref());
         let problems: Vec<&Problem> = step.problem.iter().chain(own).collect();
         let mut seen = BTreeSet::new();
         for problem in problems {
@@ -216,17 +229,9 @@ fn asked(question: &ApprovalView, now: Micros) -> String {
     )
 }
 
-/// The newest try of each target in the direction that counts now, in the order of the plan.
-pub fn newest(step: &StepView) -> Vec<&AttemptView> {
-    let direction = step.attempts.last().map(|attempt| attempt.direction);
-    let mut newest: Vec<&AttemptView> = Vec::new();
-    for attempt in step.attempts.iter().filter(|attempt| Some(attempt.direction) == direction) {
-        match newest.iter_mut().find(|known| known.target == attempt.target) {
-            Some(known) => *known = attempt,
-            None => newest.push(attempt),
-        }
-    }
-    newest
+/// The newest try of each target in the direction that counts now.
+fn current(step: &StepView) -> Vec<&AttemptView> {
+    step.attempts.last().map(|attempt| newest(step, attempt.direction)).unwrap_or_default()
 }
 
 /// A problem: what, why, what to do, and the last log lines.

@@ -27,7 +27,7 @@ pub fn render(document: &Document) -> String {
 fn section(section: &Section) -> Vec<String> {
     let mut lines = Vec::new();
     if !section.title.is_empty() {
-        lines.extend(wrap("", &section.title.to_uppercase(), COLUMNS));
+        lines.extend(wrap("", &section.title, COLUMNS));
     }
     for block in &section.blocks {
         lines.extend(match block {
@@ -100,7 +100,7 @@ mod tests {
 A run
 =====
 
-STEPS
+steps
   step   time   outcome
   fence  3.0 s  east-1 did not answer and nothing but its silence says that it
                 is dead

@@ -1,6 +1,7 @@
 //! What was moved: records, backups, copies, proofs; and who was told.
 
-use super::outputs::{Given, Outputs, place};
+use super::outputs::{Given, Outputs};
+use crate::outcome::place;
 use model::control::{CutoverOutput, NotifyOutput};
 use model::jobs::{BackupOutput, ProveOutput, RestoreOutput, SwapOutput};
 use model::{Name, StepPath};

@@ -1,9 +1,10 @@
 //! Fences: what was obtained, what was seen, and who took which risk, word for word.
 
-use super::outputs::{Outputs, newest, place};
+use super::outputs::Outputs;
+use crate::outcome::{newest, place};
 use crate::units::{clock, length};
 use engine::view::{AttemptView, DecisionView, StepView, View};
-use model::{Evidence, Micros, Name, StepPath, UserName};
+use model::{Direction, Evidence, Micros, Name, StepPath, UserName};
 use serde::Serialize;
 
 /// A fence.
@@ -30,6 +31,8 @@ pub struct FenceLine {
 pub struct DecisionLine {
     /// The step.
     pub step: StepPath,
+    /// `gate` or `risk`.
+    pub about: String,
     /// The sentence that was shown.
     pub text: String,
     /// `approved`, `declined` or `expired`.
@@ -49,7 +52,7 @@ pub fn lines(view: &View, outputs: &Outputs<'_>) -> Vec<FenceLine> {
 }
 
 fn line(step: &StepView, outputs: &Outputs<'_>) -> Option<FenceLine> {
-    let tries = newest(step);
+    let tries = newest(step, Direction::Do);
     let source = tries.first()?.token.target.name.clone();
     let given = || outputs.fences.iter().filter(|given| given.step.path == step.path);
     // With several members, one position that could not be read leaves the last one unknown.
@@ -85,6 +88,7 @@ fn seen(step: &StepView, attempt: &AttemptView, outputs: &Outputs<'_>) -> String
 fn decided(step: &StepView, decision: &DecisionView) -> DecisionLine {
     DecisionLine {
         step: step.path.clone(),
+        about: decision.about.clone(),
         text: decision.text.clone(),
         answer: decision.answer.clone(),
         by: decision.by.clone(),

@@ -87,7 +87,7 @@ pub fn run_report(view: &View, now: Micros) -> Report {
     Report {
         run: view.run,
         plan: view.plan.clone(),
-        title: view.title.clone(),
+        title: crate::outcome::title(view),
         mode: view.mode,
         inputs: view.inputs.clone(),
         status: view.status.clone(),

@@ -4,6 +4,7 @@
 //! not decode (a person settled the attempt, or a newer program wrote it) is left out: the step's own
 //! line still says what is known.
 
+use crate::outcome::newest;
 use engine::view::{AttemptView, StepView, View};
 use model::Direction;
 use model::control::{CutoverOutput, NotifyOutput};
@@ -43,27 +44,10 @@ pub fn of(view: &View) -> Outputs<'_> {
     }
 }
 
-/// The newest forward try of each target of a step.
-pub fn newest(step: &StepView) -> Vec<&AttemptView> {
-    let mut newest: Vec<&AttemptView> = Vec::new();
-    for attempt in step.attempts.iter().filter(|attempt| attempt.direction == Direction::Do) {
-        match newest.iter_mut().find(|known| known.target == attempt.target) {
-            Some(known) => *known = attempt,
-            None => newest.push(attempt),
-        }
-    }
-    newest
-}
-
-/// Where an attempt acted: its host, or its target.
-pub fn place(attempt: &AttemptView) -> String {
-    attempt.host.as_ref().map_or_else(|| attempt.target.clone(), ToString::to_string)
-}
-
 fn given<'a, T: DeserializeOwned>(view: &'a View, kind: &str) -> Vec<Given<'a, T>> {
     let steps = view.steps.iter().filter(|step| step.kind == kind);
     steps
-        .flat_map(|step| newest(step).into_iter().map(move |attempt| (step, attempt)))
+        .flat_map(|step| newest(step, Direction::Do).into_iter().map(move |attempt| (step, attempt)))
         .filter(|(_, attempt)| attempt.state == "succeeded")
         .filter_map(|(step, attempt)| {
             let output = serde_json::from_value(attempt.output.clone()?).ok()?;

@@ -21,7 +21,7 @@ pub fn document(report: &Report) -> Document {
     let mut lead = vec![report.result.clone()];
     lead.extend(report.recovery.as_ref().map(summary));
     let sections = [
-        vec![about(report)],
+        vec![head(report)],
         report.recovery.iter().map(recovery).collect(),
         vec![steps(report)],
         report.fences.iter().map(|fence| self::fence(fence, report)).collect(),
@@ -36,7 +36,7 @@ pub fn document(report: &Report) -> Document {
     Document { title: report.title.clone(), lead, sections }
 }
 
-fn about(report: &Report) -> Section {
+fn head(report: &Report) -> Section {
     let mut section = Section::new("");
     let inputs: Vec<String> = report.inputs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let when = |at: Option<model::Micros>| at.map(|at| moment(at, &report.zone)).unwrap_or_default();
@@ -46,7 +46,10 @@ fn about(report: &Report) -> Section {
         ("inputs", inputs.join(", ")),
         ("asked by", report.requested_by.to_string()),
         ("asked at", when(Some(report.requested_at))),
-        ("started", when(report.started_at)),
+        (
+            "started",
+            when(report.started_at.filter(|at| at.since(report.requested_at) >= Duration::from_secs(1))),
+        ),
         ("ended", when(report.ended_at)),
         (
             "so far",
@@ -63,10 +66,18 @@ fn ms(ms: u64) -> Duration {
 fn against(verdict: Verdict, objective: Option<u64>) -> String {
     let objective = objective.map(|objective| length(ms(objective))).unwrap_or_default();
     match verdict {
-        Verdict::Met => format!("objective {objective}: met"),
-        Verdict::Missed => format!("objective {objective}: MISSED"),
-        Verdict::Unknown => format!("objective {objective}: not proven"),
-        Verdict::NoObjective => "no objective".to_string(),
+        Verdict::Met => format!("{objective}: met"),
+        Verdict::Missed => format!("{objective}: MISSED"),
+        Verdict::Unknown => format!("{objective}: not proven"),
+        Verdict::NoObjective => "none".to_string(),
+    }
+}
+
+/// The time against its objective; while the run goes on, a limit that has not passed is still open.
+fn in_time(recovery: &Recovery) -> String {
+    match (recovery.verdict, recovery.at) {
+        (Verdict::Unknown, None) => format!("{}: still open", length(ms(recovery.rto_ms.unwrap_or(0)))),
+        (verdict, _) => against(verdict, recovery.rto_ms),
     }
 }
 
@@ -74,8 +85,8 @@ fn against(verdict: Verdict, objective: Option<u64>) -> String {
 fn summary(recovery: &Recovery) -> String {
     let took = length(ms(recovery.took_ms));
     let time = match recovery.recovered {
-        true => format!("Recovered in {took} ({}).", against(recovery.verdict, recovery.rto_ms)),
-        false => format!("NOT recovered after {took} ({}).", against(recovery.verdict, recovery.rto_ms)),
+        true => format!("Recovered in {took} (objective {}).", in_time(recovery)),
+        false => format!("NOT recovered after {took} (objective {}).", in_time(recovery)),
     };
     let losses: Vec<&str> = recovery
         .losses
@@ -93,12 +104,13 @@ fn summary(recovery: &Recovery) -> String {
 fn recovery(recovery: &Recovery) -> Section {
     let mut section = Section::new("Recovery");
     let mut facts = vec![
-        ("time", format!("{}; {}", length(ms(recovery.took_ms)), against(recovery.verdict, recovery.rto_ms))),
+        ("time", length(ms(recovery.took_ms))),
         ("measured", format!("from the request of the run {}", recovery.until)),
+        ("objective", in_time(recovery)),
     ];
     for loss in &recovery.losses {
         facts.push(("data loss", format!("{}: {}", loss.source, loss.words)));
-        facts.push(("", against(loss.verdict, recovery.rpo_ms)));
+        facts.push(("objective", against(loss.verdict, recovery.rpo_ms)));
     }
     if recovery.losses.is_empty() {
         facts.push(("data loss", "not measured: nothing was promoted".to_string()));
@@ -124,36 +136,36 @@ fn steps(report: &Report) -> Section {
 }
 
 fn fence(fence: &FenceLine, report: &Report) -> Section {
-    let mut section = Section::new(format!("Fence of {} ({})", fence.source, fence.step));
+    let mut section = Section::new(format!("Fence of {} (step {})", fence.source, fence.step));
     let evidence = fence.evidence.map_or_else(|| "none".to_string(), |evidence| evidence.to_string());
     let mut facts = vec![("evidence", evidence)];
     facts.extend(fence.seen.iter().map(|seen| ("seen", seen.clone())));
+    let label = |about: &str| if about == "risk" { "risk" } else { "question" };
+    facts.extend(fence.decisions.iter().map(|decision| (label(&decision.about), said(decision, report))));
     section.facts(facts);
-    for decision in &fence.decisions {
-        section.blocks.extend(decided(decision, "risk", report));
-    }
+    section.blocks.extend(fence.decisions.iter().map(|decision| Block::Quote(decision.text.clone())));
     section
 }
 
 fn approvals(report: &Report) -> Vec<Section> {
     let mut section = Section::new("Approvals");
     for decision in &report.approvals {
-        section.blocks.extend(decided(decision, decision.step.as_str(), report));
+        section.facts(vec![(decision.step.as_str(), said(decision, report))]);
+        section.blocks.push(Block::Quote(decision.text.clone()));
     }
     vec![section]
 }
 
-/// The sentence, then who said what to it.
-fn decided(decision: &DecisionLine, label: &str, report: &Report) -> Vec<Block> {
+/// Who said what to the sentence, and when.
+fn said(decision: &DecisionLine, report: &Report) -> String {
     let by = decision.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     let at = moment(decision.at, &report.zone);
     let reason = if decision.reason.is_empty() { String::new() } else { format!(": {}", decision.reason) };
-    let said = format!("{}{by} at {at}{reason}", decision.answer);
-    vec![Block::Facts(vec![(label.to_string(), said)]), Block::Quote(decision.text.clone())]
+    format!("{}{by} at {at}{reason}", decision.answer)
 }
 
 fn cutover(line: &CutoverLine) -> Section {
-    let mut section = Section::new(format!("Cut-over of {} ({})", line.name, line.step));
+    let mut section = Section::new(format!("Cut-over of {} (step {})", line.name, line.step));
     let output = &line.output;
     let undone = if line.undone { "it was put back later".to_string() } else { String::new() };
     section.facts(vec![
@@ -185,7 +197,7 @@ fn data(report: &Report) -> Vec<Section> {
         let output = &line.output;
         let rows: u64 = output.rows.values().sum();
         let tables = count(output.rows.len() as u64, "table", "tables");
-        let mut section = Section::new(format!("Backup of {} ({})", line.name, line.step));
+        let mut section = Section::new(format!("Backup of {} (step {})", line.name, line.step));
         section.facts(vec![
             ("snapshot", format!("{} on {}", id(&output.snapshot), line.place)),
             ("shows", moment(output.at, &report.zone)),
@@ -199,7 +211,7 @@ fn data(report: &Report) -> Vec<Section> {
     }
     for line in &report.restores {
         let output = &line.output;
-        let mut section = Section::new(format!("Restore of {} ({})", line.name, line.step));
+        let mut section = Section::new(format!("Restore of {} (step {})", line.name, line.step));
         section.facts(vec![
             ("copy", format!("{} on {}; the live one was not touched", output.into, line.place)),
             ("snapshot", id(&output.snapshot)),
@@ -213,7 +225,7 @@ fn data(report: &Report) -> Vec<Section> {
     }
     for line in &report.proofs {
         let output = &line.output;
-        let mut section = Section::new(format!("Proof of {} ({})", line.name, line.step));
+        let mut section = Section::new(format!("Proof of {} (step {})", line.name, line.step));
         section.facts(vec![
             ("snapshot", id(&output.snapshot)),
             ("shows", moment(output.at, &report.zone)),
@@ -225,7 +237,7 @@ fn data(report: &Report) -> Vec<Section> {
         sections.push(section);
     }
     for line in &report.swaps {
-        let mut section = Section::new(format!("Swap of {} ({})", line.name, line.step));
+        let mut section = Section::new(format!("Swap of {} (step {})", line.name, line.step));
         section.facts(vec![
             ("old data", format!("stays as {} on {}", line.output.old, line.place)),
             ("kept until", moment(line.output.keep_until, &report.zone)),

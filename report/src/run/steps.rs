@@ -1,6 +1,6 @@
 //! Steps with their times, and what went wrong.
 
-use super::outputs::place;
+use crate::outcome::{outcome, place};
 use engine::view::{AttemptView, StepView, View};
 use model::{Direction, Micros, Problem, StepPath};
 use serde::Serialize;
@@ -56,7 +56,7 @@ pub fn line(step: &StepView) -> StepLine {
         ended_at: step.ended_at,
         took_ms: step.took_ms,
         tries: tries.map(|attempt| attempt.number).max().unwrap_or(0),
-        outcome: step.outcome.clone(),
+        outcome: outcome(step),
     }
 }
 
@@ -66,6 +66,9 @@ pub fn problems(view: &View) -> Vec<ProblemLine> {
     for step in &view.steps {
         for attempt in &step.attempts {
             let Some(problem) = &attempt.problem else { continue };
+            if step.attempts.iter().any(|later| says_the_same_later(attempt, later)) {
+                continue;
+            }
             let overcome = step.attempts.iter().any(|later| {
                 let same = later.target == attempt.target && later.direction == attempt.direction;
                 same && later.number >= attempt.number && later.state == "succeeded"
@@ -81,6 +84,13 @@ pub fn problems(view: &View) -> Vec<ProblemLine> {
     }
     found.truncate(MAX_PROBLEMS);
     found
+}
+
+fn says_the_same_later(attempt: &AttemptView, later: &AttemptView) -> bool {
+    let problem =
+        |attempt: &AttemptView| attempt.problem.as_ref().map(|one| (one.code.clone(), one.message.clone()));
+    let same = later.target == attempt.target && later.direction == attempt.direction;
+    same && later.number > attempt.number && problem(later) == problem(attempt)
 }
 
 /// A step's and a run's problem repeat the attempt's: each is told once, where it happened.
