@@ -152,7 +152,8 @@ impl Policy {
         }
         let server = format!("{}:{}", spec.address, spec.port);
         let listed = rule.servers.iter().any(|one| *one == server || *one == spec.address);
-        if !listed && !(rule.servers.is_empty() && is_local(&spec.address)) {
+        let own = rule.servers.is_empty() && is_local(&spec.address);
+        if !listed && !own {
             denied.push(source_denied(source, &format!("servers: [\"{server}\"]")));
         }
         if let Some(password) = &spec.password {

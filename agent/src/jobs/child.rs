@@ -164,6 +164,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.readers.iter().for_each(|reader| reader.abort());
         if !self.ended {
             let group = i32::try_from(self.leader.pid).ok().and_then(Pid::from_raw);
             if let (Some(group), true) = (group, self.child.id().is_some()) {

@@ -23,6 +23,7 @@ const JOB_LIMIT: Duration = Duration::from_secs(300);
 /// One unit.
 pub struct Unit {
     unit: String,
+    bus: Option<String>,
 }
 
 impl Unit {
@@ -36,7 +37,19 @@ impl Unit {
                 "Write the unit's name with its suffix, like nginx.service.",
             ));
         }
-        Ok(Unit { unit: unit.to_string() })
+        Ok(Unit { unit: unit.to_string(), bus: None })
+    }
+
+    /// The same unit on the system bus at this address, `unix:path=/run/dbus/system_bus_socket`.
+    pub fn on_bus(self, address: &str) -> Unit {
+        Unit { bus: Some(address.to_string()), ..self }
+    }
+
+    async fn connect(&self) -> Result<Connection, zbus::Error> {
+        match &self.bus {
+            Some(address) => zbus::connection::Builder::address(address.as_str()).build().await,
+            None => Connection::system().await,
+        }
     }
 
     fn failed(&self, what: &str, error: &zbus::Error) -> Problem {
@@ -51,7 +64,7 @@ impl Unit {
     /// Asks for a job and waits until systemd says how it ended.
     async fn job(&self, what: &str, method: &str) -> Result<(), Problem> {
         let failed = |error: zbus::Error| self.failed(what, &error);
-        let connection = Connection::system().await.map_err(failed)?;
+        let connection = self.connect().await.map_err(failed)?;
         let manager = manager(&connection).await.map_err(failed)?;
         manager.call::<_, _, ()>("Subscribe", &()).await.map_err(failed)?;
         let mut removed = manager.receive_signal("JobRemoved").await.map_err(failed)?;
@@ -84,10 +97,11 @@ impl Unit {
 
     async fn mask_files(&self, mask: bool) -> Result<(), Problem> {
         let failed = |error: zbus::Error| self.failed(if mask { "mask" } else { "unmask" }, &error);
-        let connection = Connection::system().await.map_err(failed)?;
+        let connection = self.connect().await.map_err(failed)?;
         let manager = manager(&connection).await.map_err(failed)?;
         let units = [self.unit.as_str()];
         if mask {
+            self.can_be_masked(&connection, &manager).await?;
             manager.call_method("MaskUnitFiles", &(&units[..], false, true)).await.map_err(failed)?;
         } else {
             manager.call_method("UnmaskUnitFiles", &(&units[..], false)).await.map_err(failed)?;
@@ -96,8 +110,31 @@ impl Unit {
         Ok(())
     }
 
+    /// A mask is a link in /etc/systemd/system; where the unit's own file stands there, there is no room for it.
+    async fn can_be_masked(&self, connection: &Connection, manager: &Proxy<'_>) -> Result<(), Problem> {
+        let failed = |error: zbus::Error| self.failed("look at", &error);
+        let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await.map_err(failed)?;
+        let unit = proxy(connection, path, "org.freedesktop.systemd1.Unit").await.map_err(failed)?;
+        let file: String = unit.get_property("FragmentPath").await.map_err(failed)?;
+        let load: String = unit.get_property("LoadState").await.map_err(failed)?;
+        if load == "masked" || !file.starts_with("/etc/systemd/system/") {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "LB2413",
+            format!(
+                "{} cannot be masked: its own file stands at {file}, where the mask would stand",
+                self.unit
+            ),
+            format!(
+                "Move it to /usr/local/lib/systemd/system/{} and run systemctl daemon-reload.",
+                self.unit
+            ),
+        ))
+    }
+
     async fn look(&self) -> Result<Status, zbus::Error> {
-        let connection = Connection::system().await?;
+        let connection = self.connect().await?;
         let manager = manager(&connection).await?;
         let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await?;
         let unit = proxy(&connection, path.clone(), "org.freedesktop.systemd1.Unit").await?;

@@ -1,9 +1,11 @@
-//! The suite of service managers over a container of a real Docker engine, started for this test.
+//! The suite of service managers over a container of a real Docker engine, started for this test, and over a
+//! real systemd that is process 1 of such a container.
 
 use crate::services::{conforms, kill};
 use crate::support::{Place, is_root, until};
 use agent::services::ServiceManager as _;
 use agent::services::container::Container;
+use agent::services::systemd::Unit;
 use model::Name;
 use model::jobs::ServiceState;
 use std::path::Path;
@@ -71,6 +73,70 @@ impl Drop for Engine {
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         let _ = self.daemon.wait();
     }
+}
+
+/// A system of nothing but systemd and D-Bus. Programs come from this host's /usr.
+fn system_root(place: &Place) {
+    let root = place.path("root");
+    for folder in ["etc/systemd/system", "run", "tmp", "proc", "sys", "dev", "var", "usr"] {
+        std::fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    for link in ["bin", "sbin", "lib", "lib64"] {
+        std::os::unix::fs::symlink(format!("usr/{link}"), root.join(link)).unwrap();
+    }
+    for (file, content) in [
+        ("passwd", "root:x:0:0:root:/root:/bin/sh\nmessagebus:x:100:101::/:/usr/sbin/nologin\n"),
+        ("group", "root:x:0:\nmessagebus:x:101:\n"),
+        ("machine-id", ""),
+        ("os-release", ""),
+        ("systemd/system/default.target", "[Unit]\nRequires=dbus.socket dbus.service\nAfter=dbus.service\n"),
+        ("systemd/system/dbus.socket", "[Socket]\nListenStream=/run/dbus/system_bus_socket\n"),
+        (
+            "systemd/system/dbus.service",
+            "[Unit]\nDefaultDependencies=no\nRequires=dbus.socket\n[Service]\nType=notify\nNotifyAccess=main\nExecStart=/usr/bin/dbus-daemon --system --address=systemd: --nofork --nopidfile --systemd-activation\n",
+        ),
+        ("systemd/system/own.service", "[Service]\nExecStart=/bin/sleep 1000\n"),
+    ] {
+        std::fs::write(root.join("etc").join(file), content).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_systemd_unit_keeps_what_every_manager_keeps() {
+    let programs = [ENGINE, "/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/sys/fs/cgroup/systemd"];
+    if !is_root() || programs.iter().any(|path| !Path::new(path).exists()) {
+        return;
+    }
+    let place = Place::new();
+    system_root(&place);
+    let engine = Engine::start(&place).await;
+    let packed =
+        Command::new("tar").args(["-C", &place.text("root"), "-cf", &place.text("root.tar"), "."]).status();
+    assert!(packed.unwrap().success());
+    engine.run(&["import", &place.text("root.tar"), "system:1"]);
+    let bus = place.path("bus");
+    std::fs::create_dir(&bus).unwrap();
+    let shared = format!("{}:/run/dbus", bus.display());
+    let mut run = vec!["run", "--detach", "--name", "svc", "--network", "none", "--cap-add", "SYS_ADMIN"];
+    run.extend(["--security-opt", "seccomp=unconfined", "--tmpfs", "/run", "--tmpfs", "/tmp"]);
+    run.extend(["--volume", "/usr:/usr:ro", "--volume", &shared]);
+    run.extend(["--volume", "/sys/fs/cgroup:/sys/fs/cgroup:ro"]);
+    run.extend(["--volume", "/sys/fs/cgroup/systemd:/sys/fs/cgroup/systemd:rw", "--env", "container=docker"]);
+    run.extend(["system:1", "/lib/systemd/systemd", "--show-status=false"]);
+    engine.run(&run);
+    let address = format!("unix:path={}", bus.join("system_bus_socket").display());
+    let unit = |name: &str| Unit::new(name).unwrap().on_bus(&address);
+    until("systemd answers", async || unit("svc.service").status().await.is_ok()).await;
+    assert_eq!(unit("svc.service").status().await.unwrap().state, ServiceState::Absent);
+    // Units of the administrator stand in /etc; a mask has no room there, and says so.
+    assert_eq!(unit("own.service").mask().await.unwrap_err().code, "LB2413");
+    let write = "mkdir -p /run/systemd/system && printf '[Service]\nExecStart=/bin/sleep 1000\n' > /run/systemd/system/svc.service && systemctl daemon-reload";
+    engine.run(&["exec", "svc", "/bin/sh", "-c", write]);
+    conforms(&unit("svc.service"), |pid| engine.run(&["exec", "svc", "/bin/kill", "-9", &pid.to_string()]))
+        .await;
+    unit("svc.service").mask().await.unwrap();
+    let shown = engine.docker(&["exec", "svc", "systemctl", "is-enabled", "svc.service"]);
+    assert_eq!(String::from_utf8_lossy(&shown.stdout).trim(), "masked");
 }
 
 #[tokio::test]

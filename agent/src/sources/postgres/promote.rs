@@ -36,6 +36,7 @@ pub async fn promote(spec: &PostgresSpec, context: &Context) -> Result<PromoteOu
     let mut connection = context.unless_cancelled(connect_server(spec)).await??;
     let standing = context.unless_cancelled(facts::standing(&mut connection, spec)).await??;
     if !standing.in_recovery {
+        context.may_act()?;
         let timeline = context.unless_cancelled(accepted_write(&mut connection, spec)).await??;
         let stood = Stood { received_lsn: standing.lsn, replayed_lsn: standing.lsn, last_commit_at: None };
         return Ok(output(&stood, timeline, begun, true));
