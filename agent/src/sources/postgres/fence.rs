@@ -48,7 +48,7 @@ pub async fn fence(spec: &PostgresSpec, context: &Context) -> Result<FenceOutput
     let acting = async {
         manager.mask().await?;
         manager.stop().await?;
-        verify(spec, manager.as_ref(), last.folder.as_ref()).await
+        verify(spec, manager.as_ref(), last.folder.as_ref(), GONE_LIMIT).await
     };
     let detail = match context.unless_cancelled(acting).await {
         Ok(done) => done?,
@@ -71,7 +71,7 @@ pub async fn probe(spec: &PostgresSpec, context: &Context) -> Probe {
         Err(problem) => return Probe::CannotTell(problem),
     };
     let folder = spec.server.as_ref().and_then(data_folder);
-    match verify(spec, manager.as_ref(), folder.as_ref()).await {
+    match verify(spec, manager.as_ref(), folder.as_ref(), Duration::ZERO).await {
         Ok(detail) => {
             let output = FenceOutput { evidence: Evidence::Stopped, detail, final_lsn: None };
             Probe::Done(Outcome::success(&output))
@@ -137,11 +137,12 @@ fn data_folder(server: &ServiceSpec) -> Option<PathBuf> {
     None
 }
 
-/// The three looks. Gives what was seen in words, or says which look did not agree.
+/// The three looks; without patience nothing is waited for and nobody ended. Gives what was seen in words, or says which look did not agree.
 async fn verify(
     spec: &PostgresSpec,
     manager: &dyn ServiceManager,
     folder: Option<&PathBuf>,
+    patience: Duration,
 ) -> Result<String, Problem> {
     let status = manager.status().await?;
     if status.state != ServiceState::Masked || !status.masked {
@@ -149,15 +150,15 @@ async fn verify(
     }
     let folder = folder.map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone()));
     let workers = || folder.as_ref().map(|folder| alive::working_in(folder, "postgres")).unwrap_or_default();
-    let mut left = alive::wait_gone(GONE_LIMIT, workers).await;
-    if !left.is_empty() {
+    let mut left = alive::wait_gone(patience, workers).await;
+    if !left.is_empty() && !patience.is_zero() {
         // Orphans of a killed main process: nobody else will end them.
-        left = alive::kill(GONE_LIMIT, workers).await;
+        left = alive::kill(patience, workers).await;
     }
     if !left.is_empty() {
         return Err(not_fenced(spec, &format!("{} of its processes still run", left.len())));
     }
-    let end = tokio::time::Instant::now() + GONE_LIMIT;
+    let end = tokio::time::Instant::now() + patience;
     loop {
         match refuses(spec).await {
             Ok(how) => return Ok(format!("masked; {}; {how}", status.detail)),
