@@ -1,89 +1,157 @@
-//! Points a record at a region's addresses.
-//!
-//! The change is planned once for a step and saved with its inverse before the first write; every later
-//! attempt goes on with what was saved. So a crash between save and write, or between write and result,
-//! ends in the same single change, and the undo always knows what was there before.
+//! Cut-over: points a record at a region's addresses. See [`super`] for its order and [`super::saved`]
+//! for what it goes on with when it is done again.
 
-use super::zone::{self, Failed};
-use crate::dns::record::{Planned, Value, Values};
-use crate::dns::{Applied, Moved, Settled, Zone};
-use crate::store::Store;
-use engine::ProbeAnswer;
+use super::error::Stop;
+use super::saved::{self, Saved, Standing};
+use super::{Actions, Preview, ProbeAnswer};
+use crate::dns::record::{check_values, spell};
+use crate::dns::{Applied, DnsError, Moved, RecordName, Undone, Value, Values, Zone};
 use model::control::CutoverOutput;
 use model::nouns::RecordSpec;
-use model::{Micros, Name, Outcome, Token};
+use model::{Mode, Name, Outcome, Token};
+use std::convert::Infallible;
+use std::future::ready;
 
-/// Cuts over and verifies at every authoritative server.
-pub(super) async fn perform(
-    store: &Store,
-    token: &Token,
-    record: &RecordSpec,
-    to: &Name,
-    now: Micros,
-) -> Outcome {
-    match cut_over(store, token, record, to, now).await {
+/// Longest time to live, in seconds (RFC 2181, section 8).
+const MAX_TTL_SECONDS: u32 = i32::MAX as u32;
+
+/// What a record shall become.
+struct Wanted {
+    name: RecordName,
+    values: Values,
+    ttl_seconds: u32,
+}
+
+/// Does it.
+pub(super) async fn perform(actions: &Actions, token: &Token, record: &RecordSpec, to: &Name) -> Outcome {
+    if token.mode == Mode::Preview {
+        return match preview(actions, token, record, to).await {
+            Ok(preview) => Outcome::success(&preview),
+            Err(stop) => stop.into(),
+        };
+    }
+    match cut_over(actions, token, record, to).await {
         Ok(output) => Outcome::success(&output),
-        Err(failed) => failed.outcome(),
+        Err(stop) => stop.into(),
+    }
+}
+
+/// Says what became of it. "Not done" comes after the change was made too old to arrive.
+pub(super) async fn probe(actions: &Actions, token: &Token, record: &RecordSpec, to: &Name) -> ProbeAnswer {
+    match look(actions, token, record, to).await {
+        Ok(answer) => answer,
+        Err(stop) => ProbeAnswer::CannotTell { problem: stop.problem() },
     }
 }
 
 async fn cut_over(
-    store: &Store,
+    actions: &Actions,
     token: &Token,
     record: &RecordSpec,
     to: &Name,
-    now: Micros,
-) -> Result<CutoverOutput, Failed> {
-    let zone = zone::open(record).await?;
-    let planned = match zone::planned(store, token).await? {
-        Some(planned) => planned,
-        None => plan(&zone, record, to, token).await?,
-    };
-    let saving = store.save_inverse(token.run, &token.step, &planned, now);
-    let moved = zone.cut_over(&planned, saving).await?;
-    Ok(zone::output(&planned.inverse.before, planned.change.generation.number, &moved))
+) -> Result<CutoverOutput, Stop> {
+    let wanted = wanted(record, to).map_err(Stop::before_a_write)?;
+    let zone = actions.zone(&record.zone).await?;
+    let saved = plan_once(actions, token, &zone, wanted).await?;
+    runtime::crash::point("cutover-saved");
+    let already_saved = ready(Ok::<_, Infallible>(()));
+    let moved = zone.cut_over(&saved.planned, already_saved).await.map_err(Stop::of_a_write)?;
+    runtime::crash::point("cutover-done");
+    Ok(output(actions, &saved, &moved))
 }
 
-async fn plan(zone: &Zone, record: &RecordSpec, to: &Name, token: &Token) -> Result<Planned, Failed> {
-    let missing = || Failed::NoValues { record: record.name.to_string(), region: to.to_string() };
-    let values: Values =
-        record.values.get(to).ok_or_else(missing)?.iter().copied().map(Value::from).collect();
-    let ttl = u32::try_from(record.ttl.as_secs()).unwrap_or(u32::MAX);
-    Ok(zone.plan_change(&zone::name(record)?, values, ttl, token.run).await?)
-}
-
-/// What a cut-over would change. Writes nothing.
-pub(super) async fn look(record: &RecordSpec, to: &Name, token: &Token) -> Outcome {
-    let looked = async {
-        let zone = zone::open(record).await?;
-        plan(&zone, record, to, token).await
-    };
-    match looked.await {
-        Ok(planned) => Outcome::success(&planned.change),
-        Err(failed) => Outcome::Failed { problem: failed.problem() },
-    }
-}
-
-/// Whether the zone holds the change that this step planned.
-pub(super) async fn probe(store: &Store, token: &Token, record: &RecordSpec) -> ProbeAnswer {
-    match settle(store, token, record).await {
-        Ok(answer) => answer,
-        Err(failed) => failed.cannot_tell(),
-    }
-}
-
-async fn settle(store: &Store, token: &Token, record: &RecordSpec) -> Result<ProbeAnswer, Failed> {
-    let Some(planned) = zone::planned(store, token).await? else { return Ok(ProbeAnswer::NotDone) };
-    let zone = zone::open(record).await?;
-    match zone.settle(&planned.change).await? {
-        Settled::Done => {
-            let change = &planned.change;
-            let answers = zone.verify(&change.name, &change.values, change.generation).await?;
-            let moved = Moved { applied: Applied::AlreadyDone, answers, verified_after_ms: 0 };
-            let output = zone::output(&planned.inverse.before, change.generation.number, &moved);
-            Ok(ProbeAnswer::Done { output: serde_json::to_value(&output).unwrap_or_default() })
+/// The plan of this step: the one that was saved, or a new one that is saved now.
+async fn plan_once(actions: &Actions, token: &Token, zone: &Zone, wanted: Wanted) -> Result<Saved, Stop> {
+    let store = &actions.store;
+    let old = saved::load(store, token, &wanted.name).await?;
+    if let Some(old) = &old {
+        if old.attempt >= token.attempt {
+            return Ok(old.clone());
         }
-        Settled::NotDone => Ok(ProbeAnswer::NotDone),
-        Settled::Superseded(error) => Ok(Failed::Dns(error).cannot_tell()),
+        let found = zone.read(&wanted.name).await.map_err(Stop::before_a_write)?;
+        match old.standing(found) {
+            Standing::Done | Standing::Before => return Ok(old.clone()),
+            Standing::TakenBack | Standing::Other(DnsError::Conflict { .. }) => {
+                tracing::info!(record = %wanted.name, "the change of an earlier attempt is void; planning afresh");
+            }
+            Standing::Other(error) => return Err(Stop::Failed(runtime::Explained::problem(&error))),
+        }
     }
+    let Wanted { name, values, ttl_seconds } = wanted;
+    let planned =
+        zone.plan_change(&name, values, ttl_seconds, token.run).await.map_err(Stop::before_a_write)?;
+    runtime::crash::point("cutover-planned");
+    let new = Saved { attempt: token.attempt, at: actions.clock.now(), planned };
+    saved::keep(store, token, old.as_ref(), new).await
+}
+
+fn wanted(record: &RecordSpec, to: &Name) -> Result<Wanted, DnsError> {
+    let name = RecordName::new(&record.fqdn)?;
+    let addresses = record.values.get(to).into_iter().flatten();
+    let values: Values = addresses.map(|address| Value::from(*address)).collect();
+    check_values(&name, &values)?;
+    let ttl_seconds = u32::try_from(record.ttl.as_secs()).unwrap_or(MAX_TTL_SECONDS).min(MAX_TTL_SECONDS);
+    Ok(Wanted { name, values, ttl_seconds })
+}
+
+/// A change that an earlier sending wrote was visible everywhere at the latest now: the time since it was
+/// saved is then the honest figure.
+fn output(actions: &Actions, saved: &Saved, moved: &Moved) -> CutoverOutput {
+    let mut output = moved.output(&saved.planned);
+    if moved.applied == Applied::AlreadyDone {
+        let since_saved = actions.clock.now().since(saved.at).as_millis();
+        let since_saved = u64::try_from(since_saved).unwrap_or(u64::MAX);
+        output.verified_after_ms = output.verified_after_ms.max(since_saved);
+    }
+    output
+}
+
+async fn look(actions: &Actions, token: &Token, record: &RecordSpec, to: &Name) -> Result<ProbeAnswer, Stop> {
+    let wanted = wanted(record, to).map_err(Stop::before_a_write)?;
+    let Some(saved) = saved::load(&actions.store, token, &wanted.name).await? else {
+        return Ok(ProbeAnswer::NotDone);
+    };
+    let zone = actions.zone(&record.zone).await?;
+    let found = zone.read(&wanted.name).await.map_err(Stop::before_a_write)?;
+    match saved.standing(found) {
+        Standing::Done => {
+            let change = &saved.planned.change;
+            let verified = zone.verify(&change.name, &change.values, change.generation).await;
+            let answers = verified.map_err(Stop::of_a_write)?;
+            let moved = Moved { applied: Applied::AlreadyDone, answers, verified_after_ms: 0 };
+            let output = output(actions, &saved, &moved);
+            Ok(done(&output))
+        }
+        Standing::TakenBack => Ok(ProbeAnswer::NotDone),
+        Standing::Before => {
+            let undone = zone.undo(&saved.planned.inverse).await.map_err(Stop::of_a_write)?;
+            tracing::info!(
+                record = %wanted.name,
+                late = undone == Undone::Restored,
+                "the change was not done and is now too old to arrive"
+            );
+            Ok(ProbeAnswer::NotDone)
+        }
+        Standing::Other(error) => Err(Stop::before_a_write(error)),
+    }
+}
+
+/// A probe's good news.
+pub(super) fn done(output: &CutoverOutput) -> ProbeAnswer {
+    match Outcome::success(output) {
+        Outcome::Succeeded { output } => ProbeAnswer::Done { output },
+        Outcome::Failed { problem } | Outcome::Refused { problem } | Outcome::Unknown { problem } => {
+            ProbeAnswer::CannotTell { problem }
+        }
+        Outcome::Cancelled => ProbeAnswer::NotDone,
+    }
+}
+
+async fn preview(actions: &Actions, token: &Token, record: &RecordSpec, to: &Name) -> Result<Preview, Stop> {
+    let Wanted { name, values, ttl_seconds } = wanted(record, to).map_err(Stop::before_a_write)?;
+    let zone = actions.zone(&record.zone).await?;
+    let planned =
+        zone.plan_change(&name, values, ttl_seconds, token.run).await.map_err(Stop::before_a_write)?;
+    let (now, then) = (&planned.inverse.before.values, &planned.change.values);
+    Ok(Preview { would: vec![format!("change {name} from {} to {}", spell(now), spell(then))] })
 }

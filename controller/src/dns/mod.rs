@@ -37,7 +37,7 @@ mod wire;
 mod zone;
 
 #[cfg(test)]
-mod bind_server;
+pub(crate) mod bind_server;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The controller's own actions of one run: begun once, stopped when their token is revoked.
 
 use super::driver::Input;
-use crate::actions;
+use crate::actions::Actions;
 use crate::app::App;
 use engine::{Actor, Report, Revocation};
 use model::{ControlAction, Outcome, Problem, Token};
@@ -28,11 +28,14 @@ impl Controls {
     ) {
         let stop = CancellationToken::new();
         self.0.insert(token.clone(), stop.clone());
-        let (store, now, inbox, token) = (app.store.clone(), app.clock.now(), inbox.clone(), token.clone());
+        let (inbox, token) = (inbox.clone(), token.clone());
+        let actions = Actions::new(app.store.clone(), app.clock.clone());
         app.tasks.spawn(format!("action {token}"), Policy::BACKGROUND, async move {
             let began = Instant::now();
-            let performing = tokio::time::timeout(timeout, actions::perform(&store, &token, &action, now));
+            let performing = tokio::time::timeout(timeout, actions.perform(&token, &action));
             let outcome = tokio::select! {
+                // A revoked action makes no step more: a probe may be looking already.
+                biased;
                 // Whoever revoked it reports what became of it.
                 () = stop.cancelled() => return Ok(()),
                 outcome = performing => outcome.unwrap_or_else(|_| timed_out(timeout)),
@@ -47,9 +50,10 @@ impl Controls {
 
     /// Looks whether an action had its effect. The answer comes back as a report.
     pub(super) fn probe(app: &App, inbox: &mpsc::Sender<Input>, token: &Token, action: ControlAction) {
-        let (store, inbox, token) = (app.store.clone(), inbox.clone(), token.clone());
+        let (inbox, token) = (inbox.clone(), token.clone());
+        let actions = Actions::new(app.store.clone(), app.clock.clone());
         app.tasks.spawn(format!("probe {token}"), Policy::BACKGROUND, async move {
-            let answer = actions::probe(&store, &token, &action).await;
+            let answer = actions.probe(&token, &action).await;
             let report = Report::Probed { token, answer };
             // As above.
             let _ = inbox.send(Input::Report { from: None, report, done: None }).await;

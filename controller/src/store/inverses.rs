@@ -62,4 +62,40 @@ impl Store {
         };
         text.map(read).transpose()
     }
+
+    /// Replaces what was saved, on condition that it still is `before`.
+    pub async fn replace_inverse<T: Serialize>(
+        &self,
+        run: RunId,
+        step: &StepPath,
+        before: &T,
+        after: &T,
+        now: Micros,
+    ) -> Result<(), StoreError> {
+        let text = |inverse: &T| {
+            serde_json::to_string(inverse)
+                .map_err(|error| StoreError::Unwritable { what: "the inverse of a DNS change", error })
+        };
+        let (step, before, after) = (step.to_string(), text(before)?, text(after)?);
+        self.writer()
+            .write("replace the inverse of a DNS change", move |connection| {
+                async move {
+                    sqlx::query(
+                        "update inverses set inverse = $1, saved_at = $2 \
+                         where run = $3 and step = $4 and inverse = $5",
+                    )
+                    .bind(after)
+                    .bind(now.0)
+                    .bind(run.to_string())
+                    .bind(step)
+                    .bind(before)
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::query("replace the inverse of a DNS change"))?;
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await
+    }
 }
