@@ -42,11 +42,11 @@ pub async fn run(
     mut inbound: Streaming<v1::AgentMessage>,
 ) {
     let Some(host) = caller.host().cloned() else { return };
+    let _leave = Leave { app: app.clone(), host: host.clone(), session: session.clone() };
     match open(&app, &caller, &host, &session, &mut inbound).await {
         Ok(()) => {
             tracing::info!(%host, session = session.number(), "agent connected");
             talk(&app, &host, &session, &mut inbound).await;
-            app.fleet.disconnect(&host, session.number());
             tracing::info!(%host, session = session.number(), "agent disconnected");
         }
         Err(status) => {
@@ -54,6 +54,21 @@ pub async fn run(
             app.fleet.trouble(&host, status.message().to_string());
             session.end(status);
         }
+    }
+}
+
+/// Takes the session out of the fleet, however its task ends: the stream to the agent ends when nobody
+/// can send on it any more.
+struct Leave {
+    app: Arc<App>,
+    host: HostName,
+    session: SessionHandle,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        self.session.ended().cancel();
+        self.app.fleet.disconnect(&self.host, self.session.number());
     }
 }
 

@@ -39,6 +39,8 @@ pub const MAX_CALLS_PER_CONNECTION: usize = 64;
 pub const MAX_STREAMS: u32 = 128;
 /// How often a connection is pinged, and how long a ping may stay unanswered.
 const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
+/// How long clients may take to go when the process stops.
+const PARTING: Duration = Duration::from_secs(1);
 /// Streams that a peer may reset before they were accepted, and that are kept track of.
 const MAX_RESETS: usize = 64;
 /// Largest header list, in bytes.
@@ -60,7 +62,16 @@ pub async fn serve(app: &Arc<App>, settings: &Settings) -> Result<SocketAddr, St
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING.0));
     let stop = app.stopping.clone();
     app.tasks.spawn("grpc", Policy::VITAL, async move {
-        router.serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await
+        let serving = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+        let patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(PARTING).await;
+        };
+        tokio::select! {
+            served = serving => served,
+            // A client that does not go away does not keep us.
+            () = patience => Ok(()),
+        }
     });
     Ok(address)
 }

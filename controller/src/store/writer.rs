@@ -128,6 +128,11 @@ impl WriterTask {
         while self.changes.recv_many(&mut batch, MAX_BATCH).await > 0 {
             self.write(&mut batch).await;
         }
+        // A clean stop leaves one file, so that a copy of it is a copy of everything. Readers may hold it up.
+        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection).await;
+        if let Err(error) = folded {
+            tracing::debug!(%error, "the log was not folded into the database; it recovers when it is opened");
+        }
         if let Err(error) = self.connection.close().await {
             tracing::warn!(%error, "the database did not close cleanly; it recovers when it is opened");
         }
