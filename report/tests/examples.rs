@@ -32,7 +32,7 @@ fn every_example_is_accepted_without_a_finding_and_compiles() {
         assert!(checked.diagnostics.is_empty(), "{name}:\n{}", report::diagnostics(&checked.diagnostics));
         let estate = checked.estate.unwrap();
         for plan in estate.plans() {
-            let compiled = estate.compile(&plan, Mode::Live, &BTreeMap::new());
+            let compiled = estate.compile(plan, Mode::Live, &BTreeMap::new());
             assert!(compiled.is_ok(), "{name}/{plan}: {:?}", compiled.err());
             plans += 1;
         }

@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask demo | test | tidy | ci | packages`.
+//! The project's own commands: `cargo xtask demo | test | docs | tidy | ci | packages`.
 //!
 //! Everything a newcomer or a CI machine types is here, so that both run the same thing.
 
 mod cargo;
 mod checkout;
+mod docs;
 mod failure;
 mod packages;
 mod play;
@@ -30,6 +31,8 @@ enum Verb {
     Demo,
     /// Run the test suite: every kind and every fault once.
     Test(suite::Arguments),
+    /// Write the generated references anew: a page for each error code.
+    Docs,
     /// Check the rules of the design that a compiler does not.
     Tidy,
     /// All that must pass before a change is merged: what `.ci/run` runs.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Verb::Demo => play::demo(),
         Verb::Test(arguments) => suite::run(&arguments),
+        Verb::Docs => docs::write(),
         Verb::Tidy => tidy::run(),
         Verb::Ci => ci(),
         Verb::Packages => packages::ensure(packages::ALL),

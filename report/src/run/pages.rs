@@ -4,7 +4,7 @@ use super::fence::{DecisionLine, FenceLine};
 use super::loss::Certainty;
 use super::recovery::{Recovery, Verdict};
 use super::steps::ProblemLine;
-use super::{CutoverLine, Report};
+use super::{BackupLine, CutoverLine, ProofLine, Report, RestoreLine, SwapLine};
 use crate::document::{Block, Document, Section};
 use crate::layout::COLUMNS;
 use crate::state::shown;
@@ -192,59 +192,66 @@ fn id(snapshot: &model::SnapshotId) -> String {
 }
 
 fn data(report: &Report) -> Vec<Section> {
-    let mut sections = Vec::new();
-    for line in &report.backups {
-        let output = &line.output;
-        let rows: u64 = output.rows.values().sum();
-        let tables = count(output.rows.len() as u64, "table", "tables");
-        let mut section = Section::new(format!("Backup of {} (step {})", line.name, line.step));
-        section.facts(vec![
-            ("snapshot", format!("{} on {}", id(&output.snapshot), line.place)),
-            ("shows", moment(output.at, &report.zone)),
-            ("read", format!("{} in {}", bytes(output.read_bytes), count(output.files, "file", "files"))),
-            ("stored", bytes(output.stored_bytes)),
-            ("rows", if output.rows.is_empty() { String::new() } else { format!("{rows} in {tables}") }),
-            ("server", output.server_version.clone().unwrap_or_default()),
-        ]);
-        section.facts(output.warnings.iter().map(|warning| ("warning", warning.clone())).collect());
-        sections.push(section);
-    }
-    for line in &report.restores {
-        let output = &line.output;
-        let mut section = Section::new(format!("Restore of {} (step {})", line.name, line.step));
-        section.facts(vec![
-            ("copy", format!("{} on {}; the live one was not touched", output.into, line.place)),
-            ("snapshot", id(&output.snapshot)),
-            ("shows", moment(output.at, &report.zone)),
-            ("age", format!("{} when the run was asked for", length(report.requested_at.since(output.at)))),
-            ("written", format!("{} in {}", bytes(output.bytes), short(ms(output.took_ms)))),
-            ("compared", matches(output.matches).to_string()),
-        ]);
-        tables(&mut section, &output.tables);
-        sections.push(section);
-    }
-    for line in &report.proofs {
-        let output = &line.output;
-        let mut section = Section::new(format!("Proof of {} (step {})", line.name, line.step));
-        section.facts(vec![
-            ("snapshot", id(&output.snapshot)),
-            ("shows", moment(output.at, &report.zone)),
-            ("restored", format!("in {} on {}, then dropped", short(ms(output.took_ms)), line.place)),
-            ("files", if output.files > 0 { format!("{} compared", output.files) } else { String::new() }),
-            ("checks", output.checks.join(", ")),
-        ]);
-        tables(&mut section, &output.tables);
-        sections.push(section);
-    }
-    for line in &report.swaps {
-        let mut section = Section::new(format!("Swap of {} (step {})", line.name, line.step));
-        section.facts(vec![
-            ("old data", format!("stays as {} on {}", line.output.old, line.place)),
-            ("kept until", moment(line.output.keep_until, &report.zone)),
-        ]);
-        sections.push(section);
-    }
-    sections
+    let backups = report.backups.iter().map(|line| backup(line, report));
+    let restores = report.restores.iter().map(|line| restore(line, report));
+    let proofs = report.proofs.iter().map(|line| proof(line, report));
+    let swaps = report.swaps.iter().map(|line| swap(line, report));
+    backups.chain(restores).chain(proofs).chain(swaps).collect()
+}
+
+fn backup(line: &BackupLine, report: &Report) -> Section {
+    let output = &line.output;
+    let rows: u64 = output.rows.values().sum();
+    let tables = count(output.rows.len() as u64, "table", "tables");
+    let mut section = Section::new(format!("Backup of {} (step {})", line.name, line.step));
+    section.facts(vec![
+        ("snapshot", format!("{} on {}", id(&output.snapshot), line.place)),
+        ("shows", moment(output.at, &report.zone)),
+        ("read", format!("{} in {}", bytes(output.read_bytes), count(output.files, "file", "files"))),
+        ("stored", bytes(output.stored_bytes)),
+        ("rows", if output.rows.is_empty() { String::new() } else { format!("{rows} in {tables}") }),
+        ("server", output.server_version.clone().unwrap_or_default()),
+    ]);
+    section.facts(output.warnings.iter().map(|warning| ("warning", warning.clone())).collect());
+    section
+}
+
+fn restore(line: &RestoreLine, report: &Report) -> Section {
+    let output = &line.output;
+    let mut section = Section::new(format!("Restore of {} (step {})", line.name, line.step));
+    section.facts(vec![
+        ("copy", format!("{} on {}; the live one was not touched", output.into, line.place)),
+        ("snapshot", id(&output.snapshot)),
+        ("shows", moment(output.at, &report.zone)),
+        ("age", format!("{} when the run was asked for", length(report.requested_at.since(output.at)))),
+        ("written", format!("{} in {}", bytes(output.bytes), short(ms(output.took_ms)))),
+        ("compared", matches(output.matches).to_string()),
+    ]);
+    tables(&mut section, &output.tables);
+    section
+}
+
+fn proof(line: &ProofLine, report: &Report) -> Section {
+    let output = &line.output;
+    let mut section = Section::new(format!("Proof of {} (step {})", line.name, line.step));
+    section.facts(vec![
+        ("snapshot", id(&output.snapshot)),
+        ("shows", moment(output.at, &report.zone)),
+        ("restored", format!("in {} on {}, then dropped", short(ms(output.took_ms)), line.place)),
+        ("files", if output.files > 0 { format!("{} compared", output.files) } else { String::new() }),
+        ("checks", output.checks.join(", ")),
+    ]);
+    tables(&mut section, &output.tables);
+    section
+}
+
+fn swap(line: &SwapLine, report: &Report) -> Section {
+    let mut section = Section::new(format!("Swap of {} (step {})", line.name, line.step));
+    section.facts(vec![
+        ("old data", format!("stays as {} on {}", line.output.old, line.place)),
+        ("kept until", moment(line.output.keep_until, &report.zone)),
+    ]);
+    section
 }
 
 fn matches(matches: bool) -> &'static str {

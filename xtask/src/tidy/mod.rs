@@ -13,7 +13,7 @@ mod names;
 
 use std::fmt;
 
-use crate::{Failure, cargo, checkout};
+use crate::{Failure, cargo, checkout, docs};
 
 /// Known duplicate versions, each with its reason.
 const DUPLICATES: &str = "xtask/duplicates.txt";
@@ -59,6 +59,7 @@ pub fn run() -> Result<(), Failure> {
         findings.extend(functions::check(file));
         findings.extend(names::check(file));
     }
+    findings.extend(docs::stale(&rust)?.into_iter().map(|(at, what)| Finding::new(at, what)));
     for finding in &findings {
         println!("{finding}");
     }
