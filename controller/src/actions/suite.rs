@@ -32,7 +32,7 @@ async fn a_cut_over_that_is_performed_again_after_a_restart_changes_nothing() {
 }
 
 #[tokio::test]
-async fn fault_01_killed_between_saving_and_writing_it_goes_on_with_what_was_saved() {
+async fn fault_02_killed_between_saving_and_writing_it_goes_on_with_what_was_saved() {
     let (bind, home) = (Bed::one(), Home::new().await);
     let port = bind.primary.port;
     perform_until_killed(&home, RUN, port, Treat::HoldUpdate).await;
@@ -43,7 +43,7 @@ async fn fault_01_killed_between_saving_and_writing_it_goes_on_with_what_was_sav
 }
 
 #[tokio::test]
-async fn fault_01_killed_between_writing_and_the_result_it_takes_its_own_write_for_done() {
+async fn fault_03_killed_between_writing_and_the_result_it_takes_its_own_write_for_done() {
     let (bind, home) = (Bed::one(), Home::new().await);
     let port = bind.primary.port;
     perform_until_killed(&home, RUN, port, Treat::HoldAnswer).await;
