@@ -2,7 +2,7 @@
 //! result of what ended and the start of what is next are durable in one transaction.
 
 use crate::apply::IllegalEvent;
-use crate::decide::decide_from;
+use crate::decide::decide;
 use crate::event::Event;
 use crate::journal::Batch;
 use crate::perform::Perform;
@@ -37,7 +37,7 @@ pub fn advance(
         Some(Batch::prepare(before.clone(), head.clone(), run, came.clone(), now, epoch)?.state)
     };
     let Some(state) = first else { return Err(IllegalEvent::NoBeginning { kind: "nothing" }) };
-    let (decision, _) = decide_from(state, now, ids);
+    let decision = decide(&state, now, ids);
     let mut events = came;
     events.extend(decision.record);
     let batch = Batch::prepare(before, head, run, events, now, epoch)?;

@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::lookup::is_answerable;
 use crate::state::{Approval, Phase, Question, RunState, Stage};
 use model::{ApprovalId, Digest, Micros, Problem, StepPath, Token, UserName};
-use plan::checked::Undo;
+use plan::checked::{OnFailure, Undo};
 
 /// Longest reason that is kept, in bytes.
 pub const MAX_REASON_BYTES: usize = 2_000;
@@ -265,7 +265,8 @@ fn retryable(state: &RunState, path: &StepPath) -> Result<(), Refused> {
     let fits = match &state.phase {
         Phase::Stuck { step, .. } => step == path && state.plan.steps[index].undo != Undo::Impossible,
         Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } => match now.stage {
-            Stage::Failed { .. } => true,
+            // What follows a step that was passed over may have begun.
+            Stage::Failed { .. } => state.on_failure(&state.plan.steps[index]) != OnFailure::Continue,
             Stage::Active { .. } => expired,
             Stage::Pending | Stage::Succeeded { .. } | Stage::Cancelled { .. } | Stage::Skipped { .. } => {
                 false

@@ -9,6 +9,7 @@ use crate::event::{Actor, Event, ProbeAnswer, Revocation};
 use crate::lookup::Place;
 use crate::state::RunState;
 use model::{HostName, Micros, Outcome, Token};
+use plan::checked::Action;
 
 /// What somebody says about an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +84,7 @@ pub fn receive(state: &RunState, report: Report) -> Option<Event> {
             is_late(state, attempt, &outcome).then_some(Event::LateResult { token, outcome, by })
         }
         Report::Revoked { token, answer } => {
+            let answer = believed(state.action(place), answer);
             fits(state, place, attempt, &Input::Revoked(answer)).then_some(Event::Revoked { token, answer })
         }
         Report::Probed { token, answer } => {
@@ -97,6 +99,18 @@ pub fn receive(state: &RunState, report: Report) -> Option<Event> {
                 silent_ms,
             })
         }
+    }
+}
+
+/// A controller knows only what this process of it began; one before it may have begun the same action.
+/// So of its own actions it can say that they no longer run, never that they had not begun.
+fn believed(action: Option<&Action>, answer: Revocation) -> Revocation {
+    match (action, answer) {
+        (Some(Action::Controller { .. }), Revocation::NeverBegun | Revocation::Stopped) => {
+            Revocation::Stopped
+        }
+        (Some(Action::Controller { .. }), Revocation::Ended) => Revocation::Ended,
+        (Some(Action::Agent { .. } | Action::Timer { .. }) | None, answer) => answer,
     }
 }
 

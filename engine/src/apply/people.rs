@@ -4,7 +4,7 @@ use super::{IllegalEvent, illegal_step};
 use crate::event::{Actor, Event};
 use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoStage};
 use model::{Evidence, Micros, StepPath};
-use plan::checked::Undo;
+use plan::checked::{OnFailure, Undo};
 
 pub(super) fn fold(
     mut state: RunState,
@@ -28,6 +28,7 @@ pub(super) fn fold(
         Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } => None,
     };
     let sequence = state.sequence;
+    let passed_over = state.on_failure(&state.plan.steps[index]) == OnFailure::Continue;
     let required = state.plan.steps[index].evidence.as_ref().map(|rule| rule.required);
     let step = &mut state.steps[index];
     match (event, stuck_here) {
@@ -43,7 +44,8 @@ pub(super) fn fold(
             state.phase = Phase::Unwinding { since: at, because };
         }
         (Event::RetryRequested { .. }, None) => {
-            if !retry(step, required, at) {
+            // What follows a step that was passed over may have begun.
+            if passed_over && matches!(step.stage, Stage::Failed { .. }) || !retry(step, required, at) {
                 return Err(illegal());
             }
         }

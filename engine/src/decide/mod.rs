@@ -41,38 +41,28 @@ pub(crate) struct Mind<'a> {
 
 /// Decides. `ids` gives fresh random UUIDs: ids of questions, and the jitter of pauses.
 pub fn decide(state: &RunState, now: Micros, ids: &mut dyn FnMut() -> Uuid) -> Decision {
-    let (decision, _) = decide_from(state.clone(), now, ids);
-    decision
-}
-
-/// Decides, and gives the state after what is to be recorded.
-pub(crate) fn decide_from(
-    mut state: RunState,
-    now: Micros,
-    ids: &mut dyn FnMut() -> Uuid,
-) -> (Decision, RunState) {
     let mut mind = Mind { now, ids };
-    let mut record = Vec::new();
+    let mut next = state.clone();
+    let mut record: Vec<Event> = Vec::new();
     for _ in 0..MAX_ROUNDS {
-        let events = round(&state, &mut mind);
+        let events = round(&next, &mut mind);
         if events.is_empty() {
             break;
         }
         for event in events {
-            match fold(state.clone(), &event, now) {
-                Ok(next) => {
-                    state = next;
-                    record.push(event);
-                }
+            match fold(next, &event, now) {
+                Ok(folded) => next = folded,
                 Err(error) => {
+                    // Nothing is performed then, and the run stands still where a person can see it.
                     debug_assert!(false, "the engine decided what it does not allow: {error}");
-                    return (Decision { record, perform: Vec::new(), wake_at: None }, state);
+                    return Decision { record, perform: Vec::new(), wake_at: None };
                 }
             }
+            record.push(event);
         }
     }
-    let (perform, wake_at) = effects::effects(&state);
-    (Decision { record, perform, wake_at }, state)
+    let (perform, wake_at) = effects::effects(&next);
+    Decision { record, perform, wake_at }
 }
 
 /// The next events, each possible after the one before it; empty when nothing more follows now.

@@ -21,11 +21,13 @@ pub(super) fn forward(state: &RunState, mind: &mut Mind<'_>) -> Vec<Event> {
     }
     // A failure that waits for a person holds everything that has not begun.
     let held = (0..state.steps.len()).any(|step| state.is_asking(step));
-    let ready = if held { Vec::new() } else { ready(state) };
-    if !ready.is_empty() {
-        return ready;
+    // One at a time, and what begins goes on before the next: so a journal cut anywhere continues in the
+    // same order.
+    match ready(state) {
+        Some(event) if !held => vec![event],
+        Some(_) => Vec::new(),
+        None => super::finish::forward(state),
     }
-    super::finish::forward(state)
 }
 
 /// Paused: what runs is let finish, nothing new begins, nobody is asked.
@@ -47,22 +49,21 @@ fn unwind_where_the_plan_says_so(state: &RunState) -> Option<Event> {
     })
 }
 
-/// Steps before which everything is done.
-fn ready(state: &RunState) -> Vec<Event> {
-    let mut events = Vec::new();
+/// The first step that has not begun and before which everything is done.
+fn ready(state: &RunState) -> Option<Event> {
     for (step, now) in state.both() {
         let done = |path: &StepPath| state.index(path).is_some_and(|index| state.is_done(index));
         if !matches!(now.stage, Stage::Pending) || !step.after.iter().all(done) {
             continue;
         }
-        events.push(match &step.skipped {
+        return Some(match &step.skipped {
             Some(reason) => {
                 Event::Skipped { step: step.path.clone(), by: Actor::Engine, reason: reason.clone() }
             }
             None => Event::StepStarted { step: step.path.clone() },
         });
     }
-    events
+    None
 }
 
 fn active(state: &RunState, mind: &mut Mind<'_>, may_start: bool) -> Vec<Event> {

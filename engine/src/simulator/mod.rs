@@ -44,6 +44,8 @@ pub struct Simulation {
     pub world: World,
     /// The time.
     pub now: Micros,
+    /// Length of the journal after each commit.
+    pub commits: Vec<usize>,
     /// Crashes to come.
     pub crashes: Vec<Crash>,
     /// Crashes that came.
@@ -88,6 +90,7 @@ impl Simulation {
             state: batch.state,
             world,
             now: BEGINNING,
+            commits: vec![1],
             crashes,
             crashed: 0,
             head: batch.head,
@@ -275,6 +278,9 @@ impl Simulation {
         self.counter = counter;
         let before = self.journal.len();
         self.journal.extend(turn.batch.entries);
+        if self.journal.len() > before {
+            self.commits.push(self.journal.len());
+        }
         let reached = |rows: usize| before < rows && rows <= self.journal.len();
         let cut = self.crashes.iter().find_map(|crash| match crash {
             Crash::AfterRow(rows) if reached(*rows) => Some(*rows),

@@ -15,7 +15,7 @@ pub enum Job {
     /// Of an agent.
     Work(Box<Work>),
     /// Of the controller itself.
-    Control(ControlAction),
+    Control(Box<ControlAction>),
 }
 
 /// What becomes of one execution.
@@ -164,6 +164,11 @@ impl World {
         }
     }
 
+    /// The effect of a token is still under way somewhere: nobody can know yet what it will be.
+    pub fn is_running(&self, token: &Token) -> bool {
+        self.agents.values().any(|agent| agent.spool.get(token).is_some_and(|held| held.runs.is_some()))
+    }
+
     /// How often each token was executed.
     pub fn executions(&self) -> &BTreeMap<Token, u32> {
         &self.executions
@@ -207,7 +212,7 @@ impl World {
                     self.order(host.clone(), token, Job::Work(Box::new(work.clone())), now)
                 }
                 Perform::Control { token, action, .. } => {
-                    self.order(None, token, Job::Control(action.clone()), now);
+                    self.order(None, token, Job::Control(Box::new(action.clone())), now);
                 }
                 Perform::Revoke { token, .. } => self.revoke(host.clone(), token),
                 Perform::Probe { token, .. } | Perform::ProbeControl { token, .. } => self.probe(token),

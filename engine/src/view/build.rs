@@ -339,7 +339,7 @@ fn end(state: &AttemptState) -> End {
             (None, None, None, None)
         }
         AttemptState::Succeeded { at, output, took_us, .. } => {
-            (Some(*at), *took_us, Some(output.clone()), None)
+            (Some(*at), *took_us, Some(output.clone()).filter(|output| !output.is_null()), None)
         }
         AttemptState::Failed { at, problem, .. } => (Some(*at), None, None, Some(problem.clone())),
         AttemptState::Unknown { problem, .. } => (None, None, None, Some(problem.clone())),

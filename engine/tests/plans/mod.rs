@@ -1,6 +1,8 @@
 //! Plans and people for the tests of the engine.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod invariants;
+
 use engine::event::{About, Event};
 use engine::simulator::{Simulation, World};
 use engine::{Command, RunState, decide};

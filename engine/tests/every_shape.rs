@@ -1,0 +1,311 @@
+//! The suite that every shape of step passes: done, failed, unwound, undone twice, hanging, and a crash
+//! after every event.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod plans;
+
+use engine::simulator::{BEGINNING, Crash, Fate, Simulation, World};
+use engine::{Command, Event, Recorded, RunStatus, decide, replay};
+use model::{Class, Direction, Evidence, Token};
+use plan::checked::{CheckedPlan, OnFailure, Undo};
+use plans::invariants::assert_invariants;
+use plans::*;
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(10);
+
+fn two_hosts() -> CheckedPlan {
+    let mut app = start("app", &[], "a");
+    app.tasks.push(agent("service", "app", "b", service("app", model::jobs::ServiceAction::Start)));
+    plan(vec![app, check("verify", &["app"], "a")])
+}
+
+fn diamond() -> CheckedPlan {
+    let mut probed = start("right", &["top"], "b");
+    probed.class = Class::Probed;
+    plan(vec![
+        start("top", &[], "a"),
+        start("left", &["top"], "a"),
+        probed,
+        check("bottom", &["left", "right"], "b"),
+    ])
+}
+
+fn gated() -> CheckedPlan {
+    let mut go = start("go", &["sure"], "a");
+    go.gate = Some(gate(600));
+    plan(vec![approve("sure", &[]), go])
+}
+
+fn patient() -> CheckedPlan {
+    let mut steps = diamond().steps;
+    for step in &mut steps {
+        step.tries = 3;
+    }
+    plan(steps)
+}
+
+fn with(undo: fn() -> Undo, class: Class) -> CheckedPlan {
+    let mut x = start("x", &["before"], "a");
+    (x.class, x.undo) = (class, undo());
+    plan(vec![start("before", &[], "a"), x, check("later", &["x"], "a")])
+}
+
+fn stop() -> Undo {
+    Undo::Tasks { tasks: vec![agent("service", "x", "a", service("x", model::jobs::ServiceAction::Stop))] }
+}
+
+fn skipped() -> CheckedPlan {
+    let mut no = start("no", &[], "a");
+    no.skipped = Some("only in a drill".to_string());
+    plan(vec![no, notify("tell", &["no"]), wait("hold", &["tell"], 3)])
+}
+
+fn dead_east() -> CheckedPlan {
+    plan(failover().steps)
+}
+
+fn shapes() -> Vec<(&'static str, CheckedPlan)> {
+    let nothing = || Undo::Nothing;
+    let impossible = || Undo::Impossible;
+    vec![
+        ("read", plan(vec![check("x", &[], "a")])),
+        ("idempotent with undo", with(stop, Class::Idempotent)),
+        ("idempotent without effect to undo", with(nothing, Class::Idempotent)),
+        ("probed with undo", with(stop, Class::Probed)),
+        ("probed without undo", with(impossible, Class::Probed)),
+        ("unsafe without undo", with(impossible, Class::Unsafe)),
+        ("unsafe with undo", with(stop, Class::Unsafe)),
+        ("two hosts", two_hosts()),
+        ("diamond", diamond()),
+        ("diamond with tries", patient()),
+        ("gates", gated()),
+        ("skipped, controller, timer", skipped()),
+        ("failover", failover()),
+        ("fence of two", {
+            let mut steps = failover().steps;
+            steps[1] = fence(&[], &["east-1", "east-2"], Evidence::Stopped);
+            plan(steps)
+        }),
+        ("failover with a dead east", dead_east()),
+    ]
+}
+
+fn truth(run: &Simulation, token: &Token) -> bool {
+    run.world.effects().any(|there| there == token)
+}
+
+/// A person who knows the truth, approves what is asked, and when a step fails does `on_failure`.
+fn bring_to_an_end(run: &mut Simulation, on_failure: &dyn Fn(&str) -> Command) {
+    for _ in 0..200 {
+        assert!(run.run(20_000).unwrap(), "the simulation does not come to rest");
+        let needs = match run.state.status() {
+            RunStatus::Waiting { needs } => needs,
+            RunStatus::Stuck { .. } => {
+                tell(run, &Command::End { reason: "it stays as it is".to_string() });
+                continue;
+            }
+            _ => break,
+        };
+        use engine::Need;
+        let command = match &needs[0] {
+            Need::Approval { .. } => yes(&run.state),
+            Need::Asking { step, .. } => retry(step.as_str()),
+            Need::Decision { step, .. } => on_failure(step.as_str()),
+            Need::Answer { token, .. } | Need::Host { token, .. } => answer(token, truth(run, token)),
+        };
+        run.command(&command, &user("ada")).unwrap().unwrap();
+    }
+    assert!(!run.state.is_open(), "the run did not end: {:?}", run.state.status());
+}
+
+type Behave = fn(&'static str) -> World;
+
+fn world(shape: &str, at: &'static str, behave: Behave) -> World {
+    let mut world = behave(at);
+    if shape == "failover with a dead east" {
+        world.take_offline(&host("east-1"), BEGINNING);
+    }
+    world
+}
+
+fn all_well(_: &'static str) -> World {
+    World::new()
+}
+
+/// The first attempt of the step fails.
+fn fails_once(at: &'static str) -> World {
+    World::new().behaving(move |token, _| {
+        let hit = token.step.as_str() == at && token.direction == Direction::Do && token.attempt == 1;
+        (hit.then(|| Fate::Fail(problem("no"))), MS)
+    })
+}
+
+fn hangs_undone(at: &'static str) -> World {
+    World::new().behaving(move |token, _| {
+        let hit = token.step.as_str() == at && token.direction == Direction::Do && token.attempt == 1;
+        (hit.then_some(Fate::Hang { effect: false }), MS)
+    })
+}
+
+fn dies_done(at: &'static str) -> World {
+    World::new().behaving(move |token, _| {
+        let hit = token.step.as_str() == at && token.direction == Direction::Do && token.attempt == 1;
+        (hit.then_some(Fate::Die { effect: true }), MS)
+    })
+}
+
+fn undo_fails(at: &'static str) -> World {
+    World::new().behaving(move |token, _| {
+        let first = token.attempt == 1;
+        let fails = token.step.as_str() == at && (first || token.direction == Direction::Undo);
+        (fails.then(|| Fate::Fail(problem("no"))), MS)
+    })
+}
+
+fn try_again(step: &str) -> Command {
+    retry(step)
+}
+
+fn unwind(_: &str) -> Command {
+    Command::Unwind { reason: "it failed".to_string() }
+}
+
+type Decide = fn(&str) -> Command;
+
+/// Every shape with every fate of every step, and what a person then does.
+fn scenarios() -> Vec<(String, CheckedPlan, &'static str, &'static str, Behave, Decide)> {
+    let mut all = Vec::new();
+    for (shape, plan) in shapes() {
+        let steps: Vec<&'static str> = plan
+            .steps
+            .iter()
+            .map(|step| &*Box::leak(step.path.as_str().to_string().into_boxed_str()))
+            .collect();
+        all.push((
+            format!("{shape}: all well"),
+            plan.clone(),
+            shape,
+            "",
+            all_well as Behave,
+            try_again as Decide,
+        ));
+        for at in steps {
+            let fates: [(&str, Behave, Decide); 5] = [
+                ("fails, retried", fails_once, try_again),
+                ("fails, unwound", fails_once, unwind),
+                ("hangs", hangs_undone, try_again),
+                ("dies after its effect", dies_done, unwind),
+                ("its undo fails", undo_fails, unwind),
+            ];
+            for (fate, behave, decide) in fates {
+                all.push((format!("{shape}: {at} {fate}"), plan.clone(), shape, at, behave, decide));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_shape_ends_well_or_honestly_whatever_happens_to_each_of_its_steps() {
+    for (what, plan, shape, at, behave, decide) in scenarios() {
+        let mut run = Simulation::new(plan, user("ada"), world(shape, at, behave)).unwrap();
+        bring_to_an_end(&mut run, &decide);
+        assert_invariants(&run);
+        if what.ends_with("all well") || what.ends_with("fails, retried") {
+            assert_eq!(word(&run), "succeeded", "{what}");
+        }
+    }
+}
+
+/// What must not depend on ids and jitter.
+fn essence(event: &Event) -> String {
+    match event {
+        Event::ApprovalAsked { step, about, digest, .. } => format!("asked {step} {about:?} {digest}"),
+        Event::AttemptScheduled { token, .. } => format!("scheduled {token}"),
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_journal_cut_at_any_row_decides_what_the_live_run_decided() {
+    for (what, plan, shape, at, behave, decide_failure) in scenarios() {
+        let mut run = Simulation::new(plan, user("ada"), world(shape, at, behave)).unwrap();
+        bring_to_an_end(&mut run, &decide_failure);
+        let rows: Vec<Recorded> = run.journal.iter().map(|entry| entry.recorded.clone()).collect();
+        for cut in 1..=rows.len() {
+            let state = replay(&rows[..cut]).unwrap();
+            let decision = decide(&state, rows[cut - 1].at, &mut ids());
+            let live: Vec<String> =
+                rows[cut..].iter().take(decision.record.len()).map(|row| essence(&row.event)).collect();
+            let replayed: Vec<String> = decision.record.iter().map(essence).collect();
+            assert_eq!(replayed, live, "{what}, cut after row {cut}");
+            assert_eq!(decision, decide(&state, rows[cut - 1].at, &mut ids()), "asked twice");
+        }
+    }
+}
+
+#[test]
+fn faults_01_to_05_a_crash_after_every_event_changes_nothing_but_the_epoch() {
+    for (what, plan, shape, at, behave, decide) in scenarios() {
+        let mut smooth = Simulation::new(plan.clone(), user("ada"), world(shape, at, behave)).unwrap();
+        bring_to_an_end(&mut smooth, &decide);
+        let rows = smooth.journal.len();
+        let after_sending = smooth.commits.iter().map(|rows| Crash::AfterSending(*rows));
+        {
+            for crash in (2..=rows).map(Crash::AfterRow).chain(after_sending) {
+                let world = world(shape, at, behave);
+                let mut run =
+                    Simulation::with_crashes(plan.clone(), user("ada"), world, vec![crash]).unwrap();
+                bring_to_an_end(&mut run, &decide);
+                let context = format!("{what}, {crash:?} of {rows}");
+                assert_invariants(&run);
+                assert_eq!(word(&run), word(&smooth), "{context}");
+                let tokens = |run: &Simulation| run.world.executions().keys().cloned().collect::<Vec<_>>();
+                assert_eq!(tokens(&run), tokens(&smooth), "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn undoing_twice_is_undoing_once() {
+    for (what, plan) in shapes() {
+        let mut plan = plan;
+        for step in &mut plan.steps {
+            step.on_failure = OnFailure::Ask;
+        }
+        plan.steps.push({
+            let after: Vec<&str> = plan.steps.iter().map(|step| step.path.as_str()).collect();
+            check("never", &after, "a")
+        });
+        let fails: Behave = |_| {
+            World::new().behaving(|token, _| {
+                ((token.step.as_str() == "never").then(|| Fate::Fail(problem("no"))), MS)
+            })
+        };
+        let mut run = Simulation::new(plan, user("ada"), world(what, "never", fails)).unwrap();
+        let mut crashed = false;
+        while run.state.is_open() && !crashed {
+            assert!(run.run(20_000).unwrap());
+            match run.state.status() {
+                RunStatus::Waiting { needs } => match &needs[0] {
+                    engine::Need::Approval { .. } => {
+                        let command = yes(&run.state);
+                        run.command(&command, &user("ada")).unwrap().unwrap();
+                    }
+                    _ => {
+                        run.command(&unwind("never"), &user("ada")).unwrap().unwrap();
+                        for _ in 0..3 {
+                            run.crash().unwrap();
+                        }
+                        crashed = true;
+                    }
+                },
+                other => panic!("{what}: {other:?}"),
+            }
+        }
+        bring_to_an_end(&mut run, &unwind);
+        assert_invariants(&run);
+    }
+}
