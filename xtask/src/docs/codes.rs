@@ -32,8 +32,11 @@ pub struct Found {
     pub places: BTreeSet<String>,
 }
 
+/// A part of what is found.
+type Part = fn(&mut Found) -> &mut BTreeSet<String>;
+
 /// Fields of a struct with a code, and where their texts belong.
-const FIELDS: [(&str, fn(&mut Found) -> &mut BTreeSet<String>); 7] = [
+const FIELDS: [(&str, Part); 7] = [
     ("title", |found| &mut found.meanings),
     ("message", |found| &mut found.messages),
     ("what", |found| &mut found.messages),
@@ -214,7 +217,12 @@ fn variants_of(pattern: &Pat, names: &mut Vec<String>) {
         Pat::Or(or) => return or.cases.iter().for_each(|case| variants_of(case, names)),
         Pat::Paren(paren) => return variants_of(&paren.pat, names),
         Pat::Struct(pattern) => Some(&pattern.path),
-        Pat::TupleStruct(pattern) => Some(&pattern.path),
+        // `Outer(Inner { .. })` is about the inner one.
+        Pat::TupleStruct(pattern) => {
+            let before = names.len();
+            pattern.elems.iter().for_each(|inner| variants_of(inner, names));
+            Some(&pattern.path).filter(|_| names.len() == before)
+        }
         Pat::Path(pattern) => Some(&pattern.path),
         _ => None,
     };

@@ -9,8 +9,9 @@ const NOTE: &str = "<!-- Made by `cargo xtask docs` from the sources. Change the
 
 /// Both a message and something to do are known.
 pub fn says_enough(code: &str, found: &Found) -> bool {
-    !(found.messages.is_empty() && found.meanings.is_empty())
-        && !(found.advices.is_empty() && groups::of(code).advice.is_empty())
+    let means = !found.messages.is_empty() || !found.meanings.is_empty();
+    let helps = !found.advices.is_empty() || !groups::of(code).advice.is_empty();
+    means && helps
 }
 
 /// The page of one code.
