@@ -89,10 +89,10 @@ impl Fleet {
 
     /// A session is over. One that was replaced before takes nothing away.
     pub fn disconnect(&self, host: &HostName, number: u64) {
-        if let Some(known) = self.hosts().get_mut(host) {
-            if known.session.as_ref().is_some_and(|session| session.number() == number) {
-                known.session = None;
-            }
+        if let Some(known) = self.hosts().get_mut(host)
+            && known.session.as_ref().is_some_and(|session| session.number() == number)
+        {
+            known.session = None;
         }
     }
 

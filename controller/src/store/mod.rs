@@ -96,3 +96,6 @@ impl Store {
         &self.writer
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,8 +208,16 @@ impl Person {
     }
 
     pub async fn show(&self, run: RunId) -> v1::ShowRunResponse {
-        let request = v1::ShowRunRequest { run: run.0.as_bytes().to_vec() };
-        self.runs().show(request).await.unwrap().into_inner()
+        let began = Instant::now();
+        loop {
+            let request = v1::ShowRunRequest { run: run.0.as_bytes().to_vec() };
+            match self.runs().show(request).await {
+                Ok(shown) => return shown.into_inner(),
+                // A connection to a controller that was killed shows it at the first call.
+                Err(status) => assert!(began.elapsed() < PATIENCE, "{status}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub async fn status(&self, run: RunId) -> String {

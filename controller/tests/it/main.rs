@@ -3,6 +3,7 @@
 
 mod access;
 mod agent;
+mod failover;
 mod faults;
 mod house;
 mod runs;
