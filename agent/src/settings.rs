@@ -81,3 +81,14 @@ impl Documented for Settings {
         wrong
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use runtime::settings::assert_sample_is_current;
+
+    #[test]
+    fn the_sample_explains_every_setting() {
+        assert_sample_is_current::<Settings>("../deploy/agent.yaml".as_ref());
+    }
+}
