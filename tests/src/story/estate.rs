@@ -131,6 +131,7 @@ sources:
 checks:
   app-health:
     of: app
+    monitor: false      # the app runs in one region at a time: asked by plans, not all the time
     within: 5s
     http:
       status: 200
