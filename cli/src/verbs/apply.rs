@@ -54,9 +54,6 @@ fn show(session: &Session, answer: &v1::ApplyResponse, words: &str) {
         "version": answer.version, "digest": answer.digest, "changed": answer.changed, "changes": changes,
         "warnings": answer.warnings,
     });
-    for warning in &answer.warnings {
-        screen::say(format!("warning: {warning}"));
-    }
     screen::show(session.output, &value, || format!("{words} {}", answer.version));
 }
 

@@ -6,6 +6,7 @@ use crate::session::{Session, at, traced};
 use comfy_table::Cell;
 use model::{Micros, Outcome};
 use proto::v1::{self, fleet_client::FleetClient};
+use report::units::ago;
 use runtime::lifecycle::Exit;
 use std::time::Duration;
 
@@ -68,7 +69,7 @@ fn host_row(host: &v1::Host, now: Micros) -> Row {
         v1::HostState::NeverSeen => ("never seen", Mood::Bad),
         v1::HostState::Unspecified => ("unknown", Mood::Unsure),
     };
-    let mut detail = format!("heard {}", report::units::ago(now, at(host.last_heard_us)));
+    let mut detail = format!("heard {}", ago(now, at(host.last_heard_us)));
     if host.skew_us.abs() > SKEW_US {
         let skew = report::units::short(Duration::from_micros(host.skew_us.unsigned_abs()));
         detail.push_str(&format!(", clock {skew} {}", if host.skew_us > 0 { "ahead" } else { "behind" }));
@@ -105,7 +106,7 @@ fn check_row(check: &v1::MonitorState, now: Micros) -> Row {
         Some(Ok(other)) => ("fails", Mood::Bad, other.problem().map(ToString::to_string).unwrap_or_default()),
         Some(Err(_)) | None => ("unknown", Mood::Unsure, String::new()),
     };
-    let detail = format!("{said} ({})", report::units::ago(now, at(check.at_us)));
+    let detail = format!("{said} ({})", ago(now, at(check.at_us)));
     Row {
         what: check.check.clone(),
         place: check.host.clone(),
@@ -121,10 +122,14 @@ fn source_row(source: &v1::SourceState, now: Micros) -> Row {
         (false, 0, _) => ("no backup", Mood::Unsure),
         (false, _, _) => ("backed up", Mood::Good),
     };
-    let proven = report::units::ago(now, at(source.last_proven_us));
-    let detail =
-        format!("{}, proven {proven} {}", report::units::ago(now, at(source.last_backup_us)), source.detail);
-    Row { what: source.source.clone(), place: String::new(), word, mood, detail: detail.trim().to_string() }
+    let detail = match source.last_backup_us {
+        0 => source.detail.clone(),
+        at_us => {
+            let (backup, proven) = (ago(now, at(at_us)), ago(now, at(source.last_proven_us)));
+            format!("{backup}, proven {proven} {}", source.detail).trim().to_string()
+        }
+    };
+    Row { what: source.source.clone(), place: String::new(), word, mood, detail }
 }
 
 fn text(status: &v1::StatusResponse, rows: &Rows) -> String {

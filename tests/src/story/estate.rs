@@ -138,7 +138,7 @@ checks:
       urls:
         {}
         {}
-  rows-present: {{ of: {SOURCE}, sql: select count(*) from writes, at-least: 1 }}
+  rows-present: {{ of: {SOURCE}, every: 2s, sql: select count(*) from writes, at-least: 1 }}
 
 repositories:
   # For S3 change this line: at: s3://bucket/prefix
