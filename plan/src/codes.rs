@@ -478,7 +478,7 @@ pub static LOST_CONTROLLER: Code = Code {
     code: "LB0312",
     severity: Warning,
     title: "every controller lives in the lost region",
-    why: "Nobody would be left to drive this plan; `lifeboat rescue` would have to start a controller first.",
+    why: "Nobody would be left to drive this plan.",
     mend: "put a controller into another region",
 };
 

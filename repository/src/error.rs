@@ -284,7 +284,7 @@ impl Error {
             Self::Storage(e) => e.advice(),
             Self::Location { .. } => "give an absolute path or s3://bucket/prefix",
             Self::NotARepository { .. } => {
-                "check the location, or create a repository with `lifeboat repo init`"
+                "check the location; a backup creates the repository when there is none"
             }
             Self::AlreadyInitialised { .. } => "use it as it is, or choose another location",
             Self::Version { .. } => "run `restic migrate upgrade_repo_v2` on it, or create a new repository",
@@ -292,7 +292,7 @@ impl Error {
                 "check the password reference of this repository; `restic key list` shows who made which key"
             }
             Self::Damaged { .. } => {
-                "run `lifeboat repo check --read-data` to see all damage; restore from another repository if you can"
+                "run `restic check --read-data` on the repository to see all damage; restore from another repository if you can"
             }
             Self::FilesDamaged { .. } => {
                 "the other files are restored; take these from an older snapshot or another repository, or accept the loss with --skip-damaged"
@@ -306,9 +306,9 @@ impl Error {
             Self::LockLost { .. } => {
                 "no snapshot was written; check the way to the storage and run the backup again"
             }
-            Self::NoSuchSnapshot { .. } => "list the snapshots with `lifeboat repo snapshots`",
+            Self::NoSuchSnapshot { .. } => "list the restore points with `lifeboat points SOURCE`",
             Self::AmbiguousSnapshot { .. } => "give more digits of the id",
-            Self::NoSuchPath { .. } | Self::WrongKind { .. } => "list the snapshot with `lifeboat repo ls`",
+            Self::NoSuchPath { .. } | Self::WrongKind { .. } => "list the snapshot with `restic ls SNAPSHOT`",
             Self::SourceRead { .. } | Self::SourceFailed { .. } => {
                 "see the source's own message, mend it, and run the backup again; earlier snapshots are untouched"
             }

@@ -249,7 +249,8 @@ impl Watcher<'_> {
 }
 
 fn finish(session: &Session, view: &View) {
-    let report = report::run_report(view, session.clock.now());
+    let here = jiff::tz::TimeZone::system();
+    let report = report::run_report(view, session.clock.now()).in_zone(here);
     screen::show(session.output, &report, || report.text());
 }
 

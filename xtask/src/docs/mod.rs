@@ -7,6 +7,7 @@
 //! program.
 
 mod codes;
+mod commands;
 mod groups;
 mod known;
 mod page;
@@ -72,7 +73,8 @@ fn silent(rust: &[TextFile]) -> Vec<(String, String)> {
     let gone = known::gone(&codes).into_iter().map(|code| {
         ("xtask/src/docs/known.rs".to_string(), format!("{code} is explained here, and no source has it"))
     });
-    silent.map(finding).chain(gone.filter(|_| rust.len() > FEW)).collect()
+    let unknown = codes.iter().flat_map(|(code, found)| commands::unknown(code, found, rust));
+    silent.map(finding).chain(unknown).chain(gone.filter(|_| rust.len() > FEW)).collect()
 }
 
 /// Every code with what the sources and we know about it.
@@ -138,6 +140,18 @@ mod tests {
         let text = r#"const X: [&str; 1] = ["LB9998"];"#;
         assert_eq!(silent(&[file("runtime/src/x.rs", text)]).len(), 1);
         assert!(silent(&[file("runtime/src/oven.rs", SOURCE)]).is_empty());
+    }
+
+    #[test]
+    fn an_advice_that_names_a_command_that_is_not_there_is_found() {
+        let cli = file("cli/src/args.rs", "pub enum Verb { Status, Plan(Plan) } pub enum Plan { Check }");
+        let advice = |text: &str| {
+            let source = format!("fn x() {{ Problem::new(\"LB5999\", \"cold\", \"{text}\"); }}");
+            silent(&[cli.clone(), file("runtime/src/x.rs", &source)]).len()
+        };
+        assert_eq!(advice("Type `lifeboat status` or `lifeboat plan check`."), 0);
+        assert_eq!(advice("Type `lifeboat plan list`."), 1);
+        assert_eq!(advice("Type `lifeboat dance`."), 1);
     }
 
     #[test]
