@@ -6,6 +6,7 @@ mod driver;
 pub mod error;
 mod late;
 pub mod live;
+mod preempt;
 pub mod registry;
 mod start;
 

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::store::StoreError;
 use engine::{Command, Report, RunState};
 use model::{HostName, Problem, RunId, Token, UserName};
+use plan::checked::Action;
 use runtime::Policy;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -159,6 +160,22 @@ impl Runs {
         match self.parked(run) {
             Some(problem) => Err(RunError::Parked(problem)),
             None => Err(late::refuse(self, run, &command, &by).await?),
+        }
+    }
+
+    /// Tells a run which hosts of its open attempts are not connected, before it would ask by itself.
+    pub(super) async fn tell_silent(&self, state: &RunState) {
+        let (Ok(app), Some(way)) = (self.app(), self.way(state.run)) else { return };
+        for token in state.unsettled() {
+            let action = state.place(token).and_then(|place| state.action(place));
+            let Some(Action::Agent { host, .. }) = action else { continue };
+            if app.fleet.is_connected(host) {
+                continue;
+            }
+            let silent_ms = u64::try_from(app.fleet.silent_for(host).as_millis()).unwrap_or(u64::MAX);
+            let report = Report::Silent { token: token.clone(), host: host.clone(), silent_ms };
+            // A driver that has just ended needs it no more.
+            let _ = way.inbox.send(Input::Report { from: None, report, done: None }).await;
         }
     }
 

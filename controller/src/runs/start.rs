@@ -5,14 +5,18 @@
 //! it and since when. A request that was answered and lost on the way is answered again by its id.
 
 use super::registry::MAX_OPEN;
-use super::{RunError, Runs};
+use super::{RunError, Runs, preempt};
 use crate::app::App;
+use crate::store::StoreError;
 use crate::store::runs::{NewRun, Started};
 use engine::{Batch, Event};
 use model::{Mode, RunId, UserName};
 use plan::CheckedPlan;
 use std::collections::BTreeMap;
 use uuid::Uuid;
+
+/// Runs that one start sets aside at most.
+const MAX_SET_ASIDE: usize = 16;
 
 /// What a run of a plan holds. A preview does nothing and holds nothing; a drill holds the stand-ins,
 /// which no live run touches.
@@ -36,8 +40,27 @@ fn observed(app: &App) -> Event {
 }
 
 impl Runs {
-    /// Starts a run of a plan, or gives the one that the same request started before.
+    /// Starts a run of a plan, or gives the one that the same request started before. A live recovery
+    /// sets aside backups and checks that hold what it needs.
     pub async fn start(
+        &self,
+        plan: CheckedPlan,
+        by: UserName,
+        request: Option<Uuid>,
+    ) -> Result<RunId, RunError> {
+        for _ in 0..MAX_SET_ASIDE {
+            let holder = match self.try_start(plan.clone(), by.clone(), request).await {
+                Err(RunError::Store(StoreError::Held { run, .. })) if preempt::is_recovery(&plan) => run,
+                decided => return decided,
+            };
+            if !preempt::set_aside(self, holder, &by, &plan).await {
+                break;
+            }
+        }
+        self.try_start(plan, by, request).await
+    }
+
+    async fn try_start(
         &self,
         plan: CheckedPlan,
         by: UserName,

@@ -186,7 +186,9 @@ impl StoreError {
             StoreError::Unwritable { .. } => "This is a defect: report it with the controller's log.".to_string(),
             StoreError::Closed => "The controller is stopping. Try again when it is up.".to_string(),
             StoreError::Held { run, .. } => {
-                format!("Wait for it (`lifeboat watch {run}`), or end it (`lifeboat cancel {run}`).")
+                format!(
+                    "Wait for it (`lifeboat watch {run}`), or call it off (`lifeboat cancel {run}`); when its host does not answer, then `lifeboat end {run} --reason …`."
+                )
             }
         }
     }

@@ -22,6 +22,8 @@ sources:
     members:
       h1: { address: 192.0.2.10 }
       h2: { address: 198.51.100.10 }
+repositories:
+  local: { at: /var/lib/repository, region: west, password: { file: /etc/password } }
 roles:
   commander: { primary: grace }
 ";
@@ -161,4 +163,34 @@ async fn nothing_is_promoted_while_the_question_stands_open() {
     let promoted = tokio::time::timeout(Duration::from_millis(1500), west.order()).await;
     assert!(promoted.is_err(), "{promoted:?}");
     assert_eq!(person.status(run).await, "waiting");
+}
+
+#[tokio::test]
+async fn a_live_recovery_does_not_wait_for_a_backup_whose_host_is_lost() {
+    let house = House::start();
+    let person = house.person().await;
+    person.apply(&[("estate.yaml", ESTATE), ("failover.yaml", FAILOVER)]).await;
+    let verb = v1::Verb {
+        kind: "backup".to_string(),
+        parameters_yaml: "{ source: app-db, to: local, on: h1 }".to_string(),
+    };
+    let request = v1::StartRequest {
+        what: Some(v1::start_request::What::Verb(verb)),
+        mode: v1::Mode::Live.into(),
+        ..Default::default()
+    };
+    let backup = person.runs().start(request.clone()).await.unwrap().into_inner().run;
+    let again = person.runs().start(request).await.unwrap_err();
+    assert_eq!(again.code(), tonic::Code::Aborted, "a backup waits for a backup: {again}");
+    let run = person.run("failover").await;
+    let backup = proto::run_id_of(&backup).unwrap();
+    let shown = person.show(backup).await.state.unwrap();
+    assert!(shown.ended_us > 0, "{shown:?}");
+    let called_off = person.show(backup).await.events.iter().any(|event| {
+        let event: Value = serde_json::from_slice(&event.event_json).unwrap();
+        event["event"] == "cancel-requested" && event["reason"].as_str().unwrap().contains("failover")
+    });
+    assert!(called_off);
+    assert_eq!(person.try_run("failover", Vec::new()).await.unwrap_err().code(), tonic::Code::Aborted);
+    assert_ne!(person.status(run).await, "cancelled");
 }
