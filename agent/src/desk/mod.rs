@@ -21,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, broadcast, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// Jobs that run at once; more wait in the spool.
 pub const MAX_JOBS: usize = 8;
@@ -313,12 +314,17 @@ impl Desk {
             running.insert(token.key(), job);
         }
         let name = format!("job {token}");
-        self.0.deps.tasks.spawn(name, tasks::Policy::VITAL, async move {
+        // Made here, below the span of its order; a job that begins after a restart has no such parent.
+        let host = token.target.host.as_ref().map(tracing::field::display);
+        let span =
+            tracing::info_span!("job", run = %token.run, step = %token.step, attempt = token.attempt, host);
+        let job = async move {
             let result = worker::work(&inner, &token, cancel, stop).await;
             lock(&inner.running).remove(&token.key());
             let _ = over_tx.send(true);
             result
-        });
+        };
+        self.0.deps.tasks.spawn(name, tasks::Policy::VITAL, job.instrument(span));
     }
 }
 

@@ -94,6 +94,12 @@ pub async fn show(session: &Session, run: RunId) -> Result<Exit, Failure> {
 pub async fn view(session: &Session, run: RunId) -> Result<View, Failure> {
     let request = traced(v1::ShowRunRequest { run: run.0.as_bytes().to_vec() });
     let shown = session.runs().show(request).await?.into_inner();
+    if shown.view_json.is_empty() {
+        let detail = shown.state.map(|state| state.detail).unwrap_or_default();
+        let (problem, advice) = detail.split_once(" What to do: ").unwrap_or((&detail, ""));
+        let message = format!("run {} stands aside, the others go on: {problem}", short(run));
+        return Err(Failure::no("LB4043", message, advice));
+    }
     serde_json::from_slice(&shown.view_json).map_err(|error| {
         Failure::no(
             "LB4042",
@@ -233,7 +239,7 @@ impl Watcher<'_> {
                 continue;
             }
             self.live.leave();
-            screen::say(format!("\n{}\n", screen::wrapped(&asked.question)));
+            screen::say(format!("\n{}\n", asked.question));
             if self.session.ask(&format!("Approve {}?", asked.step)) {
                 settle(self.session, self.run, asked, false, "").await?;
             } else {

@@ -38,7 +38,7 @@ pub(super) fn of_state(state: &RunState) -> v1::RunState {
 pub(super) fn of_row(app: &App, row: RunRow) -> v1::RunState {
     let mode: Mode = row.mode.parse().unwrap_or_default();
     let (status, detail) = match app.runs.parked(row.run) {
-        Some(problem) => ("stuck".to_string(), problem.to_string()),
+        Some(problem) => ("stuck".to_string(), format!("{problem} What to do: {}", problem.advice)),
         None => (row.status, row.detail),
     };
     v1::RunState {

@@ -36,6 +36,7 @@ pub(super) struct Acting {
     app: Arc<App>,
     run: RunId,
     inbox: mpsc::Sender<Input>,
+    trace: Arc<str>,
     dispatched: BTreeMap<Key, Dispatched>,
     controls: Controls,
     watches: Vec<(Token, HostName, Duration)>,
@@ -43,11 +44,12 @@ pub(super) struct Acting {
 }
 
 impl Acting {
-    pub(super) fn new(app: Arc<App>, run: RunId, inbox: mpsc::Sender<Input>) -> Self {
+    pub(super) fn new(app: Arc<App>, run: RunId, inbox: mpsc::Sender<Input>, trace: Arc<str>) -> Self {
         Self {
             app,
             run,
             inbox,
+            trace,
             dispatched: BTreeMap::new(),
             controls: Controls::default(),
             watches: Vec::new(),
@@ -108,6 +110,7 @@ impl Acting {
     fn send(&mut self, key: Key, token: &Token, host: &HostName, work: Work, timeout: Duration, head: &Head) {
         let Some(session) = self.session(&key, host) else { return };
         let span = tracing::info_span!("order", run = %self.run, step = %token.step, target = %token.target, attempt = token.attempt);
+        trace::adopt(&span, &self.trace);
         let _entered = span.enter();
         let (epoch, head) = (self.app.epoch, head.clone());
         let order = Order { token: token.clone(), epoch, head, work, timeout };

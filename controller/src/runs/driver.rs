@@ -83,7 +83,7 @@ pub(super) async fn drive(
         let _turn = loading.acquire().await.map_err(|_| RunError::NotDriven { run })?;
         late::load(&app.runs, run).await?
     };
-    let acting = Acting::new(app.clone(), run, way.inbox.clone());
+    let acting = Acting::new(app.clone(), run, way.inbox.clone(), way.trace.clone());
     let mut driver = Driver { app, run, way, state, head, acting, wake_at: None };
     driver.way.shown.publish(Arc::new(driver.state.clone()));
     let mut came = Vec::new();

@@ -13,6 +13,7 @@ use engine::{Command, Report, RunState};
 use model::{HostName, Problem, RunId, Token, UserName};
 use plan::checked::Action;
 use runtime::Policy;
+use runtime::telemetry::trace;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -31,6 +32,7 @@ pub(super) struct Way {
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) shown: Arc<Shown>,
     pub(super) wake: Arc<Notify>,
+    pub(super) trace: Arc<str>,
 }
 
 struct Inner {
@@ -85,7 +87,9 @@ impl Runs {
     pub fn open(&self, run: RunId) {
         let Ok(app) = self.app() else { return };
         let (inbox, waiting) = mpsc::channel(MAX_WAITING);
-        let way = Way { inbox, shown: Arc::default(), wake: Arc::default() };
+        // Whoever starts a run is the parent of its orders' spans; a restart begins a trace of its own.
+        let trace = trace::current().unwrap_or_default();
+        let way = Way { inbox, shown: Arc::default(), wake: Arc::default(), trace: trace.into() };
         {
             let mut open = lock(&self.0.open);
             if open.contains_key(&run) {

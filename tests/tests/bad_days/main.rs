@@ -1,0 +1,14 @@
+//! Bad input and bad days, end to end: the real controller, agents and command line, killed, frozen,
+//! lied to and cut off. Each test asserts what the design promises: nothing lost, nothing done twice,
+//! and a message that says what to do. Tests of a fault carry its number.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod agents;
+mod clock;
+mod controllers;
+mod input;
+mod journals;
+mod orders;
+mod people;
+mod telemetry;
+mod world;
