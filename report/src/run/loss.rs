@@ -1,9 +1,10 @@
 //! What a promotion lost, and how sure that is.
 //!
-//! The rule of this file: never more sure than known. "None" is said in two cases only. Either the old
+//! The rule of this file: never more sure than known. "None" is said in three cases only. The old
 //! primary was stopped, its last position was read, and the new one had received all of it. Or commits
 //! were acknowledged only after exactly one named standby had them, and that standby is the one that was
-//! promoted: then a cut-off primary could not acknowledge anything either. In every other case the
+//! promoted: then a cut-off primary could not acknowledge anything either. Or nothing was promoted at
+//! all, because the "new" primary was the primary before the run. In every other case the
 //! report gives a bound where there is one, and says "unknown" where there is none: above all when only
 //! silence says that the old primary has stopped taking writes.
 //!
@@ -106,6 +107,10 @@ struct Known<'a> {
     primary: Option<Primary<'a>>,
     /// Members of the source besides the promoted one.
     others: usize,
+    /// Where the new primary is.
+    promoted: Option<&'a HostName>,
+    /// It called itself primary before the run.
+    was_primary: bool,
 }
 
 /// A member that called itself primary.
@@ -118,8 +123,12 @@ struct Primary<'a> {
 
 impl<'a> Known<'a> {
     /// With two members that call themselves primary, nobody knows which one took the writes.
-    fn of(observed: &'a Observed, given: &Given<'_, PromoteOutput>) -> Known<'a> {
+    fn of(observed: &'a Observed, given: &Given<'a, PromoteOutput>) -> Known<'a> {
         let target = &given.attempt.token.target;
+        let was_primary = observed.members.iter().any(|facts| {
+            let same = facts.source == target.name && Some(&facts.host) == target.host.as_ref();
+            same && facts.role == "primary"
+        });
         let others: Vec<&MemberFacts> = observed
             .members
             .iter()
@@ -130,16 +139,29 @@ impl<'a> Known<'a> {
             facts,
             at: observed.heard.get(&facts.host).copied().unwrap_or(observed.at).min(observed.at),
         });
-        Known { primary, others: others.len() }
+        Known { primary, others: others.len(), promoted: target.host.as_ref(), was_primary }
     }
 
-    /// The one standby that every commit waited for, when it can only be the promoted one.
+    /// The one standby that every commit waited for, when it can only be the promoted one: it is the
+    /// only name, it goes with the promoted host, and the source has no third member.
     fn sole_standby(&self) -> Option<&'a str> {
-        match self.primary?.facts.sync_standbys.as_slice() {
-            [name] if name != "*" && self.others == 1 => Some(name),
+        match (self.primary?.facts.sync_standbys.as_slice(), self.promoted) {
+            ([name], Some(host)) if self.others == 1 && goes_with(name, host.as_str()) => Some(name),
             _ => None,
         }
     }
+}
+
+/// A standby's name goes with a host when one is the other, or the other up to a `-`, `_` or `.`: `west`
+/// and `west-1`, `db-2` and `db-2.example`.
+fn goes_with(name: &str, host: &str) -> bool {
+    let plain = |text: &str| text.to_ascii_lowercase().replace('_', "-");
+    let (name, host) = (plain(name), plain(host));
+    let begins = |long: &str, short: &str| {
+        let rest = long.strip_prefix(short).filter(|_| !short.is_empty());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
+    };
+    begins(&host, &name) || begins(&name, &host)
 }
 
 struct Found {
@@ -153,20 +175,24 @@ fn found(certainty: Certainty, words: String) -> Found {
 }
 
 fn judge(output: &PromoteOutput, fence: Option<&FenceLine>, known: &Known<'_>) -> Found {
-    if output.already_primary {
+    if output.already_primary && known.was_primary {
         return found(
             Certainty::None,
-            "none: it was the primary already, and nothing was promoted".to_string(),
+            "none: it was the primary before the run, and nothing was promoted".to_string(),
         );
     }
     let received = output.received_lsn.max(output.replayed_lsn);
     let closed =
         fence.filter(|fence| fence.evidence.is_some_and(|evidence| evidence >= Evidence::LeaseExpired));
-    if let Some(last) = closed.and_then(|fence| fence.final_lsn) {
+    if let (Some(last), false) = (closed.and_then(|fence| fence.final_lsn), output.already_primary) {
         return stopped_at(received, last);
     }
     if let (Some(standby), Some(primary)) = (known.sole_standby(), known.primary) {
         return synchronous(received, standby, primary);
+    }
+    if output.already_primary {
+        let words = "unknown: it was the primary already when this try began, and what the promotion before that had received is not known here";
+        return found(Certainty::Unknown, words.to_string());
     }
     asynchronous(output, received, closed, known.primary)
 }
@@ -194,9 +220,10 @@ fn stopped_at(received: u64, last: u64) -> Found {
 fn synchronous(received: u64, standby: &str, primary: Primary<'_>) -> Found {
     let (last, at) = (primary.facts.lsn, clock(primary.at));
     let words = match (last, received >= last) {
-        (0, _) => format!(
-            "none: the standby had acknowledged every commit (synchronous, {standby}), received {}",
-            lsn(received)
+        _ if last == 0 || received == 0 => format!(
+            "none: the standby had acknowledged every commit (synchronous, {standby}); received {}, last known {}",
+            lsn(received),
+            lsn(last)
         ),
         (_, true) => format!(
             "none: the standby had acknowledged every commit (synchronous, {standby}), received {} ≥ last known {} ({at})",
@@ -248,7 +275,8 @@ fn asynchronous(
     );
     let Some(end) = closed.and_then(|fence| fence.ended_at) else {
         let words = format!(
-            "unknown: {since}, but commits did not wait for this standby, and only silence says that the old primary takes no more writes; {arrived}"
+            "unknown: {since}, but {}, and only silence says that the old primary takes no more writes; {arrived}",
+            waited(primary.facts)
         );
         return found(Certainty::Unknown, words);
     };
@@ -259,4 +287,17 @@ fn asynchronous(
         clock(end)
     );
     Found { certainty: Certainty::AtMost, words, at_most: Some(most) }
+}
+
+/// Whether commits waited for somebody, and for whom.
+fn waited(primary: &MemberFacts) -> String {
+    match primary.sync_standbys.as_slice() {
+        [] => "commits did not wait for this standby".to_string(),
+        names => {
+            format!(
+                "commits waited for {}, and whether that is this standby is not known here",
+                names.join(", ")
+            )
+        }
+    }
 }

@@ -9,8 +9,8 @@ mod stage;
 use engine::simulator::Fate;
 use model::control::NotifyOutput;
 use model::jobs::{
-    BackupOutput, CheckOutput, FenceOutput, ProveOutput, RestoreOutput, RowComparison, ServiceOutput,
-    ServiceState,
+    BackupOutput, CheckOutput, FenceOutput, PromoteOutput, ProveOutput, RestoreOutput, RowComparison,
+    ServiceOutput, ServiceState,
 };
 use model::{ControlAction, Evidence, Micros, Mode, Problem, Work};
 use stage::{Stage, east_1, gives, ms, promoted};
@@ -123,8 +123,8 @@ fn a_stopped_primary_that_was_ahead_lost_something() {
 }
 
 #[test]
-fn a_second_sync_standby_or_a_wildcard_is_no_proof() {
-    for names in [&["west", "other"][..], &["*"][..], &[][..]] {
+fn a_second_sync_standby_a_wildcard_or_a_stranger_is_no_proof() {
+    for names in [&["west", "other"][..], &["*"][..], &["reporting"][..], &["wes"][..], &[][..]] {
         let mut stage = Stage::failover(|_, _| None);
         stage.observe(LAST_KNOWN, names);
         stage.lose(&east_1());
@@ -134,6 +134,21 @@ fn a_second_sync_standby_or_a_wildcard_is_no_proof() {
         let report = serde_json::to_value(stage.report()).unwrap();
         assert_eq!(report["recovery"]["losses"][0]["certainty"], "unknown", "{names:?}");
     }
+}
+
+#[test]
+fn a_primary_that_somebody_had_promoted_before_is_no_proof_of_anything() {
+    let mut stage = Stage::failover(|token, _| {
+        let output = PromoteOutput { already_primary: true, ..promoted(0) };
+        (token.step.as_str() == "promote").then(|| gives(&output, 50)).flatten()
+    });
+    stage.observe(LAST_KNOWN, &[]);
+    stage.lose(&east_1());
+    stage.play(3_500);
+    stage.approve("fence");
+    stage.finish();
+    let text = stage.report().text();
+    assert!(text.contains("unknown: it was the primary already when this try began"), "{text}");
 }
 
 #[test]
