@@ -177,8 +177,16 @@ impl Stage {
         self.simulation.now
     }
 
+    /// The view, its questions without what the engine appends of its own observations: those words are
+    /// the business of the engine's tests, and of no recorded text here.
     pub fn view(&self) -> View {
-        engine::view(&self.simulation.state, self.simulation.now)
+        let mut view = engine::view(&self.simulation.state, self.simulation.now);
+        let shown = view.approvals.iter_mut().map(|asked| &mut asked.question);
+        let decided = view.steps.iter_mut().flat_map(|step| &mut step.decisions).map(|past| &mut past.text);
+        for text in shown.chain(decided) {
+            text.truncate(text.find(" Seen: ").unwrap_or(text.len()));
+        }
+        view
     }
 
     pub fn tree(&self) -> String {

@@ -49,6 +49,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("LB4020", "The folder has no estate: no YAML file was found in it.", ""),
     ("LB4021", "The folder holds more than an estate may have.", ""),
     ("LB4033", "The step has no attempt, or more than one, that a person could answer for.", ""),
+    (
+        "LB4043",
+        "The controller could not load this run, so it set it aside; the other runs go on. The message says why.",
+        "Do what the message says; `lifeboat runs list` shows whether it is driven again.",
+    ),
     ("LB5411", "A certificate could not be read.", "Enrol or log in again to get a new one."),
     (
         "LB5412",
