@@ -184,7 +184,7 @@ impl Stage {
         let shown = view.approvals.iter_mut().map(|asked| &mut asked.question);
         let decided = view.steps.iter_mut().flat_map(|step| &mut step.decisions).map(|past| &mut past.text);
         for text in shown.chain(decided) {
-            text.truncate(text.find(" Seen: ").unwrap_or(text.len()));
+            text.truncate(text.find("Seen: ").unwrap_or(text.len()));
         }
         view
     }
