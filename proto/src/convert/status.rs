@@ -18,10 +18,11 @@ pub fn status_of_problem(code: Code, problem: &Problem) -> Status {
 /// The problem in a status; one made from code and text when it carries none.
 pub fn problem_of_status(status: &Status) -> Problem {
     let details = status.details();
-    if !details.is_empty() && details.len() <= MAX_DETAIL_BYTES {
-        if let Ok(problem) = v1::Problem::decode(details) {
-            return problem.into();
-        }
+    if !details.is_empty()
+        && details.len() <= MAX_DETAIL_BYTES
+        && let Ok(problem) = v1::Problem::decode(details)
+    {
+        return problem.into();
     }
     let problem =
         Problem::new("LB5001", format!("{}: {}", status.code(), status.message()), advice(status.code()));
