@@ -213,7 +213,8 @@ impl Watcher<'_> {
     /// Takes one message in; a stream that ended is opened again.
     async fn wake(&mut self, stream: &mut Streaming<v1::WatchEvent>) -> Result<(), Failure> {
         let Some(event) = stream.message().await? else {
-            return Ok(tokio::time::sleep(TICK).await);
+            tokio::time::sleep(TICK).await;
+            return Ok(());
         };
         self.seen = self.seen.max(event.sequence);
         if let Some(progress) = event.progress

@@ -53,7 +53,11 @@ fn compile(
     match proto::required("start.what", what)? {
         What::Plan(name) => {
             let name = Name::new(name).map_err(|error| {
-                status::invalid("LB1375", error.to_string(), "Give the name that stands behind `plan:` in its file.")
+                status::invalid(
+                    "LB1375",
+                    error.to_string(),
+                    "Give the name that stands behind `plan:` in its file.",
+                )
             })?;
             let compiled = in_force.checked.compile(&name, mode, &inputs);
             compiled.map_err(|found| estate::refused(&format!("plan {name}"), &found))

@@ -209,7 +209,9 @@ impl StorageError {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         match self.problem {
-            Problem::Missing | Problem::Short => "run `restic check` on the repository to see what else is missing",
+            Problem::Missing | Problem::Short => {
+                "run `restic check` on the repository to see what else is missing"
+            }
             Problem::Exists => "nothing was overwritten; check who else writes here",
             Problem::Full => "make space or raise the quota; earlier snapshots are untouched",
             Problem::Denied => "check the permissions of the folder, or the credentials and their policy",
