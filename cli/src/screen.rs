@@ -57,6 +57,12 @@ pub fn problem(problem: &Problem) {
     }
 }
 
+/// A text in lines that fit the screen; its own line breaks stay.
+pub fn wrapped(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| report::layout::wrap("", line, usize::from(COLUMNS)));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// A moment in UTC and local.
 pub fn moment(at: Micros) -> String {
     report::units::moment(at, &jiff::tz::TimeZone::system())

@@ -91,9 +91,10 @@ fn risk_text(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
     for task in tasks {
         let seen = match task.current().and_then(|attempt| attempt.state.silence()) {
             Some(silence) => format!(
-                "{} has been silent for {} and did not answer the order to fence {}.",
+                "{} has been silent for {}.{} s and did not answer the order to fence {}.",
                 silence.host,
-                model::duration::format(Duration::from_millis(silence.silent_ms)),
+                silence.silent_ms / 1000,
+                silence.silent_ms % 1000 / 100,
                 task.target
             ),
             None => format!("{}: {}.", task.target, obtained(task)),

@@ -295,3 +295,24 @@ fn a_result_that_only_repeats_unreachable_does_not_replace_the_question() {
     assert_eq!(word(&run), "succeeded");
     assert!(matches!(run.state.step(&path("fence")).unwrap().risk, Approval::NotAsked));
 }
+
+#[test]
+fn a_journal_with_an_approval_after_its_expiry_does_not_replay() {
+    let run = simulate(gated(), World::new());
+    let asked = question(&run.state);
+    let event =
+        Event::Approved { approval: asked.id, digest: asked.digest, by: user("eve"), reason: String::new() };
+    let row = |at| engine::Recorded {
+        run: run.state.run,
+        sequence: run.state.sequence + 1,
+        at,
+        epoch: 1,
+        event: event.clone(),
+    };
+    let just_in_time = model::Micros(asked.expires_at.0 - 1);
+    assert!(engine::apply(Some(run.state.clone()), &row(just_in_time)).is_ok());
+    assert!(matches!(
+        engine::apply(Some(run.state.clone()), &row(asked.expires_at)),
+        Err(engine::IllegalEvent::Approval { .. })
+    ));
+}

@@ -219,3 +219,18 @@ fn steps_that_had_no_effect_are_not_undone() {
     let run = simulate(plan(vec![start("a", &[], "h"), refused]), world);
     assert_eq!((word(&run), undone(&run)), ("failed", vec!["a".to_string()]));
 }
+
+#[test]
+fn what_completed_after_a_point_of_no_return_was_sent_is_undone_even_if_it_completed_first() {
+    let slow = script("no-way-back", &[], "a");
+    let quick = start("quick", &[], "b");
+    let mut bad = check("bad", &["no-way-back", "quick"], "b");
+    bad.on_failure = OnFailure::Unwind;
+    let world = World::new().behaving(|token, _| match token.step.as_str() {
+        "no-way-back" => (None, Duration::from_secs(5)),
+        "bad" => (Some(Fate::Fail(problem("no"))), MS),
+        _ => (None, MS),
+    });
+    let run = simulate(plan(vec![slow, quick, bad]), world);
+    assert_eq!((word(&run), undone(&run)), ("stuck", vec!["quick".to_string()]));
+}

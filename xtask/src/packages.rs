@@ -55,11 +55,18 @@ const RESTIC: Package = Package {
 };
 const DOCKER: Package =
     Package { name: "docker.io", program: "/usr/sbin/dockerd", purpose: "services that are containers" };
+const PYTHON: Package = Package {
+    name: "python3-venv",
+    program: "/usr/lib/*/ensurepip/__init__.py",
+    purpose: "an S3 server of PyPI for the repository's tests",
+};
+const PROCPS: Package =
+    Package { name: "procps", program: "/usr/bin/pgrep", purpose: "seeing that nothing of a job is left" };
 
 /// What the demo needs.
 pub const DEMO: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV];
 /// What the tests need: the demo's and more.
-pub const ALL: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV, DNSUTILS, RESTIC, DOCKER];
+pub const ALL: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV, DNSUTILS, RESTIC, DOCKER, PYTHON, PROCPS];
 
 /// Tells Debian's service scripts to start nothing.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

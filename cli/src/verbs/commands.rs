@@ -57,7 +57,7 @@ pub async fn approve(session: &Session, args: &Approve) -> Result<Exit, Failure>
             ));
         }
     };
-    screen::say(&asked.question);
+    screen::say(screen::wrapped(&asked.question));
     let sure = args.decline || session.ask("Approve?");
     if !sure {
         return Err(Failure::no("LB4032", "not approved", "Type yes, or give --yes."));

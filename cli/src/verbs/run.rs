@@ -240,7 +240,7 @@ impl Watcher<'_> {
                 continue;
             }
             self.live.leave();
-            screen::say(format!("\n{}\n", asked.question));
+            screen::say(format!("\n{}\n", screen::wrapped(&asked.question)));
             if self.session.ask(&format!("Approve {}?", asked.step)) {
                 settle(self.session, self.run, asked, false, "").await?;
             } else {

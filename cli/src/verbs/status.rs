@@ -123,7 +123,7 @@ fn source_row(source: &v1::SourceState, now: Micros) -> Row {
         (false, _, _) => ("backed up", Mood::Good),
     };
     let detail = match source.last_backup_us {
-        0 => source.detail.clone(),
+        0 => String::new(),
         at_us => {
             let (backup, proven) = (ago(now, at(at_us)), ago(now, at(source.last_proven_us)));
             format!("{backup}, proven {proven} {}", source.detail).trim().to_string()

@@ -150,7 +150,7 @@ fn work_output(work: &Work, output: &Value) -> Option<String> {
             let what = if done.tables.is_empty() {
                 format!("{} files", done.files)
             } else {
-                format!("{} tables", done.tables.len())
+                format!("{} table{}", done.tables.len(), if done.tables.len() == 1 { "" } else { "s" })
             };
             format!("{} proven: {what} compared in {took}", short(done.snapshot.as_str()))
         }

@@ -48,7 +48,7 @@ impl Voice {
     pub fn chapter(&self, title: &str) {
         let seconds = self.elapsed().as_secs_f64();
         let line = format!("\n── {title} ");
-        let fill = 70_usize.saturating_sub(title.chars().count());
+        let fill = 66_usize.saturating_sub(title.chars().count());
         self.say(&format!("{line}{} {seconds:4.1} s", "─".repeat(fill.max(2))));
     }
 
