@@ -1,6 +1,6 @@
 //! What a run does next. Pure: no I/O, no clock, no randomness.
 //!
-//! A run is the fold of its journal. [`apply`] is the one transition function; [`decide`] looks at a
+//! A run is the fold of its journal. [`apply()`] is the one transition function; [`decide()`] looks at a
 //! state and says what must be recorded next and which effects should be under way. The driver around
 //! it commits what is to be recorded *before* it performs anything, and remembers nothing that it could
 //! not lose: start, crash replay, takeover, reconnect and wake-up are the same path.

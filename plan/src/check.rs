@@ -30,7 +30,7 @@ impl Checked {
 }
 
 /// Checks an estate with its plans. A file with a top-level key `plan` is a plan, every other one a part
-/// of the estate. Bounds: see [`crate::text::reader`]'s constants.
+/// of the estate. Bounds: see `text/reader.rs`'s constants.
 pub fn check(files: &[SourceFile]) -> Checked {
     let mut sink = Sink::new(files);
     let start = |file: usize| Span {

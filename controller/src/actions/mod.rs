@@ -4,7 +4,7 @@
 //! or when another controller takes over, it performs the same action again under the same token. So an
 //! action may find that it was done before, half or wholly, and has to end as if it had been done once:
 //!
-//! - A cut-over saves what it is going to write, with the inverse, before it sends anything ([`saved`]).
+//! - A cut-over saves what it is going to write, with the inverse, before it sends anything (`saved.rs`).
 //!   Done again, it goes on with what was saved and never reads the zone for a new plan, because it
 //!   would take its own write for what was there before. The write itself is conditional, so a repeat
 //!   changes nothing ([`crate::dns`]).

@@ -2,7 +2,7 @@
 //!
 //! An agent is a witness. It has stored the newest head of each run whose orders it obeyed and the
 //! highest epoch. When it has seen what our store does not have, the store is a copy from the past, and
-//! this controller loses its [`Standing`] before it sends anything.
+//! this controller loses its [`crate::standing::Standing`] before it sends anything.
 
 use crate::app::App;
 use crate::store::StoreError;
