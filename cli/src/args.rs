@@ -323,3 +323,34 @@ pub enum Token {
         lives: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_answer_says_done_or_not_done_and_why() {
+        let parse = |more: &[&str]| {
+            Cli::try_parse_from(["lifeboat", "answer", "1234", "promote"].iter().chain(more).copied())
+        };
+        assert!(parse(&["--done", "--reason", "seen"]).is_ok());
+        assert!(parse(&["--not-done", "--reason", "seen"]).is_ok());
+        assert!(parse(&["--reason", "seen"]).is_err());
+        assert!(parse(&["--done", "--not-done", "--reason", "seen"]).is_err());
+        assert!(parse(&["--done"]).is_err());
+    }
+
+    #[test]
+    fn a_place_is_a_region_or_hosts_but_not_both() {
+        assert!(Cli::try_parse_from(["lifeboat", "stop", "web", "--region", "east"]).is_ok());
+        assert!(Cli::try_parse_from(["lifeboat", "stop", "web", "--on", "a", "--on", "b"]).is_ok());
+        assert!(Cli::try_parse_from(["lifeboat", "stop", "web", "--region", "east", "--on", "a"]).is_err());
+    }
+}

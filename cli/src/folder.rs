@@ -57,3 +57,40 @@ fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn yaml_files_are_read_in_order_and_hidden_folders_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.yaml", "a.yml", "sub/c.yaml", ".git/d.yaml", "notes.txt"] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "regions: {}").unwrap();
+        }
+        let files = read(folder.path()).unwrap();
+        let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["a.yml", "b.yaml", "sub/c.yaml"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_missing_or_empty_is_a_usage_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = read(folder.path()).unwrap_err();
+        assert_eq!((empty.problem.code.as_str(), empty.exit), ("LB4020", runtime::lifecycle::Exit::Usage));
+        let missing = read(&folder.path().join("nowhere")).unwrap_err();
+        assert!(missing.problem.message.contains("nowhere"), "{:?}", missing.problem);
+        assert_eq!(missing.exit, runtime::lifecycle::Exit::Usage);
+    }
+
+    #[test]
+    fn a_file_larger_than_the_bound_is_refused_before_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(folder.path().join("big.yaml")).unwrap();
+        file.set_len(MAX_FILE_BYTES + 1).unwrap();
+        assert_eq!(read(folder.path()).unwrap_err().problem.code, "LB4021");
+    }
+}
