@@ -23,6 +23,13 @@ use tracing::Instrument as _;
 
 /// Revocations and probes that run at once; more wait.
 const MAX_BESIDE: usize = 32;
+/// The slowest link that is served, in bytes a second: between two answered heartbeats no more progress and
+/// output is sent than it carries in that time, so that what matters never waits long behind them.
+const SLOWEST_LINK: u64 = 10_000;
+/// What a report takes on the wire besides its text, in bytes; generous.
+const FRAMING_BYTES: usize = 200;
+/// What a line takes besides its text, in bytes.
+const LINE_FRAMING_BYTES: usize = 4;
 /// Heartbeat intervals that a controller may ask for.
 const HEARTBEAT_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
@@ -33,6 +40,8 @@ pub(super) struct Session {
     news: broadcast::Receiver<News>,
     results: Results,
     heartbeat: Duration,
+    /// Bytes of progress and output that may go until the next heartbeat is answered.
+    bulk: usize,
     beside: JoinSet<Result<(), SessionError>>,
 }
 
@@ -57,7 +66,8 @@ impl Session {
         let ms = welcome.heartbeat_ms.clamp(*HEARTBEAT_MS.start(), *HEARTBEAT_MS.end());
         let results = Results::from_spool(&deps.desk);
         let heartbeat = Duration::from_millis(u64::from(ms));
-        Ok(Session { deps, inbound, outbound, news, results, heartbeat, beside: JoinSet::new() })
+        let (bulk, beside) = (allowance(heartbeat), JoinSet::new());
+        Ok(Session { deps, inbound, outbound, news, results, heartbeat, bulk, beside })
     }
 
     /// Serves until told to stop (`Ok`) or until the session must be opened again.
@@ -94,14 +104,28 @@ impl Session {
     async fn tell(&mut self, news: Result<News, broadcast::error::RecvError>) -> Result<(), SessionError> {
         match news {
             Ok(News::Ended(token)) => self.results.push(token),
-            Ok(News::Progress(token, progress)) => self.offer(Message::Progress(v1::ProgressReport {
-                token: Some((&token).into()),
-                phase: progress.phase,
-                done_bytes: progress.done_bytes,
-                total_bytes: progress.total_bytes,
-            })),
-            Ok(News::Output(token, lines)) => {
-                self.offer(Message::Output(v1::OutputLines { token: Some((&token).into()), lines }));
+            Ok(News::Progress(token, progress)) => {
+                let bytes = progress.phase.len() + FRAMING_BYTES;
+                self.offer(
+                    bytes,
+                    Message::Progress(v1::ProgressReport {
+                        token: Some((&token).into()),
+                        phase: progress.phase,
+                        done_bytes: progress.done_bytes,
+                        total_bytes: progress.total_bytes,
+                    }),
+                );
+            }
+            Ok(News::Output(token, mut lines)) => {
+                let mut bytes = FRAMING_BYTES;
+                let fits = lines.iter().take_while(|line| {
+                    bytes += line.len() + LINE_FRAMING_BYTES;
+                    bytes <= self.bulk
+                });
+                lines.truncate(fits.count());
+                let bytes = bytes.min(self.bulk);
+                let output = v1::OutputLines { token: Some((&token).into()), lines };
+                self.offer(bytes, Message::Output(output));
             }
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 self.results = Results::from_spool(&self.deps.desk)
@@ -111,9 +135,14 @@ impl Session {
         Ok(())
     }
 
-    /// Progress and output may be dropped: they never wait, and never hold a result up.
-    fn offer(&self, message: Message) {
-        let _ = self.outbound.try_send(v1::AgentMessage { message: Some(message) });
+    /// Progress and output may be dropped: they never wait, and never hold a result or a heartbeat up.
+    fn offer(&mut self, bytes: usize, message: Message) {
+        if let Some(left) = self.bulk.checked_sub(bytes)
+            && bytes > 0
+        {
+            self.bulk = left;
+            let _ = self.outbound.try_send(v1::AgentMessage { message: Some(message) });
+        }
     }
 
     async fn take(&mut self, message: Inbound) -> Result<(), SessionError> {
@@ -128,7 +157,11 @@ impl Session {
             Inbound::Probe(probe) => self.probe(probe),
             Inbound::Assignment(assignment) => self.assignment(assignment).await,
             Inbound::RunClosed(closed) => Ok(self.deps.desk.close(run_id_of(&closed.run)?).await?),
-            Inbound::HeartbeatAck(_) | Inbound::Welcome(_) => Ok(()),
+            Inbound::HeartbeatAck(_) => {
+                self.bulk = allowance(self.heartbeat);
+                Ok(())
+            }
+            Inbound::Welcome(_) => Ok(()),
         }
     }
 
@@ -217,6 +250,12 @@ impl Session {
         let ack = v1::AssignmentAck { version: self.deps.keeper.version(), problem };
         send(&self.outbound, Message::AssignmentAck(ack)).await
     }
+}
+
+/// What the slowest link carries between two heartbeats, in bytes.
+fn allowance(heartbeat: Duration) -> usize {
+    let ms = u64::try_from(heartbeat.as_millis()).unwrap_or(u64::MAX);
+    usize::try_from(ms.saturating_mul(SLOWEST_LINK) / 1000).unwrap_or(usize::MAX)
 }
 
 async fn next(inbound: &mut Streaming<v1::ControllerMessage>) -> Result<Option<Inbound>, SessionError> {

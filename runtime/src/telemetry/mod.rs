@@ -89,7 +89,9 @@ pub struct Telemetry {
 pub fn start(service: &'static str, settings: &Settings) -> Result<Telemetry, TelemetryError> {
     let filter = EnvFilter::try_new(&settings.log)
         .map_err(|error| TelemetryError::Filter { filter: settings.log.clone(), why: error.to_string() })?;
-    let stderr = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for terminals: a file or a journal would keep them as escape codes.
+    let colours = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let stderr = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
     let logs = match settings.format {
         LogFormat::Human => stderr.with_target(false).boxed(),
         LogFormat::Json => stderr.json().boxed(),

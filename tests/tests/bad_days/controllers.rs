@@ -4,8 +4,17 @@
 //! exactly once.
 
 use crate::world::{Plans, SOON, World, step};
-use std::time::{Duration, Instant};
-use tests::{polling::until, programs::program};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tests::{
+    polling::until,
+    ports,
+    process::{Process, Spec, tail},
+    programs::program,
+};
 
 const TWO: &str = "  one: { undo: none, command: { script: SCRIPT(one), hosts: [east-1] } }
   two: { after: one, undo: none, command: { script: SCRIPT(two), hosts: [east-1] } }
@@ -26,8 +35,11 @@ async fn dies_at(name: &str, point: &str, ran_before: usize) {
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
     assert!(world.count("one") <= ran_before, "{} executions before the restart", world.count("one"));
-    let attempts_before =
-        world.journal(run).await.iter().filter(|row| row.kind() == "attempt-started").count();
+    // What the crash left on the disk shows that it came at the point that was meant.
+    let left = world.journal(run).await;
+    let count = |kind: &str| left.iter().filter(|row| row.kind() == kind).count();
+    assert_eq!(count("attempt-started"), usize::from(point != "before-commit"), "{left:#?}");
+    assert_eq!((count("ended"), count("step-succeeded")), (0, 0), "{left:#?}");
     let began = Instant::now();
     world.restart_controller("").await;
     let listens = began.elapsed();
@@ -40,7 +52,6 @@ async fn dies_at(name: &str, point: &str, ran_before: usize) {
     assert_eq!(epochs.len(), 2, "both lives of the controller wrote: {epochs:?}");
     let kinds: Vec<&str> = journal.iter().map(super::world::Row::kind).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "attempt-started").count(), 2, "{kinds:?}");
-    assert!(attempts_before <= 1);
     let numbers: Vec<i64> = journal.iter().map(|row| row.sequence).collect();
     assert_eq!(numbers, (1..=i64::try_from(numbers.len()).unwrap()).collect::<Vec<_>>());
 }
@@ -169,4 +180,71 @@ async fn fault_50_of_ten_starts_at_once_exactly_one_wins() {
     .await
     .unwrap();
     assert_eq!(world.count("one"), 1);
+}
+
+/// The agents of this world know both controllers, in this order.
+fn know_both(world: &World, second: SocketAddr) {
+    let settings = world.scratch.path().join("agent-east-1.yaml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    let first = world.controller.address();
+    let both = format!("[\"{first}\", \"{second}\"]");
+    std::fs::write(&settings, text.replace(&format!("[\"{first}\"]"), &both)).unwrap();
+}
+
+/// A second controller with a copy of all that the first has made durable.
+fn take_over(world: &World, address: SocketAddr) -> (Process, PathBuf) {
+    let data = world.scratch.folder("second").unwrap();
+    for file in std::fs::read_dir(world.controller.data()).unwrap().map(Result::unwrap) {
+        std::fs::copy(file.path(), data.join(file.file_name())).unwrap();
+    }
+    let data = data.display();
+    let settings = format!("name: second\ndata: {data}\nlisten: \"{address}\"\nheartbeat: 300ms\n");
+    let settings = world.scratch.write("second.yaml", &settings).unwrap().display().to_string();
+    let program = program("lifeboat-controller").unwrap().display().to_string();
+    let log = world.scratch.log("second");
+    let spec = Spec::new("second controller", log.clone(), [program, "--config".to_owned(), settings]);
+    (spec.start().unwrap(), log)
+}
+
+#[tokio::test]
+async fn fault_14_a_controller_that_was_frozen_and_passed_over_steps_down_and_nothing_it_sends_is_done() {
+    let mut world = Plans::new("fault-14").gated("one").script("two", "").plan("two", TWO).start().await;
+    let local = Ipv4Addr::LOCALHOST;
+    let second: SocketAddr = (local, ports::free(local.into()).unwrap()).into();
+    know_both(&world, second);
+    world.restart_agent("east-1", "").await;
+    let run = world.run("two").await;
+    world.until_begun("one").await;
+    world
+        .until_view(run, "an accepted attempt", |view| step(view, "one").attempts[0].state == "accepted")
+        .await;
+    world.controller.freeze();
+    let (other, log) = take_over(&world, second);
+    world.open("one");
+    until("the second step under the second controller", SOON * 2, async || match world.count("two") {
+        0 => Err(tail(&log)),
+        _ => Ok(()),
+    })
+    .await
+    .unwrap();
+    drop(other);
+    // The first one wakes up and knows nothing of all that.
+    world.controller.thaw();
+    until("a controller that steps down", SOON * 2, async || {
+        let log = world.controller_log();
+        match log.contains("commands no more") && log.contains("LB1120") {
+            true => Ok(()),
+            false => Err(tail(world.controller.log())),
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!((world.count("one"), world.count("two")), (1, 1), "nothing was done twice");
+    let refused = world.say(&["run", "two", "--detach"]).await;
+    assert_ne!(refused.code, 0);
+    assert!(
+        refused.stderr.contains("LB1120") && refused.stderr.contains("what to do:"),
+        "{}",
+        refused.stderr
+    );
 }

@@ -6,9 +6,13 @@
 mod agents;
 mod clock;
 mod controllers;
+mod data;
 mod input;
 mod journals;
+mod links;
+mod names;
 mod orders;
 mod people;
+mod sweep;
 mod telemetry;
 mod world;

@@ -16,10 +16,12 @@ use proto::v1::{self, runs_client::RunsClient};
 use sha2::Digest as _;
 use sqlx::{Connection as _, Row as _, SqliteConnection, sqlite::SqliteConnectOptions};
 use tests::{
+    link::Link,
     polling::until,
     ports,
     programs::{Agent, Answer, Cli, Controller},
     scratch::Scratch,
+    small_disk::SmallDisk,
 };
 
 /// The bound of everything that should take moments.
@@ -35,16 +37,23 @@ pub struct Plans {
     policy: String,
     telemetry: String,
     agent_telemetry: String,
+    through_a_link: bool,
+    data_kib: Option<u32>,
 }
 
 /// A running controller with its agents and a person who is logged in.
 pub struct World {
-    pub scratch: Scratch,
     pub controller: Controller,
     pub agents: BTreeMap<String, Agent>,
     pub cli: Cli,
+    /// What the agents dial through, when they do.
+    pub link: Option<Link>,
+    /// The small disk of the controller's data, when it has one.
+    pub disk: Option<SmallDisk>,
     scripts: BTreeMap<String, PathBuf>,
     estate: PathBuf,
+    // The last to go: what lies in it belongs to those above.
+    pub scratch: Scratch,
 }
 
 /// One row of a journal.
@@ -78,10 +87,17 @@ impl Plans {
             policy: String::new(),
             telemetry: String::new(),
             agent_telemetry: String::new(),
+            through_a_link: false,
+            data_kib: None,
         }
     }
 
-    /// The scratch folder.
+    /// The scratch folder, for servers that stand beside.
+    pub fn scratch(&self) -> &Scratch {
+        &self.scratch
+    }
+
+    /// The scratch folder as text.
     pub fn folder(&self) -> String {
         self.scratch.path().display().to_string()
     }
@@ -146,6 +162,18 @@ impl Plans {
         self
     }
 
+    /// Lets the agents dial through a link that can be cut.
+    pub fn through_a_link(mut self) -> Self {
+        self.through_a_link = true;
+        self
+    }
+
+    /// Gives the controller's data a disk of its own, of so many KiB.
+    pub fn small_disk(mut self, kib: u32) -> Self {
+        self.data_kib = Some(kib);
+        self
+    }
+
     fn filled(&self, text: &str) -> String {
         fill(text, &self.scripts).replace("SCRATCH", &self.scratch.path().display().to_string())
     }
@@ -165,11 +193,20 @@ impl Plans {
     /// until all are connected.
     pub async fn start(self) -> World {
         let address: SocketAddr = ([127, 0, 0, 1], ports::free([127, 0, 0, 1].into()).unwrap()).into();
+        let mut disk = None;
+        if let Some(kib) = self.data_kib {
+            disk = Some(SmallDisk::mount(&self.scratch, "controller", kib).await.unwrap());
+        }
+        let mut link = None;
+        if self.through_a_link {
+            link = Some(Link::to(address).await.unwrap());
+        }
+        let dialled = link.as_ref().map_or(address, Link::address);
         let controller = Controller::prepare(&self.scratch, address, &self.telemetry).unwrap();
         let cli = Cli::new(&self.scratch, "admin").unwrap();
         let policy = self.policy_text();
         let prepare = |host: &String| {
-            let agent = Agent::prepare(&self.scratch, host, address, &policy, &self.agent_telemetry).unwrap();
+            let agent = Agent::prepare(&self.scratch, host, dialled, &policy, &self.agent_telemetry).unwrap();
             (host.clone(), agent)
         };
         let agents = self.hosts.iter().map(prepare).collect();
@@ -187,8 +224,8 @@ impl Plans {
             self.scratch.write(&format!("estate/{name}.yaml"), text).unwrap();
         }
         let folder = self.scratch.path().join("estate");
-        let mut world =
-            World { scratch: self.scratch, controller, agents, cli, scripts: self.scripts, estate: folder };
+        let (scratch, scripts) = (self.scratch, self.scripts);
+        let mut world = World { scratch, controller, agents, cli, link, disk, scripts, estate: folder };
         world.controller.start().await.unwrap();
         world.log_in().await;
         world.apply().await.expect_code(0).unwrap();
