@@ -124,8 +124,10 @@ impl Session {
                 });
                 lines.truncate(fits.count());
                 let bytes = bytes.min(self.bulk);
-                let output = v1::OutputLines { token: Some((&token).into()), lines };
-                self.offer(bytes, Message::Output(output));
+                if !lines.is_empty() {
+                    let output = v1::OutputLines { token: Some((&token).into()), lines };
+                    self.offer(bytes, Message::Output(output));
+                }
             }
             Err(broadcast::error::RecvError::Lagged(_)) => {
                 self.results = Results::from_spool(&self.deps.desk)
@@ -137,9 +139,7 @@ impl Session {
 
     /// Progress and output may be dropped: they never wait, and never hold a result or a heartbeat up.
     fn offer(&mut self, bytes: usize, message: Message) {
-        if let Some(left) = self.bulk.checked_sub(bytes)
-            && bytes > 0
-        {
+        if let Some(left) = self.bulk.checked_sub(bytes) {
             self.bulk = left;
             let _ = self.outbound.try_send(v1::AgentMessage { message: Some(message) });
         }

@@ -22,20 +22,20 @@ async fn crashed_once(world: &mut World, plan: &str, point: &str, pass: usize) -
         let rows = world.rows("select run from runs order by run desc limit 1").await;
         rows[0].get::<String, _>(0).parse().unwrap()
     };
-    let over = async {
-        loop {
-            match world.try_view(run).await {
-                Ok(view) if !view.is_open() => return,
-                Ok(_) | Err(_) => tokio::time::sleep(tests::polling::PAUSE).await,
-            }
-        }
-    };
     // Either the run ends, or the controller dies and answers no more.
-    let crashed = tokio::time::timeout(Duration::from_secs(4), over).await.is_err();
-    if !crashed {
+    let outcome = tests::polling::until("an end of the run or of the controller", SOON, async || {
+        if world.controller.wait_until_it_ends(Duration::ZERO).await.is_ok() {
+            return Ok(true);
+        }
+        match world.try_view(run).await {
+            Ok(view) if !view.is_open() => Ok(false),
+            Ok(view) => Err(view.status),
+            Err(error) => Err(error),
+        }
+    });
+    if !outcome.await.unwrap() {
         return None;
     }
-    world.controller.wait_until_it_ends(SOON).await.unwrap();
     world.restart_controller("").await;
     Some(run)
 }
