@@ -6,6 +6,7 @@
 //! pid; it hands pids out in a circle of at least 32,768, so this needs a full circle within microseconds.
 
 use rustix::process::{Pid, Signal};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -103,15 +104,33 @@ pub fn marked(entry: &str) -> Vec<Identity> {
     all().into_iter().map(|stat| stat.identity).filter(|one| one.pid != own && has(one.pid)).collect()
 }
 
+/// A folder by device and inode. Its path is no name: in another mount namespace, a container's for
+/// one, the same path means another folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folder {
+    device: u64,
+    inode: u64,
+}
+
+impl Folder {
+    /// The folder at this path in our own mount namespace.
+    pub fn at(path: &Path) -> std::io::Result<Folder> {
+        std::fs::metadata(path).map(|found| Folder { device: found.dev(), inode: found.ino() })
+    }
+
+    /// The working folder of this process, when it runs the program of this name.
+    pub fn of(pid: u32, program: &str) -> Option<Folder> {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+        // The kernel resolves this link in the process's own namespace.
+        (name.trim_end() == program).then(|| Folder::at(Path::new(&format!("/proc/{pid}/cwd"))).ok())?
+    }
+}
+
 /// Running processes of a program name whose working folder is this one. PostgreSQL's processes all work in
 /// their data folder, and each leads a process group of its own.
-pub fn working_in(folder: &Path, program: &str) -> Vec<Identity> {
-    let fits = |pid: u32| {
-        std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
-            && std::fs::read_to_string(format!("/proc/{pid}/comm"))
-                .is_ok_and(|name| name.trim_end() == program)
-    };
-    all().into_iter().map(|stat| stat.identity).filter(|one| fits(one.pid)).collect()
+pub fn working_in(folder: Folder, program: &str) -> Vec<Identity> {
+    let fits = |one: &Identity| Folder::of(one.pid, program) == Some(folder);
+    all().into_iter().map(|stat| stat.identity).filter(fits).collect()
 }
 
 /// This boot's id: start times of another boot mean nothing.

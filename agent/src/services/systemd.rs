@@ -154,7 +154,16 @@ impl Unit {
             ("failed", _) => ServiceState::Failed,
             _ => ServiceState::Stopped,
         };
-        let detail = format!("{load}, {active} ({sub})");
+        let mut detail = format!("{load}, {active} ({sub})");
+        let mut state = state;
+        if !matches!(state, ServiceState::Running | ServiceState::Absent) && self.unit.ends_with(".service") {
+            // An inactive unit may have left processes behind (KillMode=process): those still run.
+            let left: Vec<(String, u32, String)> = service.call("GetProcesses", &()).await?;
+            if !left.is_empty() {
+                state = ServiceState::Running;
+                detail.push_str(&format!(", {} processes left", left.len()));
+            }
+        }
         Ok(Status { state, pid: (pid != 0).then_some(pid), masked, detail, log: Vec::new() })
     }
 }

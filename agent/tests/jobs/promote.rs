@@ -1,6 +1,6 @@
 //! Promote and fence real PostgreSQL servers.
 
-use crate::support::{Cluster, Place, all_jobs, output, until, work};
+use crate::support::{Cluster, Place, all_jobs, is_root, output, until, work};
 use agent::jobs::{self, Context, Probe};
 use agent::sources;
 use model::jobs::{FenceOutput, PromoteOutput, ServiceOutput};
@@ -155,9 +155,68 @@ async fn a_fence_ends_the_orphans_of_a_killed_server() {
     crate::services::kill(started.pid.unwrap());
     let (outcome, _) = fence(&place, "f", &cluster).await;
     assert_eq!(output::<FenceOutput>(outcome).evidence, Evidence::Stopped);
-    let folder = cluster.data.canonicalize().unwrap();
-    assert!(agent::services::alive::working_in(&folder, "postgres").is_empty());
+    let folder = agent::services::alive::Folder::at(&cluster.data).unwrap();
+    assert!(agent::services::alive::working_in(folder, "postgres").is_empty());
     busy.abort();
+}
+
+#[tokio::test]
+async fn a_fence_leaves_a_server_alone_that_has_the_same_path_in_another_mount_namespace() {
+    if !is_root() {
+        return;
+    }
+    let place = Place::new();
+    let (ours, theirs) = (Cluster::make(&place, "p"), Cluster::make(&place, "q"));
+    let (context, _) = place.context("start", policy(&[&ours]));
+    output::<ServiceOutput>(start(&ours, &context).await);
+    until("ours answers", async || ours.connect("postgres").await.is_ok()).await;
+    // As in a container: the path of our folder means another one there.
+    let script = "mount --bind \"$1\" \"$2\" && exec setpriv --reuid=postgres --regid=postgres --clear-groups \"$3\" -D \"$2\"";
+    let mut stranger = std::process::Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+        .args([&theirs.data, &ours.data])
+        .arg(format!("{}/postgres", crate::support::PROGRAMS))
+        .current_dir("/")
+        .stdin(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    until("theirs answers", async || theirs.connect("postgres").await.is_ok()).await;
+    let cwd = std::fs::read_link(format!("/proc/{}/cwd", stranger.id())).unwrap();
+    assert_eq!(cwd, ours.data.canonicalize().unwrap());
+    let mut session = theirs.connect("postgres").await.unwrap();
+
+    let (outcome, fenced) = fence(&place, "f", &ours).await;
+    let done: FenceOutput = output(outcome);
+    assert!(done.detail.contains("no PostgreSQL process works in its data folder"), "{done:?}");
+    assert!(ours.connect("postgres").await.is_err());
+    sqlx::raw_sql("create table alive (n int)").execute(&mut session).await.unwrap();
+    let order = work("fence", json!({ "source": source(&ours, true) }));
+    assert!(matches!(jobs::probe(&order, &fenced).await, Probe::Done(_)));
+    drop(session);
+    // It is our own child, so it is ended and waited for here.
+    let pid = rustix::process::Pid::from_child(&stranger);
+    rustix::process::kill_process(pid, rustix::process::Signal::QUIT).unwrap();
+    stranger.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_fence_keeps_the_position_that_a_role_without_rights_could_still_ask() {
+    let place = Place::new();
+    let cluster = Cluster::make(&place, "p");
+    let (context, _) = place.context("start", policy(&[&cluster]));
+    output::<ServiceOutput>(start(&cluster, &context).await);
+    until("it answers", async || cluster.connect("postgres").await.is_ok()).await;
+    cluster.run("postgres", "create role small login").await;
+    let mut order = source(&cluster, true);
+    order["user"] = json!("small");
+    // Killed hard, the control file holds no clean position: only what was asked before is left.
+    order["server"]["manager"]["stop_signal"] = json!("QUIT");
+    let (context, _) = place.context("f", policy(&[&cluster]));
+    let order = work("fence", json!({ "source": order }));
+    // A service that runs and may run was surely not fenced.
+    assert_eq!(jobs::probe(&order, &context).await, Probe::NotDone);
+    let done: FenceOutput = output(jobs::perform(&order, &context).await);
+    assert!(done.final_lsn.is_some(), "{done:?}");
 }
 
 #[tokio::test]
@@ -172,7 +231,9 @@ async fn fault_42_a_fence_whose_address_still_answers_is_no_fence() {
     assert_eq!(problem.code, "LB2333");
     assert!(problem.message.contains("still takes connections"), "{problem:?}");
     let order = work("fence", json!({ "source": source(&cluster, true) }));
-    assert_eq!(jobs::probe(&order, &context).await, Probe::NotDone);
+    // It was masked and stopped, and is not proven: nobody may take that for "not done".
+    let probe = jobs::probe(&order, &context).await;
+    assert!(matches!(&probe, Probe::CannotTell(problem) if problem.code == "LB2333"), "{probe:?}");
     drop(stranger);
 }
 

@@ -1,18 +1,24 @@
 //! Make sure that a member cannot accept writes: mask its server, stop it, see it gone.
 //!
 //! Masked first, then stopped: between a stop and a later mask somebody could start it again. `stopped` is
-//! said only when three looks agree: its manager says that it does not run and is masked, no PostgreSQL
-//! process works in its data folder (a worker can outlive a killed main process and still commit), and
-//! its address refuses connections. Whatever answers there, even another server, is not fenced.
+//! said only when three looks agree: its manager says that it does not run and is masked, nobody of it is
+//! left (a worker can outlive a killed main process and still commit), and its address refuses
+//! connections. Whatever answers there, even another server, is not fenced.
+//!
+//! Who is left is seen by the data folder, taken from the main process or from the command line, never from
+//! what a server answers: that may be a stranger, or name a path inside a container, where on this host
+//! another server works. systemd and Docker keep account of every process of theirs, so without a folder
+//! their word is taken, and `detail` says so; of a supervised process nothing less than the folder will do.
 
 use super::connect::{connect_server, failed};
 use super::facts;
 use crate::jobs::{Context, End, Preview, Probe};
-use crate::services::{self, ServiceManager, alive};
+use crate::services::alive::{self, Folder};
+use crate::services::{self, ServiceManager};
 use model::jobs::{FenceOutput, ServiceState};
 use model::nouns::{Manager, PostgresSpec, ServiceSpec};
 use model::{Evidence, Outcome, Problem};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The server is asked for its last position before it is stopped, and may be dead already.
@@ -23,6 +29,9 @@ const GONE_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// An address of this host that neither answers nor refuses within this time is not proven closed.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// What PostgreSQL's processes are called.
+const PROGRAM: &str = "postgres";
 
 /// What the server said before the stop.
 #[derive(Default)]
@@ -39,16 +48,14 @@ pub async fn fence(spec: &PostgresSpec, context: &Context) -> Result<FenceOutput
     if before.state == ServiceState::Absent {
         return Err(End::Failed(absent(server)));
     }
-    let mut last = context.unless_cancelled(ask(spec)).await?;
-    if last.folder.is_none() {
-        last.folder = data_folder(server);
-    }
+    let last = context.unless_cancelled(ask(spec)).await?;
+    let home = home(server, before.pid);
     context.phase("mask and stop");
     context.may_act()?;
     let acting = async {
         manager.mask().await?;
         manager.stop().await?;
-        verify(spec, manager.as_ref(), last.folder.as_ref(), GONE_LIMIT).await
+        verify(spec, server, manager.as_ref(), home, GONE_LIMIT).await
     };
     let detail = match context.unless_cancelled(acting).await {
         Ok(done) => done?,
@@ -60,24 +67,32 @@ pub async fn fence(spec: &PostgresSpec, context: &Context) -> Result<FenceOutput
             )));
         }
     };
-    let final_lsn = final_lsn(spec, last.folder.as_ref(), context).await.or(last.lsn);
+    // Of the paths that we know, only one that leads to the server's own folder is read.
+    let folder = [data_folder(server), last.folder].into_iter().flatten();
+    let folder = folder.into_iter().find(|path| home.is_some() && Folder::at(path).ok() == home);
+    let final_lsn = final_lsn(spec, folder.as_deref(), context).await.or(last.lsn);
     Ok(FenceOutput { evidence: Evidence::Stopped, detail, final_lsn })
 }
 
-/// Was it done? Looks at the three signs again.
+/// Was it done? Looks at the three signs again. Only a server that runs and may run was surely not fenced.
 pub async fn probe(spec: &PostgresSpec, context: &Context) -> Probe {
-    let manager = match server(spec).and_then(|server| services::open(server, &context.state_dir)) {
-        Ok(manager) => manager,
-        Err(problem) => return Probe::CannotTell(problem),
-    };
-    let folder = spec.server.as_ref().and_then(data_folder);
-    match verify(spec, manager.as_ref(), folder.as_ref(), Duration::ZERO).await {
-        Ok(detail) => {
-            let output = FenceOutput { evidence: Evidence::Stopped, detail, final_lsn: None };
-            Probe::Done(Outcome::success(&output))
-        }
-        Err(_) => Probe::NotDone,
+    match seen(spec, context).await {
+        Ok(probe) => probe,
+        Err(problem) => Probe::CannotTell(problem),
     }
+}
+
+async fn seen(spec: &PostgresSpec, context: &Context) -> Result<Probe, Problem> {
+    let server = server(spec)?;
+    let manager = services::open(server, &context.state_dir)?;
+    let status = manager.status().await?;
+    if status.state == ServiceState::Running && !status.masked {
+        return Ok(Probe::NotDone);
+    }
+    let home = home(server, status.pid);
+    let detail = verify(spec, server, manager.as_ref(), home, Duration::ZERO).await?;
+    let output = FenceOutput { evidence: Evidence::Stopped, detail, final_lsn: None };
+    Ok(Probe::Done(Outcome::success(&output)))
 }
 
 /// Could it be done?
@@ -110,20 +125,36 @@ fn absent(server: &ServiceSpec) -> Problem {
 }
 
 async fn ask(spec: &PostgresSpec) -> Last {
+    let mut last = Last::default();
     let asking = async {
         let mut connection = connect_server(spec).await?;
-        let standing = facts::standing(&mut connection, spec).await?;
+        last.lsn = Some(facts::standing(&mut connection, spec).await?.lsn);
+        // Not every role may ask this; the position is kept all the same.
         let folder: Option<String> = sqlx::query_scalar("select current_setting('data_directory', true)")
             .fetch_one(&mut connection)
             .await
             .map_err(|error| failed(spec, "ask", &error))?;
-        Ok::<_, Problem>(Last { lsn: Some(standing.lsn), folder: folder.map(PathBuf::from) })
+        last.folder = folder.map(PathBuf::from);
+        Ok::<_, Problem>(())
     };
     // A dead server says nothing, and is fenced all the same.
-    tokio::time::timeout(ASK_LIMIT, asking).await.ok().and_then(Result::ok).unwrap_or_default()
+    let _ = tokio::time::timeout(ASK_LIMIT, asking).await;
+    last
 }
 
-/// The data folder from the command line of a supervised server: `-D FOLDER`.
+/// Where the processes of the server work. None for a container: its processes are gone with it, and its
+/// paths are not this host's.
+fn home(server: &ServiceSpec, main: Option<u32>) -> Option<Folder> {
+    match server.manager {
+        Manager::Container { .. } => None,
+        Manager::Systemd { .. } => main.and_then(|pid| Folder::of(pid, PROGRAM)),
+        Manager::Process(_) => main
+            .and_then(|pid| Folder::of(pid, PROGRAM))
+            .or_else(|| data_folder(server).and_then(|path| Folder::at(&path).ok())),
+    }
+}
+
+/// The data folder from the command line of a supervised server, `-D FOLDER`, or from its environment.
 fn data_folder(server: &ServiceSpec) -> Option<PathBuf> {
     let Manager::Process(process) = &server.manager else { return None };
     let mut words = process.argv.iter();
@@ -134,38 +165,63 @@ fn data_folder(server: &ServiceSpec) -> Option<PathBuf> {
             None => {}
         }
     }
-    None
+    process.environment.get("PGDATA").map(PathBuf::from)
 }
 
 /// The three looks; without patience nothing is waited for and nobody ended. Gives what was seen in words, or says which look did not agree.
 async fn verify(
     spec: &PostgresSpec,
+    server: &ServiceSpec,
     manager: &dyn ServiceManager,
-    folder: Option<&PathBuf>,
+    home: Option<Folder>,
     patience: Duration,
 ) -> Result<String, Problem> {
     let status = manager.status().await?;
     if status.state != ServiceState::Masked || !status.masked {
         return Err(not_fenced(spec, &format!("its service is {:?}: {}", status.state, status.detail)));
     }
-    let folder = folder.map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.clone()));
-    let workers = || folder.as_ref().map(|folder| alive::working_in(folder, "postgres")).unwrap_or_default();
+    let nobody = match (home, &server.manager) {
+        (Some(folder), _) => nobody_works_in(spec, folder, patience).await?,
+        (None, Manager::Systemd { .. }) => "systemd says that no process of its unit is left",
+        (None, Manager::Container { .. }) => "Docker says that its container does not run",
+        (None, Manager::Process(_)) => return Err(no_folder(server)),
+    };
+    let end = tokio::time::Instant::now() + patience;
+    loop {
+        match refuses(spec).await {
+            Ok(how) => return Ok(format!("masked; {}; {nobody}; {how}", status.detail)),
+            Err(why) if tokio::time::Instant::now() >= end => return Err(not_fenced(spec, &why)),
+            Err(_) => tokio::time::sleep(CONNECT_PAUSE).await,
+        }
+    }
+}
+
+async fn nobody_works_in(
+    spec: &PostgresSpec,
+    folder: Folder,
+    patience: Duration,
+) -> Result<&'static str, Problem> {
+    let workers = || alive::working_in(folder, PROGRAM);
     let mut left = alive::wait_gone(patience, workers).await;
     if !left.is_empty() && !patience.is_zero() {
         // Orphans of a killed main process: nobody else will end them.
         left = alive::kill(patience, workers).await;
     }
-    if !left.is_empty() {
-        return Err(not_fenced(spec, &format!("{} of its processes still run", left.len())));
+    if left.is_empty() {
+        return Ok("no PostgreSQL process works in its data folder");
     }
-    let end = tokio::time::Instant::now() + patience;
-    loop {
-        match refuses(spec).await {
-            Ok(how) => return Ok(format!("masked; {}; {how}", status.detail)),
-            Err(why) if tokio::time::Instant::now() >= end => return Err(not_fenced(spec, &why)),
-            Err(_) => tokio::time::sleep(CONNECT_PAUSE).await,
-        }
-    }
+    Err(not_fenced(spec, &format!("{} of its processes still run", left.len())))
+}
+
+fn no_folder(server: &ServiceSpec) -> Problem {
+    Problem::new(
+        "LB2334",
+        format!(
+            "service {} is stopped and masked, but its data folder is not known, so workers of a killed server may be left",
+            server.name
+        ),
+        "Do not promote before you have seen that no postgres process of it runs. Name the folder with -D in the service's argv and see that it is there, then repeat the fence.",
+    )
 }
 
 async fn refuses(spec: &PostgresSpec) -> Result<String, String> {
@@ -201,7 +257,7 @@ fn not_fenced(spec: &PostgresSpec, why: &str) -> Problem {
 }
 
 /// The position of the shutdown checkpoint, read from the control file when the server was shut down cleanly.
-async fn final_lsn(spec: &PostgresSpec, folder: Option<&PathBuf>, context: &Context) -> Option<u64> {
+async fn final_lsn(spec: &PostgresSpec, folder: Option<&Path>, context: &Context) -> Option<u64> {
     use crate::jobs::child::{self, Program};
     let folder = folder?;
     let program = Program {
@@ -250,5 +306,21 @@ mod tests {
         assert_eq!(data_folder(&server(r#"["/p","-D","/d"]"#)), Some("/d".into()));
         assert_eq!(data_folder(&server(r#"["/p","-D/d","-p","1"]"#)), Some("/d".into()));
         assert_eq!(data_folder(&server(r#"["/p"]"#)), None);
+    }
+
+    #[test]
+    fn a_containers_server_has_no_folder_on_this_host_and_a_units_only_its_main_process() {
+        let server = |manager: &str| -> ServiceSpec {
+            serde_json::from_str(&format!(r#"{{"name":"s","manager":{manager}}}"#)).unwrap()
+        };
+        let own = std::process::id();
+        let container = server(r#"{"kind":"container","container":"c"}"#);
+        assert_eq!(home(&container, Some(own)), None);
+        let unit = server(r#"{"kind":"systemd","unit":"u.service"}"#);
+        // This test is no postgres.
+        assert_eq!(home(&unit, Some(own)), None);
+        let process = server(r#"{"kind":"process","argv":["/p","-D","/"]}"#);
+        assert_eq!(home(&process, Some(own)), Folder::at(Path::new("/")).ok());
+        assert_eq!(no_folder(&process).code, "LB2334");
     }
 }

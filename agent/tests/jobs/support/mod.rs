@@ -4,7 +4,7 @@ mod cluster;
 
 use agent::jobs::Context;
 use agent::policy::Policy;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, PROGRAMS};
 use model::{Micros, Mode, Outcome, Progress, Work};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
