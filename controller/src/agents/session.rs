@@ -5,6 +5,11 @@
 //! the session shown to the driver, which sends again whatever is under way on that host; the agent
 //! answers repeats from its spool. A result is acknowledged after its event is durable, never before.
 //! At most [`MAX_PENDING`] results wait for that; then the stream is not read, and the agent waits.
+//!
+//! Whose session it is. The certificate's key must be that of the host's newest enrolment when the hello
+//! is judged, right before the session is shown to the driver, and once more right after: an enrolment
+//! is durable before it looks for a session to end, so one of the two sees the other. A session ends
+//! with the certificate that opened it; the agent comes back with its renewed one.
 
 use super::intake::{self, Pending};
 use super::{SessionHandle, hello};
@@ -46,7 +51,7 @@ pub async fn run(
     match open(&app, &caller, &host, &session, &mut inbound).await {
         Ok(()) => {
             tracing::info!(%host, session = session.number(), "agent connected");
-            talk(&app, &host, &session, &mut inbound).await;
+            talk(&app, &caller, &host, &session, &mut inbound).await;
             tracing::info!(%host, session = session.number(), "agent disconnected");
         }
         Err(status) => {
@@ -104,10 +109,12 @@ async fn open(
             close(app, session, &hello.held, run)?;
         }
     }
+    require_current(&app.store, host, &caller.key_fingerprint).await?;
     if let Some(replaced) = app.fleet.connect(host, session.clone()) {
         tracing::warn!(%host, older = replaced.number(), newer = session.number(), "a newer session replaces one");
         replaced.end(Status::aborted("a newer session of this agent has replaced this one"));
     }
+    require_current(&app.store, host, &caller.key_fingerprint).await?;
     app.runs.poke_all();
     Ok(())
 }
@@ -135,14 +142,18 @@ fn close(app: &App, session: &SessionHandle, held: &[Token], run: model::RunId) 
 
 async fn talk(
     app: &App,
+    caller: &Caller,
     host: &HostName,
     session: &SessionHandle,
     inbound: &mut Streaming<v1::AgentMessage>,
 ) {
     let mut pending: FuturesUnordered<Pending> = FuturesUnordered::new();
+    let ran_out = tokio::time::sleep(caller.expires.since(app.clock.now()));
+    tokio::pin!(ran_out);
     loop {
         tokio::select! {
             () = session.ended().cancelled() => return,
+            () = &mut ran_out => return session.end(AuthError::RanOut { host: host.clone() }.into()),
             Some(answer) = pending.next(), if !pending.is_empty() => {
                 if let Answer::Acknowledge(token) = answer {
                     let ack = v1::ResultAck { token: Some((&token).into()) };

@@ -1,11 +1,12 @@
 //! Who calls: what the gate found in the client's certificate, as an extension of the request.
 
 use super::AuthError;
-use model::{HostName, UserName};
+use model::{HostName, Micros, UserName};
 use runtime::tls::Identity;
 use runtime::tls::identity::IdentityError;
 use sha2::{Digest, Sha256};
 use tonic::Request;
+use x509_parser::certificate::X509Certificate;
 
 /// The role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -17,6 +18,8 @@ pub struct Caller {
     pub identity: Option<Identity>,
     /// SHA-256 of the certificate's public key; empty without one.
     pub key_fingerprint: String,
+    /// When the certificate runs out. TLS looks at it once, when the connection begins.
+    pub expires: Micros,
 }
 
 impl Caller {
@@ -24,7 +27,7 @@ impl Caller {
     pub fn of_certificate(der: Option<&[u8]>) -> Result<Self, AuthError> {
         let Some(der) = der else { return Ok(Self::default()) };
         let identity = Identity::from_certificate(der).map_err(AuthError::BadCertificate)?;
-        Ok(Self { identity: Some(identity), key_fingerprint: key_fingerprint(der)? })
+        Ok(Self { identity: Some(identity), key_fingerprint: key_fingerprint(der)?, expires: expires(der)? })
     }
 
     /// The caller that the gate put beside a request.
@@ -68,11 +71,19 @@ impl std::fmt::Display for Caller {
     }
 }
 
-/// SHA-256 of a certificate's public key. It stays the same over renewals, which keep the key.
-pub fn key_fingerprint(der: &[u8]) -> Result<String, AuthError> {
+fn parsed(der: &[u8]) -> Result<X509Certificate<'_>, AuthError> {
     let (_, certificate) = x509_parser::parse_x509_certificate(der)
         .map_err(|error| AuthError::BadCertificate(IdentityError::Unreadable(error.to_string())))?;
-    Ok(hex::encode(Sha256::digest(certificate.public_key().raw)))
+    Ok(certificate)
+}
+
+fn expires(der: &[u8]) -> Result<Micros, AuthError> {
+    Ok(Micros(parsed(der)?.validity().not_after.timestamp().saturating_mul(1_000_000)))
+}
+
+/// SHA-256 of a certificate's public key. It stays the same over renewals, which keep the key.
+pub fn key_fingerprint(der: &[u8]) -> Result<String, AuthError> {
+    Ok(hex::encode(Sha256::digest(parsed(der)?.public_key().raw)))
 }
 
 /// The same of a certificate in PEM.

@@ -105,6 +105,15 @@ pub enum AuthError {
     /// A life time that is not allowed.
     #[error("LB1115: a token lives at most 24 hours")]
     TooLong,
+    /// A certificate that ran out while its connection was open.
+    #[error("LB1116: the certificate of {host} has run out")]
+    RanOut {
+        /// The host.
+        host: HostName,
+    },
+    /// A login that was renewed for as long as one may be.
+    #[error("LB1117: this login is older than {} days", super::renew::MAX_LOGIN.as_secs() / 86_400)]
+    OldLogin,
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -115,9 +124,11 @@ impl AuthError {
         match self {
             AuthError::Files { .. } | AuthError::Ca { .. } | AuthError::Key(_) => Code::Internal,
             AuthError::BadRequest(_) | AuthError::BadName(_) | AuthError::TooLong => Code::InvalidArgument,
-            AuthError::BadToken { .. } | AuthError::NoCertificate { .. } | AuthError::BadCertificate(_) => {
-                Code::Unauthenticated
-            }
+            AuthError::BadToken { .. }
+            | AuthError::NoCertificate { .. }
+            | AuthError::BadCertificate(_)
+            | AuthError::RanOut { .. }
+            | AuthError::OldLogin => Code::Unauthenticated,
             AuthError::Skew { .. } => Code::FailedPrecondition,
             AuthError::Denied { .. }
             | AuthError::Replaced { .. }
@@ -157,6 +168,10 @@ impl Explained for AuthError {
             }
             AuthError::OtherKey => "Enrol or log in again to use another key.",
             AuthError::TooLong => "Ask for a shorter life, and make another token when it is needed.",
+            AuthError::RanOut { .. } => {
+                "The agent comes back by itself with its renewed certificate. If it does not, enrol the host again."
+            }
+            AuthError::OldLogin => "Log in again: `lifeboat login ADDRESS`.",
             AuthError::Store(_) => "Look at the controller's log and its disk.",
         }
     }

@@ -36,5 +36,8 @@ pub async fn login(
     }
     let name = UserName::new(user).map_err(|_| AuthError::BadName(user.chars().take(64).collect()))?;
     let admin = Name::new(ADMIN).map_err(|error| AuthError::BadName(error.text))?;
-    authority.sign(request_pem, &Identity::User { name, roles: vec![admin] }, now, serial)
+    let by = name.to_string();
+    let signed = authority.sign(request_pem, &Identity::User { name, roles: vec![admin] }, now, serial)?;
+    store.keep_login(signed.key_fingerprint.clone(), by, now).await.map_err(AuthError::Store)?;
+    Ok(signed)
 }

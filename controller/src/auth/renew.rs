@@ -5,9 +5,14 @@ use super::{AuthError, Authority, Caller};
 use crate::store::Store;
 use model::{HostName, Micros};
 use runtime::tls::Identity;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// Signs again for whoever calls. An agent whose host enrolled anew since is refused.
+/// How long a person's login is renewed by its key. Then the person logs in again.
+pub const MAX_LOGIN: Duration = Duration::from_secs(7 * 86_400);
+
+/// Signs again for whoever calls. An agent whose host enrolled anew since is refused, and so
+/// is a person whose login is older than [`MAX_LOGIN`].
 pub async fn renew(
     authority: &Authority,
     store: &Store,
@@ -23,9 +28,19 @@ pub async fn renew(
     if signed.key_fingerprint != caller.key_fingerprint {
         return Err(AuthError::OtherKey);
     }
-    if let Identity::Agent(host) = identity {
-        require_current(store, host, &caller.key_fingerprint).await?;
-        store.renew_agent(host, now, signed.expires).await.map_err(AuthError::Store)?;
+    match identity {
+        Identity::Agent(host) => {
+            require_current(store, host, &caller.key_fingerprint).await?;
+            store.renew_agent(host, now, signed.expires).await.map_err(AuthError::Store)?;
+        }
+        Identity::User { .. } => {
+            let login = store.login_of(&caller.key_fingerprint).await.map_err(AuthError::Store)?;
+            if login.is_none_or(|login| now >= login.after(MAX_LOGIN)) {
+                return Err(AuthError::OldLogin);
+            }
+        }
+        // A controller makes its own at each start.
+        Identity::Controller(_) => return Err(AuthError::NoCertificate { method: "a renewal".to_string() }),
     }
     Ok(signed)
 }

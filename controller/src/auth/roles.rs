@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn agents_and_people_are_told_apart() {
-        let with = |identity| Caller { identity, key_fingerprint: String::new() };
+        let with = |identity| Caller { identity, ..Caller::default() };
         let nobody = with(None);
         let agent = with(Some(Identity::Agent(HostName::new("db-1").unwrap())));
         let user = |roles| with(Some(Identity::User { name: UserName::new("ada").unwrap(), roles }));

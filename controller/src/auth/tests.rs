@@ -109,6 +109,7 @@ async fn a_renewal_keeps_the_key_and_ends_when_the_host_enrols_anew() {
     let caller = Caller {
         identity: Some(Identity::Agent(host.clone())),
         key_fingerprint: signed.key_fingerprint.clone(),
+        expires: signed.expires,
     };
     let later = NOW.after(Duration::from_secs(12 * 3600));
     let again = |request: String, caller: Caller| {
@@ -146,6 +147,30 @@ async fn the_admin_token_is_shown_once_and_logs_people_in() {
     assert!(matches!(as_ada(other).await, Err(AuthError::BadToken { .. })));
     let file = std::fs::read(house.folder.path().join(crate::store::DATABASE_FILE)).unwrap();
     assert!(!file.windows(4).any(|window| window == b"lb1_"), "no token stands in the store");
+}
+
+#[tokio::test]
+async fn a_login_is_renewed_by_its_key_for_a_week_and_no_longer() {
+    let house = house().await;
+    let token = first_admin_token(&house.authority, &house.store, NOW).await.unwrap().unwrap();
+    let keys = Keys::make().unwrap();
+    let request = keys.request().unwrap();
+    let (authority, store) = (&house.authority, &house.store);
+    let log_in = |now| login(authority, store, &token, "ada", &request, now, Uuid::from_u128(4));
+    let signed = log_in(NOW).await.unwrap();
+    let der = runtime::tls::first_certificate(&signed.certificate_pem).unwrap();
+    let caller = Caller::of_certificate(Some(&der)).unwrap();
+    assert_eq!(caller.expires, signed.expires);
+    let again = |now| renew(authority, store, &caller, &request, now, Uuid::from_u128(5));
+    let end = NOW.after(renew::MAX_LOGIN);
+    again(Micros(end.0 - 1)).await.unwrap();
+    let late = again(end).await;
+    assert!(matches!(late, Err(AuthError::OldLogin)), "{late:?}");
+    log_in(end).await.unwrap();
+    again(end).await.unwrap();
+    house.store.drop_old_logins(Micros(end.0 + 1)).await.unwrap();
+    let unknown = again(end).await;
+    assert!(matches!(unknown, Err(AuthError::OldLogin)), "{unknown:?}");
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
-//! Drops what nobody needs any more: old tokens, old reports of schedules, restore points beyond what
+//! Drops what nobody needs any more: old tokens, logins and reports of schedules, restore points beyond what
 //! lists show. Journals are never dropped.
 
 use crate::app::App;
+use crate::auth::renew::MAX_LOGIN;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use model::Micros;
@@ -23,6 +24,8 @@ pub(super) fn once(app: &App) -> BoxFuture<'_, ()> {
         let now = app.clock.now();
         let dropped = [
             app.store.drop_old_tokens(before(now, TOKENS_KEPT)).await,
+            // One that is not known is refused just as one that is too old.
+            app.store.drop_old_logins(before(now, MAX_LOGIN)).await,
             app.store.drop_old_scheduled(before(now, REPORTS_KEPT)).await,
             app.store.trim_points(POINTS_KEPT).await,
         ];

@@ -47,6 +47,11 @@ impl Service for Services {
             Enrolment { token: &token, host: &host, request_pem: &csr_pem, clock: Micros(now_us) };
         let signed = enrol(&app.authority, &app.store, enrolment, app.clock.now(), app.ids.fresh()).await?;
         tracing::info!(%host, "agent enrolled");
+        // Whoever holds the older key has no business here any more. A session that is just opening is
+        // caught by its own look at the enrolment after it was entered.
+        if let Some(older) = app.fleet.session(&host) {
+            older.end(AuthError::Replaced { host }.into());
+        }
         Ok(self.certificate(signed))
     }
 

@@ -20,6 +20,7 @@ pub mod inverses;
 pub mod journal;
 pub mod leadership;
 pub mod lock;
+pub mod logins;
 pub mod points;
 pub mod runs;
 pub mod scheduled;

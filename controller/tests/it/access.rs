@@ -77,6 +77,39 @@ async fn an_agent_whose_host_enrolled_anew_is_refused() {
 }
 
 #[tokio::test]
+async fn an_open_session_ends_when_its_host_enrols_anew() {
+    let house = House::start();
+    let person = house.person().await;
+    let old = house.enrol(&person, "h1").await;
+    let mut agent = Agent::connect(&house, &old).await;
+    let new = house.enrol(&person, "h1").await;
+    let ended = agent.next().await.unwrap_err();
+    assert_eq!(proto::problem_of_status(&ended).code, "LB1111", "{ended}");
+    let refused = Agent::try_connect(&house, &old, hello()).await.err().unwrap();
+    assert_eq!(proto::problem_of_status(&refused).code, "LB1111");
+    Agent::connect(&house, &new).await;
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_certificate() {
+    let house = House::start();
+    let person = house.person().await;
+    let papers = house.enrol(&person, "h1").await;
+    let file = |name| std::fs::read_to_string(house.folder.path().join(name)).unwrap();
+    let ca = Ca::load(&file("ca.pem"), &file("ca.key")).unwrap();
+    let keys = Keys::from_pem(&papers.key).unwrap();
+    let now = runtime::Clock::system().now();
+    let lifetime = Lifetime { from: now, length: std::time::Duration::from_secs(3) };
+    let identity = Identity::Agent("h1".parse().unwrap());
+    let short =
+        ca.sign(&keys.request().unwrap(), &identity, &[], lifetime, uuid::Uuid::from_u128(3)).unwrap();
+    let papers = crate::house::Papers { certificate: short.certificate_pem, ..papers };
+    let mut agent = Agent::connect(&house, &papers).await;
+    let ended = agent.next().await.unwrap_err();
+    assert_eq!(proto::problem_of_status(&ended).code, "LB1116", "{ended}");
+}
+
+#[tokio::test]
 async fn fault_32_an_agent_of_a_version_far_away_is_refused_with_both_versions() {
     let house = House::start();
     let person = house.person().await;

@@ -91,6 +91,14 @@ impl Keys {
         request.pem().map_err(|error| KeyError::Make(error.to_string()))
     }
 
+    /// Whether a certificate (PEM) was made out for this key.
+    pub fn fits(&self, certificate_pem: &str) -> bool {
+        let Some(der) = super::first_certificate(certificate_pem) else { return false };
+        x509_parser::parse_x509_certificate(&der).is_ok_and(|(_, certificate)| {
+            certificate.public_key().subject_public_key.data == self.0.public_key_raw()
+        })
+    }
+
     pub(super) fn pair(self) -> KeyPair {
         self.0
     }
