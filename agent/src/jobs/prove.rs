@@ -12,8 +12,12 @@ impl Job for Prove {
         sources::open(&self.source).prove(self, context).await
     }
 
-    /// A proof whose report was lost is no proof, and making it again harms nobody.
-    async fn probe(&self, _: &Context) -> Probe {
+    /// A proof whose report was lost is no proof, and making it again harms nobody. Its copy is removed now;
+    /// what cannot be removed does not change the answer, and the next proof tries again.
+    async fn probe(&self, context: &Context) -> Probe {
+        if let Err(problem) = sources::open(&self.source).sweep(context).await {
+            context.say(problem.to_string());
+        }
         Probe::NotDone
     }
 

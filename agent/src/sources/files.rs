@@ -16,8 +16,10 @@ use model::{Digest, Micros, Outcome, Problem, SnapshotId};
 use repository::capture::METADATA_FILE;
 use repository::restore::{RestoreOptions, RestoreSummary};
 use repository::{BackupMeta, OnTrouble, TreeOptions};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The file that marks an unfinished copy as ours.
@@ -110,7 +112,13 @@ impl Files {
             )));
         }
         let digest = Digest::of(&context.marker).map(|digest| digest.to_string()).unwrap_or_default();
-        let scratch = context.state_dir.join("prove").join(&digest[..digest.len().min(16)]);
+        let scratch = proofs(context).join(&digest[..digest.len().min(16)]);
+        let _at_work = AtWork::begin(&scratch);
+        context.may_act()?;
+        if let Err(problem) = sweep(context).await {
+            // What is left takes room, and hinders no proof.
+            context.say(problem.to_string());
+        }
         let copied = self.copy(&work.repository, &work.point, &scratch, context).await;
         let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         context.phase("remove copy");
@@ -162,6 +170,46 @@ impl Files {
         let _ = std::fs::remove_file(scratch.join("tree").join(METADATA_FILE));
         Ok(Copied { snapshot: vault::id(id)?, at, summary })
     }
+}
+
+/// Where proofs make their copies.
+fn proofs(context: &Context) -> PathBuf {
+    context.state_dir.join("prove")
+}
+
+/// The scratch folders of proofs that this agent has at work. No other agent has our state folder.
+static AT_WORK: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A scratch folder is in use until this is dropped.
+struct AtWork(PathBuf);
+
+impl AtWork {
+    fn begin(scratch: &Path) -> AtWork {
+        AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).insert(scratch.to_path_buf());
+        AtWork(scratch.to_path_buf())
+    }
+}
+
+impl Drop for AtWork {
+    fn drop(&mut self) {
+        AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+    }
+}
+
+/// Removes the folders of proofs that a crash left: those with our mark that no proof has at work.
+async fn sweep(context: &Context) -> Result<(), Problem> {
+    let folder = proofs(context);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(|error| failed("look into", &folder, &error))?,
+    };
+    for scratch in entries.flatten().map(|entry| entry.path()) {
+        let used = AT_WORK.lock().unwrap_or_else(PoisonError::into_inner).contains(&scratch);
+        if !used && scratch.join(MARK).exists() {
+            remove(scratch).await?;
+        }
+    }
+    Ok(())
 }
 
 struct Copied {
@@ -288,6 +336,10 @@ impl Source for Files {
 
     fn prove<'a>(&'a self, work: &'a Prove, context: &'a Context) -> BoxFuture<'a, Result<ProveOutput, End>> {
         Box::pin(self.prove_aside(work, context))
+    }
+
+    fn sweep<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(sweep(context))
     }
 
     fn ready<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<Preview, End>> {

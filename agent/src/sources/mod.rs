@@ -12,9 +12,9 @@ pub mod vault;
 
 use crate::jobs::{Context, End, Preview, Probe};
 use futures::future::BoxFuture;
-use model::HostName;
 use model::jobs::{Backup, BackupOutput, Prove, ProveOutput, Restore, RestoreOutput};
 use model::nouns::{MemberFacts, SourceKind, SourceSpec};
+use model::{HostName, Problem};
 
 /// What every kind of source can do.
 pub trait Source: Send + Sync {
@@ -34,6 +34,8 @@ pub trait Source: Send + Sync {
     fn probe_restore<'a>(&'a self, work: &'a Restore, context: &'a Context) -> BoxFuture<'a, Probe>;
     /// Restores aside, compares, removes the copy.
     fn prove<'a>(&'a self, work: &'a Prove, context: &'a Context) -> BoxFuture<'a, Result<ProveOutput, End>>;
+    /// Removes copies of proofs that a crash left behind. Those of a proof that is at work stay.
+    fn sweep<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<(), Problem>>;
     /// What must be there before any of these: programs, the server, folders.
     fn ready<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Preview, End>>;
 }

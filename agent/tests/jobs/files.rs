@@ -116,6 +116,26 @@ async fn fault_64_a_restore_replaces_nothing_that_is_not_ours() {
 }
 
 #[tokio::test]
+async fn what_a_crash_left_of_a_proof_is_removed_by_the_next_one_and_by_a_probe() {
+    let tree = Tree::new();
+    output::<BackupOutput>(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);
+    let proofs = tree.place.state().join("prove");
+    let leave = || {
+        std::fs::create_dir_all(proofs.join("0123456789abcdef/tree/half")).unwrap();
+        std::fs::write(proofs.join("0123456789abcdef/lifeboat-unfinished"), "").unwrap();
+    };
+    leave();
+    std::fs::create_dir(proofs.join("theirs")).unwrap();
+    let prove = tree.order("prove", json!({ "point": "latest" }));
+    output::<ProveOutput>(jobs::perform(&prove, &tree.context("p")).await);
+    assert!(!proofs.join("0123456789abcdef").exists());
+    leave();
+    assert_eq!(jobs::probe(&prove, &tree.context("p2")).await, Probe::NotDone);
+    assert!(!proofs.join("0123456789abcdef").exists());
+    assert!(proofs.join("theirs").exists());
+}
+
+#[tokio::test]
 async fn a_cancelled_restore_leaves_no_folder() {
     let tree = Tree::new();
     output::<BackupOutput>(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);

@@ -349,6 +349,92 @@ async fn a_swap_whose_second_rename_fails_undoes_itself_and_lets_the_writers_in(
 }
 
 #[tokio::test]
+async fn a_swapped_in_copy_has_the_owner_rights_and_settings_of_what_was_live() {
+    let bench = Bench::new().await;
+    output::<BackupOutput>(bench.backup(&bench.context("b")).await);
+    let live = "
+        create role shopkeeper; create role reader login; create role \"Odd One\";
+        alter database tutor owner to shopkeeper;
+        revoke all on database tutor from public;
+        grant connect on database tutor to reader;
+        grant create on database tutor to \"Odd One\" with grant option;
+        alter database tutor set search_path to \"$user\", shop, public;
+        alter database tutor set work_mem to '9MB';
+        alter database tutor set my.word to 'it''s, this';
+        alter role reader in database tutor set statement_timeout to '7s';
+        alter database tutor connection limit 30";
+    for statement in live.split(';') {
+        bench.cluster.run("postgres", statement).await;
+    }
+    output::<RestoreOutput>(jobs::perform(&bench.restore_order("tutor_copy"), &bench.context("r")).await);
+    // Settings of the copy alone do not stay.
+    bench.cluster.run("postgres", "alter database tutor_copy set work_mem to '1MB'").await;
+    bench.cluster.run("postgres", "alter database tutor_copy set enable_seqscan to off").await;
+    bench.cluster.run("postgres", "grant temporary on database tutor_copy to reader").await;
+    let all = async |name: &str| {
+        let rights = format!(
+            "select datdba::regrole::text || ' ' || datconnlimit || ' ' || (select string_agg(a::text, ' ' order by a::text) from unnest(datacl) a)
+             || ' ' || (select string_agg(setrole::text || setting, ' ' order by setrole::text || setting) from pg_db_role_setting s, unnest(s.setconfig) setting where s.setdatabase = d.oid)
+             from pg_database d where datname = '{name}'"
+        );
+        bench.cluster.ask("postgres", &rights).await
+    };
+    let before = all("tutor").await;
+    let swap = work("swap", json!({ "source": bench.source(), "copy": "tutor_copy" }));
+    output::<SwapOutput>(jobs::perform(&swap, &bench.context("s")).await);
+    assert_eq!(all("tutor").await, before);
+    assert!(before.contains("shopkeeper 30") && before.contains("work_mem=9MB"), "{before}");
+    let ask =
+        async |setting: &str| bench.cluster.ask("tutor", &format!("current_setting('{setting}')")).await;
+    assert_eq!(ask("search_path").await, "\"$user\", shop, public");
+    assert_eq!(ask("my.word").await, "it's, this");
+}
+
+#[tokio::test]
+async fn what_a_crash_left_of_a_proof_is_dropped_by_the_next_one_and_by_a_probe() {
+    let bench = Bench::new().await;
+    output::<BackupOutput>(bench.backup(&bench.context("b")).await);
+    let leave = async |name: &str, role: &str, source: &str| {
+        let mark = json!({ "role": role, "source": source, "snapshot": "x", "at": 0, "work": "w" });
+        bench.cluster.run("postgres", &format!("create database {name}")).await;
+        bench.cluster.run("postgres", &format!("comment on database {name} is 'lifeboat: {mark}'")).await;
+    };
+    leave("tutor_prove_00000000", "unfinished", "db").await;
+    // None of these is left by a proof of this source: one is at work, one is a restore's, one another's, one whole.
+    leave("tutor_prove_11111111", "unfinished", "db").await;
+    leave("tutor_prove_unfinished", "unfinished", "db").await;
+    leave("tutor_prove_22222222", "unfinished", "other").await;
+    leave("tutor_prove_33333333", "copy", "db").await;
+    let mut at_work = bench.cluster.connect("postgres").await.unwrap();
+    sqlx::query("select pg_advisory_lock(hashtext('lifeboat copy tutor_prove_11111111')::bigint)")
+        .execute(&mut at_work)
+        .await
+        .unwrap();
+    let order =
+        json!({ "source": bench.source(), "repository": bench.place.repository(), "point": "latest" });
+    let prove = work("prove", order);
+    output::<ProveOutput>(jobs::perform(&prove, &bench.context("p")).await);
+    let mut left = vec![
+        "postgres",
+        "tutor",
+        "tutor_prove_11111111",
+        "tutor_prove_22222222",
+        "tutor_prove_33333333",
+        "tutor_prove_unfinished",
+    ];
+    assert_eq!(bench.cluster.databases().await, left);
+    drop(at_work);
+    until("its session has ended", async || {
+        bench.cluster.ask("postgres", "select count(*) from pg_locks where locktype = 'advisory'").await
+            == "0"
+    })
+    .await;
+    assert_eq!(jobs::probe(&prove, &bench.context("p2")).await, Probe::NotDone);
+    left.remove(2);
+    assert_eq!(bench.cluster.databases().await, left);
+}
+
+#[tokio::test]
 async fn a_swap_takes_nothing_but_a_whole_copy_and_a_probe_takes_back_a_hold() {
     let bench = Bench::new().await;
     let context = bench.context("s");

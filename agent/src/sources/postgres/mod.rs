@@ -11,6 +11,7 @@ pub mod promote;
 mod prove;
 mod question;
 mod restore;
+mod rights;
 mod rows;
 pub mod swap;
 
@@ -20,6 +21,7 @@ pub use question::ask;
 use super::Source;
 use crate::jobs::{Context, End, Preview, Probe, child};
 use futures::future::BoxFuture;
+use model::Problem;
 use model::jobs::{Backup, BackupOutput, Prove, ProveOutput, Restore, RestoreOutput};
 use model::nouns::{PostgresSpec, SourceSpec};
 
@@ -59,6 +61,10 @@ impl Source for Postgres {
 
     fn prove<'a>(&'a self, work: &'a Prove, context: &'a Context) -> BoxFuture<'a, Result<ProveOutput, End>> {
         Box::pin(prove::prove(work, &self.spec, context))
+    }
+
+    fn sweep<'a>(&'a self, _: &'a Context) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(prove::sweep(&self.source, &self.spec))
     }
 
     fn ready<'a>(&'a self, context: &'a Context) -> BoxFuture<'a, Result<Preview, End>> {

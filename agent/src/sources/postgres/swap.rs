@@ -1,7 +1,8 @@
 //! Put a copy in the live database's place; what was live stays beside.
 //!
 //! Writers are held first: the live database takes no new connections, those that are there are ended,
-//! and only then both renames and both marks happen in one transaction. So there are three states that
+//! and only then the copy takes over owner, rights and settings and both renames and both marks happen,
+//! in one transaction. So there are three states that
 //! a crash can leave, and a probe tells them apart by the marks: untouched (no mark of ours, connections
 //! allowed), held (connections refused, names as before; the hold is taken back), and done (the live
 //! name carries our mark). There is no moment with half of the renames. The old database stays closed to
@@ -9,6 +10,7 @@
 
 use super::connect::{check_name, connect_server, execute, failed, quoted};
 use super::mark::{self, Database, Mark, Role};
+use super::rights;
 use crate::jobs::{Context, End, Preview, Probe, note};
 use model::jobs::{Swap, SwapOutput};
 use model::nouns::PostgresSpec;
@@ -131,6 +133,7 @@ async fn hold_and_rename(
     context.phase("swap");
     let error = |error: sqlx::Error| failed(spec, "swap databases of", &error);
     let mut transaction = connection.begin().await.map_err(error)?;
+    rights::take_over(&mut transaction, spec, &spec.database, &work.copy).await?;
     rename(&mut transaction, spec, &spec.database, &decided.old).await?;
     rename(&mut transaction, spec, &work.copy, &spec.database).await?;
     let copied = copy.mark.clone().unwrap_or_else(|| blank(work, context));
