@@ -82,6 +82,15 @@ impl Policy {
         self.scripts.iter().find(|script| script.path == path)
     }
 
+    /// The folders in which copies of a source of files may be made.
+    pub fn copy_folders(&self, source: &SourceSpec) -> Vec<&Path> {
+        let rules = self
+            .sources
+            .iter()
+            .filter(|rule| rule.name == source.name.as_str() && rule.kind == source.kind.as_str());
+        rules.flat_map(|rule| &rule.into).map(Path::new).collect()
+    }
+
     fn judge(&self, work: &Work, denied: &mut Vec<Denied>) {
         if !self.jobs.contains(work.kind()) {
             denied.push(Denied {

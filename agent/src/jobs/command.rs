@@ -1,7 +1,8 @@
 //! Run a script that the policy lists by path and SHA-256.
 //!
-//! The digest is taken from the file just before it is run. Root owns it and nobody else may write it
-//! (checked on the opened file), so it cannot change between the look and the run.
+//! The digest is taken from the file just before it is run. Root or the agent's own user owns it, and every
+//! folder on its way with links resolved, and nobody else may write them; so neither it nor what its path
+//! means can change between the look and the run. What runs is that resolved path.
 
 use super::child::{self, Exit, Program};
 use super::{Context, End, Job, Preview, Probe};
@@ -10,7 +11,7 @@ use model::jobs::{Command, CommandOutput};
 use sha2::Digest as _;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// Largest script that is read.
@@ -52,11 +53,11 @@ impl Job for Command {
 
 /// Runs a listed script to its end.
 pub async fn run(context: &Context, script: &Path, args: &[String]) -> Result<Exit, End> {
-    verify(context, script).map_err(End::Refused)?;
+    let resolved = verify(context, script).map_err(End::Refused)?;
     context.phase("run");
     context.may_act()?;
     let program = Program {
-        path: script.to_path_buf(),
+        path: resolved,
         args: args.to_vec(),
         environment: Vec::new(),
         stdin: Stdio::null(),
@@ -65,8 +66,8 @@ pub async fn run(context: &Context, script: &Path, args: &[String]) -> Result<Ex
     child::start(context, program)?.wait(context).await
 }
 
-/// Is the file on disk the one that the policy lists?
-pub fn verify(context: &Context, script: &Path) -> Result<(), Problem> {
+/// Is the file on disk the one that the policy lists? Gives its path with links resolved: the one to run.
+pub fn verify(context: &Context, script: &Path) -> Result<PathBuf, Problem> {
     let refused = |why: String, advice: &str| {
         Problem::new("LB2188", format!("the script {} is not run: {why}", script.display()), advice)
     };
@@ -79,14 +80,21 @@ pub fn verify(context: &Context, script: &Path) -> Result<(), Problem> {
     let unreadable = |error: std::io::Error| {
         refused("it cannot be read".into(), "Install it, or mend its permissions.").caused_by(&error)
     };
-    let file = std::fs::File::open(script).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    let own = rustix::process::geteuid().as_raw();
-    if metadata.mode() & 0o022 != 0 || (metadata.uid() != 0 && metadata.uid() != own) {
-        return Err(refused(
-            format!("user {} or others may write it (mode {:04o})", metadata.uid(), metadata.mode() & 0o7777),
-            "Let root own it and chmod go-w.",
-        ));
+    let resolved = script.canonicalize().map_err(unreadable)?;
+    let file = std::fs::File::open(&resolved).map_err(unreadable)?;
+    for place in resolved.ancestors() {
+        let metadata = match place == resolved {
+            true => file.metadata(),
+            false => std::fs::symlink_metadata(place),
+        };
+        let metadata = metadata.map_err(unreadable)?;
+        if others_may_change(&metadata) {
+            let (user, mode) = (metadata.uid(), metadata.mode() & 0o7777);
+            return Err(refused(
+                format!("user {user} or others may change {} (mode {mode:04o})", place.display()),
+                "Let root own the script and every folder above it, and chmod go-w them.",
+            ));
+        }
     }
     let mut hash = sha2::Sha256::new();
     let mut buffer = vec![0u8; 64 * 1024];
@@ -104,7 +112,16 @@ pub fn verify(context: &Context, script: &Path) -> Result<(), Problem> {
             "Look at what changed it. If the change is wanted, let root list the new digest.",
         ));
     }
-    Ok(())
+    Ok(resolved)
+}
+
+/// May anybody but root and ourselves write this, or replace what stands in it? In a sticky folder like /tmp
+/// others may add names; those that root or we own they can neither rename nor remove.
+fn others_may_change(metadata: &std::fs::Metadata) -> bool {
+    let owner = metadata.uid();
+    let trusted = owner == 0 || owner == rustix::process::geteuid().as_raw();
+    let sticky = metadata.is_dir() && metadata.mode() & 0o1000 != 0;
+    !trusted || (metadata.mode() & 0o022 != 0 && !sticky)
 }
 
 /// The end of the output, cut at a character.

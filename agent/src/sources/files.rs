@@ -81,6 +81,7 @@ impl Files {
         let begun = Instant::now();
         let into = PathBuf::from(&work.into);
         check_target(&into, &self.spec)?;
+        self.check_place(&into, context).map_err(End::Refused)?;
         if let Some(done) = made(&into, context)? {
             return Ok(done);
         }
@@ -98,8 +99,32 @@ impl Files {
         };
         context.phase("finish");
         note::write(context, &output)?;
+        // Somebody may have put a link in its way meanwhile.
+        self.check_place(&into, context).map_err(End::Refused)?;
         finish(&scratch, &into)?;
         Ok(output)
+    }
+
+    /// The policy compares texts. What a path means, with the links on its way, must be below one of its
+    /// folders as well, and outside what is protected.
+    fn check_place(&self, into: &Path, context: &Context) -> Result<(), Problem> {
+        let place = resolved(into)?;
+        let mut allowed = false;
+        for folder in context.policy.copy_folders(&self.source) {
+            allowed |= place.starts_with(resolved(folder)?);
+        }
+        for path in &self.spec.paths {
+            let protected = resolved(path)?;
+            allowed &= !place.starts_with(&protected) && !protected.starts_with(&place);
+        }
+        if allowed {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "LB2362",
+            format!("{} leads to {}, which is no place for copies", into.display(), place.display()),
+            "See the links on its way. Choose a path below the policy's `into` and outside the source's folders.",
+        ))
     }
 
     async fn prove_aside(&self, work: &Prove, context: &Context) -> Result<ProveOutput, End> {
@@ -244,6 +269,20 @@ fn check_target(into: &Path, spec: &FilesSpec) -> Result<(), Problem> {
         format!("{} cannot be the folder of a copy", into.display()),
         "Choose an absolute path outside the folders of the source; those are never touched.",
     ))
+}
+
+/// Where a path leads: its nearest existing ancestor with links resolved, and the rest as it is.
+fn resolved(path: &Path) -> Result<PathBuf, Problem> {
+    for place in path.ancestors() {
+        // A link that leads nowhere exists, and is no place to make anything in.
+        if std::fs::symlink_metadata(place).is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            continue;
+        }
+        let found = place.canonicalize().map_err(|error| failed("look at", place, &error))?;
+        let rest = path.strip_prefix(place).unwrap_or(Path::new(""));
+        return Ok(if rest.as_os_str().is_empty() { found } else { found.join(rest) });
+    }
+    Ok(path.to_path_buf())
 }
 
 /// The output of this very order, when its copy is there. Another folder of that name is an error.

@@ -44,6 +44,37 @@ async fn a_script_that_changed_since_it_was_listed_is_not_run() {
 }
 
 #[tokio::test]
+async fn a_script_in_a_folder_that_others_may_write_is_not_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let open = place.path("open");
+    let touched = place.path("touched");
+    std::fs::create_dir_all(open.join("below")).unwrap();
+    let (script, digest) = place.script("open/below/s", &format!("#!/bin/sh\ntouch {}\n", touched.display()));
+    // By its own path, and by a link that stands in a safe place.
+    let link = place.path("link");
+    std::os::unix::fs::symlink(&script, &link).unwrap();
+    let scripts = json!([{ "path": script, "sha256": digest }, { "path": link, "sha256": digest }]);
+    let (context, _) = place.context("a", json!({ "jobs": ["command"], "scripts": scripts }));
+    let mode = |mode: u32| std::fs::set_permissions(&open, std::fs::Permissions::from_mode(mode)).unwrap();
+    for unsafe_mode in [0o777, 0o775] {
+        mode(unsafe_mode);
+        for path in [&script, &link] {
+            let outcome = jobs::perform(&work("command", json!({ "script": path })), &context).await;
+            let problem = outcome.problem().unwrap();
+            assert_eq!(problem.code, "LB2188");
+            assert!(problem.message.contains("open (mode 07"), "{problem:?}");
+            assert!(matches!(outcome, Outcome::Refused { .. }) && !exists(&touched));
+        }
+    }
+    for safe_mode in [0o755, 0o1777] {
+        mode(safe_mode);
+        output::<CommandOutput>(jobs::perform(&work("command", json!({ "script": link })), &context).await);
+    }
+    assert!(exists(&touched));
+}
+
+#[tokio::test]
 async fn a_guard_that_says_no_just_before_the_effect_prevents_it() {
     let place = Place::new();
     let touched = place.path("touched");

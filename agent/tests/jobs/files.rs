@@ -136,6 +136,28 @@ async fn what_a_crash_left_of_a_proof_is_removed_by_the_next_one_and_by_a_probe(
 }
 
 #[tokio::test]
+async fn a_link_in_the_way_of_a_copy_leads_it_nowhere() {
+    let tree = Tree::new();
+    output::<BackupOutput>(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);
+    let context = tree.context("r");
+    let outside = tree.place.path("outside");
+    std::fs::create_dir(&outside).unwrap();
+    symlink(&outside, tree.place.path("copies/out")).unwrap();
+    symlink(tree.place.path("live"), tree.place.path("copies/in")).unwrap();
+    symlink("nowhere", tree.place.path("copies/gone")).unwrap();
+    for into in ["copies/out/1", "copies/out/a/b", "copies/in/1", "copies/gone/1"] {
+        let outcome = jobs::perform(&tree.restore(into), &context).await;
+        assert!(matches!(&outcome, Outcome::Refused { .. }), "{into}: {outcome:?}");
+    }
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    // A link that stays below is as good as a folder.
+    std::fs::create_dir(tree.place.path("copies/deep")).unwrap();
+    symlink("deep", tree.place.path("copies/within")).unwrap();
+    output::<RestoreOutput>(jobs::perform(&tree.restore("copies/within/1"), &context).await);
+    assert!(tree.place.path("copies/deep/1").is_dir());
+}
+
+#[tokio::test]
 async fn a_cancelled_restore_leaves_no_folder() {
     let tree = Tree::new();
     output::<BackupOutput>(jobs::perform(&tree.order("backup", json!({})), &tree.context("b")).await);

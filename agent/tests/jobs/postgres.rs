@@ -476,6 +476,9 @@ async fn sql_checks_can_only_ask() {
         problem(ask(statement, json!({ "at-least": 0 })).await);
     }
     assert_eq!(bench.cluster.ask("tutor", "select count(*) from users").await, "1000");
+    // However long an answer is, little of it travels.
+    let long = problem(ask("select repeat('x', 100000000)", json!({ "equals": "y" })).await);
+    assert!(long.message.len() < 1000 && long.message.contains("found xxx"), "{}", long.message.len());
     let slow = json!({ "name": "c", "ask": "sql", "source": bench.source(), "statement": "select pg_sleep(60)", "expect": { "equals": "" }, "within": "200ms" });
     problem(jobs::perform(&work("check", json!({ "check": slow })), &context).await);
 }

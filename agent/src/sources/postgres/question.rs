@@ -7,6 +7,11 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::time::Duration;
 
+/// Characters of an answer that are fetched and reported. Nothing longer equals what a check expects.
+const MAX_ANSWER_CHARACTERS: usize = 4096;
+/// Characters of either side that a message shows.
+const MAX_SHOWN_CHARACTERS: usize = 256;
+
 /// Asks a source's database.
 pub async fn ask(
     source: &SourceSpec,
@@ -26,8 +31,11 @@ pub async fn ask(
 
 /// Asks one database of a server: the live one, or a copy.
 ///
-/// The statement stands in a subquery of a read-only transaction, sent as a single prepared statement:
-/// it can be nothing but a query, and it can change nothing.
+/// The statement stands in a subquery of a read-only transaction, sent as a single prepared statement: it
+/// can be nothing but one query, and the server refuses it every change of tables, sequences and
+/// definitions. What functions do beside that is not prevented: a role with the rights for it can read and
+/// write the server's files, end sessions, or reach other servers. So give the source's user no such rights.
+/// The time and the length of an answer are limited.
 pub async fn ask_database(
     spec: &PostgresSpec,
     database: &str,
@@ -73,8 +81,9 @@ async fn query(
 
 fn wrapped(statement: &str) -> String {
     let statement = statement.trim().trim_end_matches(';');
-    // The line break ends a comment at the statement's end.
-    format!("select answer::text from (\n{statement}\n) as asked(answer) limit 2")
+    // The line break ends a comment at the statement's end. One more character tells a cut answer from a whole one.
+    let most = MAX_ANSWER_CHARACTERS + 1;
+    format!("select left(answer::text, {most}) from (\n{statement}\n) as asked(answer) limit 2")
 }
 
 fn judge(answer: Option<String>, expect: &Expected) -> Result<String, Problem> {
@@ -87,13 +96,25 @@ fn judge(answer: Option<String>, expect: &Expected) -> Result<String, Problem> {
         Expected::Equals(text) => (found == *text, format!("{text:?}")),
     };
     if fits {
-        return Ok(found);
+        return Ok(cut(&found, MAX_ANSWER_CHARACTERS));
     }
     Err(Problem::new(
         "LB2312",
-        format!("expected {expected}, found {found}"),
+        format!(
+            "expected {}, found {}",
+            cut(&expected, MAX_SHOWN_CHARACTERS),
+            cut(&found, MAX_SHOWN_CHARACTERS)
+        ),
         "The data is not as the check wants it. Look at it before you go on.",
     ))
+}
+
+/// The first characters of a text; what was cut off is told by an ellipsis.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -108,6 +129,10 @@ mod tests {
         let problem = judge(Some("11".into()), &Expected::AtLeast(12)).unwrap_err();
         assert_eq!(problem.message, "expected at least 12, found 11");
         assert!(judge(None, &Expected::AtLeast(0)).is_err());
+        let long = "é".repeat(MAX_ANSWER_CHARACTERS + 1);
+        let problem =
+            judge(Some(long.clone()), &Expected::Equals("é".repeat(MAX_ANSWER_CHARACTERS))).unwrap_err();
+        assert!(problem.message.chars().count() < 600 && problem.message.ends_with("é…"), "{problem:?}");
         assert!(judge(Some("a".into()), &Expected::Equals("b".into())).is_err());
     }
 }
