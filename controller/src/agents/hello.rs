@@ -3,6 +3,10 @@
 //! An agent is a witness. It has stored the newest head of each run whose orders it obeyed and the
 //! highest epoch. When it has seen what our store does not have, the store is a copy from the past, and
 //! this controller loses its [`crate::standing::Standing`] before it sends anything.
+//!
+//! A witness may lie, and one host must not end the command of all. So a head counts only when its run
+//! had work for that host (or is not here at all: that is the loss it is asked about), and an epoch that
+//! no history could have reached is the agent's trouble, not ours.
 
 use crate::app::App;
 use crate::store::StoreError;
@@ -14,6 +18,9 @@ use tonic::{Code, Status};
 pub const MAX_ITEMS: usize = 10_000;
 /// Minor versions that agent and controller may differ by.
 const VERSIONS_APART: u64 = 1;
+/// Epochs that an agent may have seen beyond ours. Each start of a controller takes one, so no store is
+/// this many behind.
+pub const MAX_EPOCHS_AHEAD: u64 = 1_000_000;
 
 /// A hello that was understood.
 #[derive(Debug)]
@@ -75,14 +82,33 @@ fn check_version(theirs: &str) -> Result<(), Status> {
     Err(proto::status_of_problem(Code::FailedPrecondition, &problem))
 }
 
-/// Compares what the agent has seen with what we have. On a loss, this controller loses its standing.
-pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(), Status> {
-    if let Err(refusal) = Epoch::admit(hello.epoch, app.epoch) {
+/// Compares the highest epoch that an agent has seen with ours. A newer one ends our standing; one that
+/// cannot be is refused.
+pub fn judge_epoch(app: &App, host: &HostName, seen: Option<Epoch>) -> Result<(), Status> {
+    let Some(epoch) = seen else { return Ok(()) };
+    if epoch.number > app.epoch.number.saturating_add(MAX_EPOCHS_AHEAD) {
+        let problem = Problem::new(
+            "LB1123",
+            format!("{host} says that it has seen epoch {}, and ours is {}", epoch.number, app.epoch.number),
+            "No controller can have led so often. Look at that host: stop its agent, empty its state folder, and enrol it again.",
+        );
+        return Err(proto::status_of_problem(Code::FailedPrecondition, &problem));
+    }
+    if let Err(refusal) = Epoch::admit(seen, app.epoch) {
         app.standing.newer_epoch(host, refusal);
     }
+    Ok(())
+}
+
+/// Compares what the agent has seen with what we have. On a loss, this controller loses its standing.
+pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(), Status> {
+    judge_epoch(app, host, hello.epoch)?;
     for head in &hello.heads {
         match app.store.hash_at(head.run, head.sequence).await {
             Ok(Some(hash)) if hash == head.hash.as_str() => {}
+            Ok(_) if !app.runs.concerns(head.run, host).await => {
+                tracing::warn!(%host, run = %head.run, "a head of a run that never had work for this host");
+            }
             Ok(found) => app.standing.lose(lost_journal(host, head, found.is_some())),
             Err(error @ StoreError::Closed) => return Err(crate::rpc::status::of_store(error)),
             // One unreadable run must not keep an agent out.

@@ -1,8 +1,8 @@
 //! What an agent says, taken in: into the fleet, to the driver, to whoever watches.
 
-use super::SessionHandle;
 use super::fleet::Monitor;
 use super::session::Answer;
+use super::{SessionHandle, hello};
 use crate::app::App;
 use crate::runs::{Live, RunError};
 use crate::store::points::PointRow;
@@ -10,6 +10,7 @@ use crate::store::scheduled::ScheduledRow;
 use engine::{Actor, ProbeAnswer, Report, Revocation};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use model::jobs::{Backup, Prove};
 use model::nouns::MemberFacts;
 use model::{Epoch, HostName, Micros, Name, Outcome, Problem, Progress, Token, Work};
 use proto::v1::agent_message::Message;
@@ -61,13 +62,23 @@ const NOT_OBEYED: [&str; 2] = ["LB2110", "LB2111"];
 const OFFERS: Backoff =
     Backoff { first: Duration::from_millis(20), longest: Duration::from_secs(1), tries: Some(12) };
 
-/// Whether this problem is the end of our standing.
-fn ends_standing(app: &App, problem: &Problem) -> bool {
-    let ends = NOT_OBEYED.contains(&problem.code.as_str());
-    if ends {
-        app.standing.lose(problem.clone());
+/// Whether an agent says by this that it does not obey us.
+fn is_disobedience(problem: &Problem) -> bool {
+    NOT_OBEYED.contains(&problem.code.as_str())
+}
+
+/// The end of our standing, when the token is this host's: who was never asked cannot refuse.
+fn not_obeyed(app: &App, host: &HostName, token: &Token, problem: Problem) -> Pending {
+    let (runs, standing) = (app.runs.clone(), app.standing.clone());
+    let (host, token) = (host.clone(), token.clone());
+    async move {
+        match runs.is_of(&host, &token).await {
+            true => standing.lose(problem),
+            false => tracing::warn!(%host, %token, %problem, "a refusal of what this host was never told"),
+        }
+        Answer::Nothing
     }
-    ends
+    .boxed()
 }
 
 /// A report on its way to the driver; with `ack`, the token's result is acknowledged after it.
@@ -130,8 +141,10 @@ fn output_lines(app: &App, output: v1::OutputLines) -> Result<(), Malformed> {
 fn ended(app: &App, host: &HostName, result: v1::Result) -> Result<Option<Pending>, Malformed> {
     let token: Token = required("result.token", result.token)?.try_into()?;
     let outcome: Outcome = required("result.outcome", result.outcome)?.try_into()?;
-    if matches!(&outcome, Outcome::Refused { problem } if ends_standing(app, problem)) {
-        return Ok(None);
+    if let Outcome::Refused { problem } = &outcome
+        && is_disobedience(problem)
+    {
+        return Ok(Some(not_obeyed(app, host, &token, problem.clone())));
     }
     let by = Actor::Agent { host: host.clone() };
     let ended = Report::Ended { token: token.clone(), outcome, by, took_us: Some(result.took_us) };
@@ -156,8 +169,11 @@ fn beat(
     let monitors: Vec<(Name, Monitor)> =
         monitors.into_iter().take(MAX_MONITORS).map(monitor).collect::<Result<_, _>>()?;
     let epoch = highest_epoch.map(Epoch::try_from).transpose()?;
-    if let Err(refusal) = Epoch::admit(epoch, app.epoch) {
-        app.standing.newer_epoch(host, refusal);
+    if let Err(status) = hello::judge_epoch(app, host, epoch) {
+        tracing::warn!(%host, %status, "agent refused");
+        app.fleet.trouble(host, status.message().to_string());
+        session.end(status);
+        return Ok(());
     }
     let now = app.clock.now();
     app.fleet.heard(host, |known| {
@@ -196,7 +212,11 @@ fn revoke_ack(app: &App, host: &HostName, ack: v1::RevokeAck) -> Result<Option<P
     let token: Token = required("revoke_ack.token", ack.token)?.try_into()?;
     if let Some(problem) = ack.problem {
         // The agent obeys somebody else: that is no answer to the question, it is the end of our epoch.
-        app.standing.lose(Problem::from(problem));
+        let problem = Problem::from(problem);
+        if is_disobedience(&problem) {
+            return Ok(Some(not_obeyed(app, host, &token, problem)));
+        }
+        tracing::warn!(%host, %token, %problem, "a revocation was not answered; it is asked again");
         return Ok(None);
     }
     let answer = match state {
@@ -223,11 +243,31 @@ fn probe_answer(app: &App, host: &HostName, answer: v1::ProbeAnswer) -> Result<O
             Some(_) | None => ProbeAnswer::Done { output: serde_json::Value::Null },
         },
     };
-    if matches!(&answer, ProbeAnswer::CannotTell { problem } if ends_standing(app, problem)) {
-        return Ok(None);
+    if let ProbeAnswer::CannotTell { problem } = &answer
+        && is_disobedience(problem)
+    {
+        return Ok(Some(not_obeyed(app, host, &token, problem.clone())));
     }
     let probed = Report::Probed { token: token.clone(), answer };
     Ok(Some(report(app, host, &token, probed, false)))
+}
+
+/// Whether the estate in force has this host do such work by such a schedule. Names are compared, not
+/// the whole work: the report may come after the estate changed in something else.
+fn is_declared(app: &App, host: &HostName, token: &Token, schedule: &str, work: &Work) -> bool {
+    let named = |work: &Work| match work {
+        Work::Backup(Backup { source, repository, .. }) | Work::Prove(Prove { source, repository, .. }) => {
+            Some((source.name.clone(), repository.name.clone()))
+        }
+        _ => None,
+    };
+    let Some(in_force) = app.estate.get() else { return false };
+    let Some(assignment) = in_force.checked.assignment(host, in_force.version) else { return false };
+    let mut schedules = assignment.schedules.iter().filter(|declared| declared.name.as_str() == schedule);
+    token.target.host.as_ref() == Some(host)
+        && schedules.any(|declared| {
+            declared.work.iter().any(|one| one.kind() == work.kind() && named(one) == named(work))
+        })
 }
 
 fn scheduled(app: &App, host: &HostName, result: v1::ScheduledResult) -> Result<Pending, Malformed> {
@@ -237,6 +277,14 @@ fn scheduled(app: &App, host: &HostName, result: v1::ScheduledResult) -> Result<
         .map_err(|error| Malformed::Invalid { field: "scheduled.parameters", why: error.to_string() })?;
     let origin = format!("schedule/{}", result.schedule);
     let point = PointRow::of(&work, &outcome, host, &origin, Micros(result.ended_us));
+    let point = point.filter(|_| {
+        let declared = is_declared(app, host, &token, &result.schedule, &work);
+        if !declared {
+            tracing::warn!(%host, %token, schedule = result.schedule, job = work.kind(),
+                "a restore point of a schedule that the estate does not give this host; it is not listed");
+        }
+        declared
+    });
     let row = ScheduledRow {
         host: host.to_string(),
         schedule: result.schedule,

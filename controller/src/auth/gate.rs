@@ -3,9 +3,10 @@
 //! The order matters. The certificate is read first (TLS has verified it), then the table of roles
 //! decides, and only then is a place taken, so that nobody who may not call can use places up. A place
 //! is held until the answer's head is sent; sessions and watches have places of their own, so that ten
-//! thousand agents leave the calls of people alone.
+//! thousand agents leave the calls of people alone. What anybody may call, without a certificate, has few
+//! places of its own: whoever fills them keeps out those who enrol or log in, and nobody else.
 
-use super::roles::{self, Shape};
+use super::roles::{self, Row, Shape, Who};
 use super::{AuthError, Caller};
 use futures::future::{BoxFuture, FutureExt};
 use runtime::telemetry::trace;
@@ -24,16 +25,21 @@ pub const MAX_CALLS: usize = 512;
 /// Streams that are being opened at once.
 pub const MAX_OPENING: usize = 4096;
 
+/// Calls in flight at once of what needs no certificate.
+pub const MAX_ANYONE: usize = 32;
+
 /// Puts a [`Gate`] before services.
 #[derive(Clone)]
 pub struct GateLayer {
     calls: Arc<Semaphore>,
     opening: Arc<Semaphore>,
+    anyone: Arc<Semaphore>,
 }
 
 impl Default for GateLayer {
     fn default() -> Self {
-        Self { calls: Arc::new(Semaphore::new(MAX_CALLS)), opening: Arc::new(Semaphore::new(MAX_OPENING)) }
+        let places = |count| Arc::new(Semaphore::new(count));
+        Self { calls: places(MAX_CALLS), opening: places(MAX_OPENING), anyone: places(MAX_ANYONE) }
     }
 }
 
@@ -73,13 +79,14 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let method = request.uri().path().to_string();
-        let (caller, shape) = match admit(&request, &method) {
+        let (caller, row) = match admit(&request, &method) {
             Ok(admitted) => admitted,
             Err(error) => return refuse(&method, error),
         };
-        let places = match shape {
-            Shape::Call => &self.layer.calls,
-            Shape::Watch | Shape::Session => &self.layer.opening,
+        let places = match (row.who, row.shape) {
+            (Who::Anyone, _) => &self.layer.anyone,
+            (_, Shape::Call) => &self.layer.calls,
+            (_, Shape::Watch | Shape::Session) => &self.layer.opening,
         };
         let Ok(place) = places.clone().try_acquire_owned() else {
             return refuse(&method, AuthError::Busy);
@@ -98,14 +105,14 @@ where
     }
 }
 
-fn admit(request: &HttpRequest, method: &str) -> Result<(Caller, Shape), AuthError> {
+fn admit(request: &HttpRequest, method: &str) -> Result<(Caller, &'static Row), AuthError> {
     let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
     let certificates = connection.and_then(TlsConnectInfo::peer_certs);
     let first = certificates.as_ref().and_then(|chain| chain.first());
     let caller = Caller::of_certificate(first.map(AsRef::as_ref))?;
     let row = roles::row(method);
     match row {
-        Some(row) if row.who.admits(&caller) => Ok((caller, row.shape)),
+        Some(row) if row.who.admits(&caller) => Ok((caller, row)),
         Some(_) if caller.identity.is_none() => Err(AuthError::NoCertificate { method: method.to_string() }),
         Some(_) | None => {
             Err(AuthError::Denied { caller: caller.to_string(), method: method.chars().take(128).collect() })

@@ -43,6 +43,8 @@ const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs
 const PARTING: Duration = Duration::from_secs(1);
 /// Streams that a peer may reset before they were accepted, and that are kept track of.
 const MAX_RESETS: usize = 64;
+/// Largest request to enrol or log in, in bytes: a signing request fits, and nobody vouches for it yet.
+const MAX_ENROLMENT_BYTES: usize = 64 * 1024;
 /// Largest header list, in bytes.
 const MAX_HEADERS: u32 = 32 * 1024;
 
@@ -108,7 +110,7 @@ async fn router(
         };
     }
     Ok(server
-        .add_service(limited!(EnrolmentServer))
+        .add_service(limited!(EnrolmentServer).max_decoding_message_size(MAX_ENROLMENT_BYTES))
         .add_service(limited!(AgentLinkServer))
         .add_service(limited!(EstateServer))
         .add_service(limited!(RunsServer))

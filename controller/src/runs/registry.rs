@@ -9,6 +9,7 @@ use super::live::Shown;
 use super::{Live, RunError, late};
 use crate::app::App;
 use crate::store::StoreError;
+use engine::lookup::undo_tasks;
 use engine::{Command, Report, RunState};
 use model::{HostName, Problem, RunId, Token, UserName};
 use plan::checked::Action;
@@ -207,6 +208,22 @@ impl Runs {
         for way in lock(&self.0.open).values() {
             way.wake.notify_one();
         }
+    }
+
+    /// Whether a host may speak for the journal of a run. Not when the run is here and never had work for
+    /// it; of a run that is missing or cannot be read, what the host says is all there is.
+    pub async fn concerns(&self, run: RunId, host: &HostName) -> bool {
+        let Ok(state) = self.state(run).await else { return true };
+        let steps = state.plan.steps.iter();
+        let mut tasks = steps.flat_map(|step| step.tasks.iter().chain(undo_tasks(step)));
+        tasks.any(|task| matches!(&task.action, Action::Agent { host: owner, .. } if owner == host))
+    }
+
+    /// Whether a token names work of a known run for this host.
+    pub async fn is_of(&self, host: &HostName, token: &Token) -> bool {
+        let Ok(state) = self.state(token.run).await else { return false };
+        let action = state.place(token).and_then(|place| state.action(place));
+        matches!(action, Some(Action::Agent { host: owner, .. }) if owner == host)
     }
 
     /// Whether a run is known and over.

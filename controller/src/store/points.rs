@@ -79,6 +79,7 @@ impl PointRow {
 }
 
 /// Inside a transaction: keeps a point. Said again, it changes nothing but a proof that was not known.
+/// One that names a snapshot of another source changes nothing at all.
 pub(crate) async fn keep(connection: &mut SqliteConnection, point: PointRow) -> Result<(), StoreError> {
     sqlx::query(
         "insert into points (repository, snapshot, source, host, origin, at, read_bytes, stored_bytes, \
@@ -90,7 +91,8 @@ pub(crate) async fn keep(connection: &mut SqliteConnection, point: PointRow) -> 
          then excluded.read_bytes else points.read_bytes end, \
          stored_bytes = case when excluded.stored_bytes > points.stored_bytes \
          then excluded.stored_bytes else points.stored_bytes end, \
-         rows = case when excluded.rows > points.rows then excluded.rows else points.rows end",
+         rows = case when excluded.rows > points.rows then excluded.rows else points.rows end \
+         where points.source = excluded.source",
     )
     .bind(point.repository)
     .bind(point.snapshot)

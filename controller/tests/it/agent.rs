@@ -18,6 +18,7 @@ pub struct Agent {
     beats: tokio::task::JoinHandle<()>,
     /// Came before what was waited for.
     aside: std::collections::VecDeque<FromController>,
+    assignment: Option<v1::Assignment>,
 }
 
 /// What it says first. Nothing held, nothing seen.
@@ -49,7 +50,7 @@ impl Agent {
             return Err(Status::internal("no welcome"));
         };
         let beats = tokio::spawn(beat(outbound.clone(), welcome.heartbeat_ms));
-        Ok(Agent { outbound, inbound, welcome, beats, aside: Default::default() })
+        Ok(Agent { outbound, inbound, welcome, beats, aside: Default::default(), assignment: None })
     }
 
     /// From now on it says nothing by itself.
@@ -75,7 +76,8 @@ impl Agent {
             let came = came.map_err(|_| Status::deadline_exceeded("nothing came"))??;
             let Some(came) = came else { return Err(Status::cancelled("the stream ended")) };
             match came.message.unwrap() {
-                FromController::HeartbeatAck(_) | FromController::Assignment(_) => {}
+                FromController::HeartbeatAck(_) => {}
+                FromController::Assignment(assignment) => self.assignment = Some(assignment),
                 other => return Ok(other),
             }
         }
@@ -119,10 +121,26 @@ impl Agent {
         self.say(Message::Result(success(order))).await;
     }
 
+    /// What it is to live by, which comes right after the welcome.
+    pub async fn assignment(&mut self) -> v1::Assignment {
+        while self.assignment.is_none() {
+            let came = tokio::time::timeout(PATIENCE, self.inbound.message()).await.unwrap().unwrap();
+            if let Some(FromController::Assignment(assignment)) = came.unwrap().message {
+                self.assignment = Some(assignment);
+            }
+        }
+        self.assignment.clone().unwrap()
+    }
+
     /// The result is durable at the controller.
     pub async fn acknowledged(&mut self, order: &v1::Order) {
+        self.kept(order.token.clone()).await;
+    }
+
+    /// What was reported of a token is durable at the controller.
+    pub async fn kept(&mut self, token: Option<v1::Token>) {
         self.first(|came| match came {
-            FromController::ResultAck(ack) if ack.token == order.token => Some(()),
+            FromController::ResultAck(ack) if ack.token == token => Some(()),
             _ => None,
         })
         .await

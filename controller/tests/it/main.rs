@@ -6,4 +6,5 @@ mod agent;
 mod failover;
 mod faults;
 mod house;
+mod rogue;
 mod runs;
