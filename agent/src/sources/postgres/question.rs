@@ -98,13 +98,10 @@ fn judge(answer: Option<String>, expect: &Expected) -> Result<String, Problem> {
     if fits {
         return Ok(cut(&found, MAX_ANSWER_CHARACTERS));
     }
+    let (expected, found) = (cut(&expected, MAX_SHOWN_CHARACTERS), cut(&found, MAX_SHOWN_CHARACTERS));
     Err(Problem::new(
         "LB2312",
-        format!(
-            "expected {}, found {}",
-            cut(&expected, MAX_SHOWN_CHARACTERS),
-            cut(&found, MAX_SHOWN_CHARACTERS)
-        ),
+        format!("expected {expected}, found {found}"),
         "The data is not as the check wants it. Look at it before you go on.",
     ))
 }
