@@ -26,6 +26,9 @@ use uuid::Uuid;
 pub(crate) const OUTBOUND_BOUND: usize = 256;
 /// How long one message may wait to be sent until the session is reset.
 pub(crate) const SEND_LIMIT: Duration = Duration::from_secs(10);
+/// A session that lasted this long was a good one: when it ends, the next dial waits no longer than the first.
+/// Shorter ones count as failures, or two agents with one name would push each other out without a pause.
+const STEADY: Duration = Duration::from_secs(1);
 /// How long a controller may take from the dial to its welcome.
 const WELCOME_LIMIT: Duration = Duration::from_secs(10);
 /// Silent heartbeats until the session is reset.
@@ -100,15 +103,11 @@ pub async fn run(
             if stop.is_cancelled() {
                 return Ok(());
             }
-            let began = deps.clock.since_boot();
-            match once(&deps, address, &dial, &stop).await {
+            match once(&deps, address, &dial, &stop, &mut failures).await {
                 Ok(()) => return Ok(()),
                 Err(SessionError::Spool(error)) => return Err(error),
                 Err(error) => {
                     tracing::warn!(%address, error = %chain(&error), "session ended");
-                    if deps.clock.since_boot().saturating_sub(began) > WELCOME_LIMIT {
-                        failures = 0;
-                    }
                 }
             }
         }
@@ -121,7 +120,13 @@ pub async fn run(
     }
 }
 
-async fn once(deps: &Deps, address: &str, dial: &Dial, stop: &CancellationToken) -> Result<(), SessionError> {
+async fn once(
+    deps: &Deps,
+    address: &str,
+    dial: &Dial,
+    stop: &CancellationToken,
+    failures: &mut u32,
+) -> Result<(), SessionError> {
     let dialled = tokio::time::timeout(WELCOME_LIMIT, dial(address.to_string())).await;
     let channel = match dialled {
         Ok(Ok(channel)) => channel,
@@ -133,7 +138,11 @@ async fn once(deps: &Deps, address: &str, dial: &Dial, stop: &CancellationToken)
         .map_err(|_| SessionError::Silent(WELCOME_LIMIT))??;
     tracing::info!(%address, "connected");
     metrics::gauge!("lifeboat_agent_connected").set(1.0);
+    let began = deps.clock.since_boot();
     let end = session.serve(stop).await;
+    if deps.clock.since_boot().saturating_sub(began) > STEADY {
+        *failures = 0;
+    }
     metrics::gauge!("lifeboat_agent_connected").set(0.0);
     end
 }

@@ -15,7 +15,8 @@ const MAX_WRITES: usize = 40;
 async fn crashed_once(world: &mut World, plan: &str, point: &str, pass: usize) -> Option<RunId> {
     world.restart_controller(&format!("{point}:{pass}")).await;
     for host in world.agents.keys().cloned().collect::<Vec<_>>() {
-        world.until_connected(&host).await;
+        // An agent that has seen many deaths waits longer each time; this one has seen none.
+        world.restart_agent(&host, "").await;
     }
     let _ = world.cli.run(&["run", plan, "--detach"], SOON).await;
     let run: RunId = {
