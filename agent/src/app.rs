@@ -34,8 +34,12 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
         );
     }
     let keeper = Arc::new(Keeper::open(&settings.state, host.clone())?);
-    let deps =
-        desk::Deps { state_dir: settings.state.clone(), policy, clock: clock.clone(), tasks: tasks.clone() };
+    let deps = desk::Deps {
+        state_dir: settings.state.clone(),
+        policy: policy.clone(),
+        clock: clock.clone(),
+        tasks: tasks.clone(),
+    };
     let desk = Desk::open(deps, spool).map_err(|error| error.problem())?;
     let board = Board::default();
     let stop = tasks.token();
@@ -52,7 +56,7 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
     tasks.spawn(
         "members",
         TaskPolicy::BACKGROUND,
-        watchers::members(board.clone(), host.clone(), keeper.watch(), stop.clone()),
+        watchers::members(board.clone(), host.clone(), policy, keeper.watch(), stop.clone()),
     );
     tasks.spawn(
         "checks",

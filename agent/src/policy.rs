@@ -34,6 +34,8 @@ pub struct Policy {
     pub(crate) sources: Vec<SourceRule>,
     /// Location prefixes.
     pub(crate) repositories: Vec<String>,
+    /// S3 servers other than AWS that backups may be sent to, as URLs.
+    pub(crate) endpoints: Vec<String>,
     /// Folders and files of secrets, or `env:NAME`.
     pub(crate) secrets: Vec<String>,
     /// Hosts, or `host:port`, that tcp and http checks may ask.
@@ -58,10 +60,21 @@ impl Policy {
         file::load(path)
     }
 
+    /// May this source be asked how it is? Judged like work: an assignment is no way around the policy.
+    pub fn permits_source(&self, source: &SourceSpec) -> Result<(), Problem> {
+        let mut denied = Vec::new();
+        self.judge_source(source, &mut denied);
+        self.verdict(&denied)
+    }
+
     /// Is this work allowed? The problem (LB2180 to LB2188) names everything that is not, and the lines to add.
     pub fn permits(&self, work: &Work) -> Result<(), Problem> {
         let mut denied = Vec::new();
         self.judge(work, &mut denied);
+        self.verdict(&denied)
+    }
+
+    fn verdict(&self, denied: &[Denied]) -> Result<(), Problem> {
         let Some(first) = denied.first() else { return Ok(()) };
         let whats: Vec<&str> = denied.iter().map(|one| one.what.as_str()).collect();
         let lines: Vec<&str> = denied.iter().map(|one| one.line.as_str()).collect();
@@ -220,6 +233,15 @@ impl Policy {
                 code: "LB2183",
                 what: format!("the repository at {}", repository.at),
                 line: format!("repositories: [\"{}\"]", repository.at),
+            });
+        }
+        // The location is only a name within its server: another endpoint is another place.
+        let other = repository.endpoint.as_ref().filter(|endpoint| !self.endpoints.contains(endpoint));
+        if let Some(endpoint) = other {
+            denied.push(Denied {
+                code: "LB2183",
+                what: format!("repositories at the S3 server {endpoint}"),
+                line: format!("endpoints: [\"{endpoint}\"]"),
             });
         }
         self.judge_secret(&repository.password, denied);

@@ -6,6 +6,7 @@
 //! fires once.
 
 use crate::desk::Desk;
+use crate::spool::SpoolError;
 use model::{Assignment, Digest, Epoch, Head, HostName, Micros, Name, Order, Outcome, Scheduled};
 use runtime::clock::{Clock, Ids};
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 /// The clock is looked at this often, so that a jump is noticed.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// A last firing this far ahead of the clock is not believed.
+const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
 
 /// When each schedule fired last, on disk.
 struct Fired {
@@ -41,7 +45,7 @@ pub struct Schedules {
 
 impl Schedules {
     /// Fires what is due until told to stop. One firing at a time: two backups of one host compete.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), crate::spool::SpoolError> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), SpoolError> {
         let mut fired = Fired::open(&self.folder);
         loop {
             let due = self.due(&mut fired);
@@ -73,7 +77,7 @@ impl Schedules {
         due
     }
 
-    async fn fire(&self, schedule: &Scheduled) -> Result<(), crate::spool::SpoolError> {
+    async fn fire(&self, schedule: &Scheduled) -> Result<(), SpoolError> {
         let run = self.ids.run();
         for (index, work) in schedule.work.iter().enumerate() {
             let Some(token) = crate::spool::scheduled_token(run, &schedule.name, &self.host, index + 1)
@@ -94,7 +98,13 @@ impl Schedules {
                 timeout: schedule.timeout,
             };
             tracing::info!(schedule = %schedule.name, job = work.kind(), "schedule fires");
-            let outcome = self.desk.scheduled(order, step).await?;
+            let outcome = match self.desk.scheduled(order, step).await {
+                Err(full @ SpoolError::Full) => {
+                    tracing::error!(schedule = %schedule.name, problem = %full.problem(), "scheduled work was not taken");
+                    return Ok(());
+                }
+                other => other?,
+            };
             if !matches!(outcome, Outcome::Succeeded { .. }) {
                 tracing::error!(schedule = %schedule.name, job = work.kind(), outcome = outcome.as_str(),
                     problem = outcome.problem().map(ToString::to_string), "scheduled work did not succeed");
@@ -115,10 +125,17 @@ impl Fired {
         Fired { path, last }
     }
 
-    /// A schedule that is new counts from now: it does not catch up on a past that it did not have.
+    /// A schedule that is new counts from now: it does not catch up on a past that it did not have. One
+    /// that fired far in the future did so under a clock that was wrong, and counts from now as well;
+    /// a clock that only steps back a little makes nothing fire twice.
     fn first_seen(&mut self, name: &Name, now: Micros) -> Micros {
-        if !self.last.contains_key(name) {
-            self.mark(name, now);
+        match self.last.get(name) {
+            None => self.mark(name, now),
+            Some(last) if last.since(now) > MAX_AHEAD => {
+                tracing::warn!(schedule = %name, %last, "LB2152: the last firing lies far ahead: the clock was wrong then");
+                self.mark(name, now);
+            }
+            Some(_) => {}
         }
         self.last.get(name).copied().unwrap_or(now)
     }

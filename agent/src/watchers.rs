@@ -2,7 +2,8 @@
 //! answers go out with each heartbeat.
 
 use crate::desk::Desk;
-use model::nouns::MemberFacts;
+use crate::policy::Policy;
+use model::nouns::{MemberFacts, SourceSpec};
 use model::{Assignment, HostName, Micros, Monitored, Name, Outcome};
 use runtime::clock::Clock;
 use std::collections::BTreeMap;
@@ -50,6 +51,7 @@ impl Board {
 pub async fn members(
     board: Board,
     host: HostName,
+    policy: Arc<Policy>,
     assignment: watch::Receiver<Option<Assignment>>,
     stop: CancellationToken,
 ) -> Result<(), std::convert::Infallible> {
@@ -57,8 +59,7 @@ pub async fn members(
         let sources = assignment.borrow().as_ref().map(|it| it.members.clone()).unwrap_or_default();
         board.state().members.retain(|name, _| sources.iter().any(|source| source.name == *name));
         for source in sources {
-            let facts = tokio::time::timeout(MEMBER_LIMIT, crate::sources::facts(&source, &host)).await;
-            let facts = facts.unwrap_or_else(|_| silent(&source.name, &host));
+            let facts = ask_member(&source, &host, &policy).await;
             board.state().members.insert(source.name, facts);
         }
         tokio::select! {
@@ -68,14 +69,25 @@ pub async fn members(
     }
 }
 
-fn silent(source: &Name, host: &HostName) -> MemberFacts {
+/// Only what the policy lists is asked: a password is read and sent for the asking.
+async fn ask_member(source: &SourceSpec, host: &HostName, policy: &Policy) -> MemberFacts {
+    if let Err(problem) = policy.permits_source(source) {
+        return down(&source.name, host, problem.to_string());
+    }
+    let facts = tokio::time::timeout(MEMBER_LIMIT, crate::sources::facts(source, host)).await;
+    facts.unwrap_or_else(|_| {
+        down(&source.name, host, format!("no answer within {} s", MEMBER_LIMIT.as_secs()))
+    })
+}
+
+fn down(source: &Name, host: &HostName, trouble: String) -> MemberFacts {
     MemberFacts {
         source: source.clone(),
         host: host.clone(),
         role: "down".to_string(),
         lsn: 0,
         sync_standbys: Vec::new(),
-        trouble: Some(format!("no answer within {} s", MEMBER_LIMIT.as_secs())),
+        trouble: Some(trouble),
     }
 }
 
@@ -110,4 +122,24 @@ pub async fn checks(
 async fn ask(desk: &Desk, monitor: &Monitored) -> Outcome {
     let limit = tokio::time::timeout(CHECK_LIMIT, desk.look(&monitor.work));
     limit.await.unwrap_or(Outcome::Cancelled)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_member_that_the_policy_does_not_list_is_never_asked() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let source = serde_json::from_value(serde_json::json!({
+            "name": "db", "kind": "postgres", "address": "127.0.0.1", "port": port, "database": "x",
+        }));
+        let facts = ask_member(&source.unwrap(), &HostName::new("h").unwrap(), &Policy::default()).await;
+        assert_eq!(facts.role, "down");
+        assert!(facts.trouble.unwrap().contains("policy"));
+        let asked = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(asked.is_err(), "nobody connected");
+    }
 }

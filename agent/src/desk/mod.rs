@@ -102,20 +102,7 @@ impl Desk {
     /// Opens the desk over a spool. What an earlier life began and did not end becomes `unknown` now:
     /// it never begins again under its token, and a probe finds out what came of it.
     pub fn open(deps: Deps, mut spool: Spool) -> Result<Desk, SpoolError> {
-        let begun: Vec<(Token, Micros)> = spool
-            .memory()
-            .entries
-            .values()
-            .filter_map(|entry| match &entry.state {
-                State::Running { started } => Some((entry.order.token.clone(), *started)),
-                State::Spooled | State::Ended(_) | State::Revoked => None,
-            })
-            .collect();
-        for (token, started) in begun {
-            let now = deps.clock.now();
-            tracing::warn!(%token, "an earlier life of this agent began this and did not end it");
-            spool.end(&token, interrupted(), started, now, now.since(started))?;
-        }
+        settle_the_past(&deps.clock, &mut spool)?;
         Ok(Desk(Arc::new(Inner {
             deps,
             spool: Mutex::new(spool),
@@ -165,7 +152,14 @@ impl Desk {
                 }
                 Verdict::Repeat => repeat(spool, &order),
             })
-            .await?;
+            .await;
+        let reply = match reply {
+            // Nothing was taken, and nothing is wrong with what is kept: the order is refused, the agent goes on.
+            Err(full @ SpoolError::Full) => {
+                return Ok(Reply::TurnedAway(Outcome::Refused { problem: full.problem() }));
+            }
+            other => other?,
+        };
         match &reply {
             Reply::Ack(Ack::Accepted) => self.start(token),
             Reply::Ack(Ack::Ended) => self.tell(News::Ended(token)),
@@ -252,7 +246,8 @@ impl Desk {
 
     /// The controller has the result.
     pub async fn delivered(&self, token: Token) -> Result<(), SpoolError> {
-        self.write(move |spool| spool.delivered(&token)).await
+        let now = self.0.deps.clock.now();
+        self.write(move |spool| spool.delivered(&token, now)).await
     }
 
     /// The run's tokens may go after the keeping time.
@@ -349,6 +344,35 @@ fn repeat(spool: &mut Spool, order: &Order) -> Result<Reply, SpoolError> {
         Some(State::Ended(_) | State::Revoked) => Ack::Ended,
         Some(State::Spooled) | None => Ack::Accepted,
     }))
+}
+
+/// Ends what an earlier life left open and nobody would ever take up again.
+fn settle_the_past(clock: &Clock, spool: &mut Spool) -> Result<(), SpoolError> {
+    let mut ends: Vec<(Token, Outcome, Micros)> = Vec::new();
+    for entry in spool.memory().entries.values() {
+        let token = entry.order.token.clone();
+        match &entry.state {
+            State::Running { started } => ends.push((token, interrupted(), *started)),
+            // An order is sent again by its controller; what a schedule fired is known to nobody else.
+            State::Spooled if entry.schedule.is_some() => ends.push((token, never_begun(), entry.taken)),
+            State::Spooled | State::Ended(_) | State::Revoked => {}
+        }
+    }
+    for (token, outcome, started) in ends {
+        let now = clock.now();
+        tracing::warn!(%token, outcome = outcome.as_str(), "an earlier life of this agent did not end this");
+        spool.end(&token, outcome, started, now, now.since(started))?;
+    }
+    Ok(())
+}
+
+fn never_begun() -> Outcome {
+    let problem = Problem::new(
+        "LB2207",
+        "the agent stopped before this began",
+        "Nothing was done. The schedule fires again at its next time; `lifeboat backup` makes one now.",
+    );
+    Outcome::Failed { problem }
 }
 
 fn interrupted() -> Outcome {

@@ -13,6 +13,11 @@ use tokio_util::sync::CancellationToken;
 const OUTPUT_BOUND: usize = 256;
 /// Lines that go out in one message.
 const OUTPUT_BATCH: usize = 32;
+/// Largest outcome that is kept and sent, in bytes: below what the wire and the spool take.
+const MAX_OUTCOME_BYTES: usize = 400 * 1024;
+/// Longest text of a problem that was too large, in characters, and how many causes and lines of it stay.
+const MAX_TEXT_CHARS: usize = 2000;
+const MAX_TEXTS: usize = 20;
 /// Between two progress messages of one job.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 
@@ -27,8 +32,9 @@ pub(super) async fn work(
         place = inner.places.clone().acquire_owned() => place.ok(),
         () = cancel.cancelled() => None,
     };
-    let Some((work, timeout)) = (if place.is_some() { begin(inner, token).await? } else { None }) else {
-        return Ok(());
+    let begun = if place.is_some() { begin(inner, token).await? } else { None };
+    let Some((work, timeout)) = begun else {
+        return leave_unbegun(inner, token).await;
     };
     let guard = { move |inner: &Inner, token: &Token| still_wanted(inner, token) };
     let (weak, key) = (Arc::downgrade(inner), token.clone());
@@ -47,7 +53,64 @@ pub(super) async fn work(
     tracing::info!(outcome = outcome.as_str(), job = work.kind(), "job ended");
     metrics::counter!("lifeboat_agent_jobs_total", "job" => work.kind(), "outcome" => outcome.as_str())
         .increment(1);
-    end(inner, token, outcome, started).await
+    end(inner, token, bounded(outcome), started).await
+}
+
+/// Work that was cancelled before it began. An order stays spooled for its controller; what a schedule
+/// fired ends here, for somebody waits for its end.
+async fn leave_unbegun(inner: &Arc<Inner>, token: &Token) -> Result<(), SpoolError> {
+    let scheduled = inner
+        .spool()
+        .entry(token)
+        .is_some_and(|entry| entry.schedule.is_some() && entry.state == State::Spooled);
+    match scheduled {
+        true => {
+            let now = (inner.deps.clock.now(), inner.deps.clock.since_boot());
+            end(inner, token, super::never_begun(), now).await
+        }
+        false => Ok(()),
+    }
+}
+
+/// An outcome that fits a message and a record. Lists that can be long are left out first: the counts
+/// of a backup stand in its snapshot too.
+fn bounded(outcome: Outcome) -> Outcome {
+    let fits =
+        |outcome: &Outcome| serde_json::to_vec(outcome).is_ok_and(|bytes| bytes.len() <= MAX_OUTCOME_BYTES);
+    if fits(&outcome) {
+        return outcome;
+    }
+    let smaller = match outcome {
+        Outcome::Succeeded { mut output } => {
+            for list in ["tables", "rows", "warnings"] {
+                match output.get_mut(list) {
+                    Some(serde_json::Value::Array(long)) => long.clear(),
+                    Some(serde_json::Value::Object(long)) => long.clear(),
+                    Some(_) | None => {}
+                }
+            }
+            Outcome::Succeeded { output }
+        }
+        Outcome::Failed { problem } => Outcome::Failed { problem: cut(problem) },
+        Outcome::Refused { problem } => Outcome::Refused { problem: cut(problem) },
+        Outcome::Unknown { problem } => Outcome::Unknown { problem: cut(problem) },
+        Outcome::Cancelled => Outcome::Cancelled,
+    };
+    if fits(&smaller) {
+        return smaller;
+    }
+    let advice =
+        "It was done. Look at the agent's log for what it gave, and settle it with `lifeboat answer`.";
+    Outcome::Unknown { problem: Problem::new("LB2208", "the job's output is too large to be told", advice) }
+}
+
+fn cut(mut problem: Problem) -> Problem {
+    let short = |text: &str| text.chars().take(MAX_TEXT_CHARS).collect::<String>();
+    problem.message = short(&problem.message);
+    problem.advice = short(&problem.advice);
+    problem.causes = problem.causes.iter().take(MAX_TEXTS).map(|text| short(text)).collect();
+    problem.log = problem.log.iter().rev().take(MAX_TEXTS).rev().map(|text| short(text)).collect();
+    problem
 }
 
 /// The work, its progress and its clock, until it has ended.
@@ -188,5 +251,40 @@ impl Inner {
             marker: token.key(),
         };
         (context, Streams { progress: progress_rx, output: output_rx })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_result_with_very_many_tables_is_still_a_success() {
+        let table = json!({"table": "public.a_table_with_a_name", "expected": 1, "found": 1});
+        let output = json!({"snapshot": "ab", "matches": true, "tables": vec![table; 20_000]});
+        let Outcome::Succeeded { output } = bounded(Outcome::Succeeded { output }) else {
+            panic!("not a success")
+        };
+        assert_eq!(output, json!({"snapshot": "ab", "matches": true, "tables": []}));
+    }
+
+    #[test]
+    fn a_problem_of_megabytes_is_cut_and_keeps_its_code() {
+        let problem = Problem::new("LB2215", "x".repeat(3_000_000), "look");
+        let outcome = bounded(Outcome::Failed { problem });
+        let problem = outcome.problem().unwrap();
+        assert_eq!(
+            (problem.code.as_str(), problem.message.len(), problem.advice.as_str()),
+            ("LB2215", 2000, "look")
+        );
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_made_smaller_is_unknown_and_says_that_it_was_done() {
+        let outcome = bounded(Outcome::Succeeded { output: json!({"printed": "x".repeat(3_000_000)}) });
+        assert_eq!(outcome.problem().unwrap().code, "LB2208");
+        assert_eq!(outcome.as_str(), "unknown");
     }
 }

@@ -64,6 +64,8 @@ struct PolicyFile {
     #[serde(default)]
     repositories: Vec<String>,
     #[serde(default)]
+    endpoints: Vec<String>,
+    #[serde(default)]
     secrets: Vec<String>,
     #[serde(default)]
     check_hosts: Vec<String>,
@@ -156,6 +158,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Policy, Vec<String>> {
         services: file.services,
         sources: file.sources,
         repositories: file.repositories,
+        endpoints: file.endpoints,
         secrets: file.secrets,
         check_hosts: file.check_hosts,
         scripts: file.scripts,

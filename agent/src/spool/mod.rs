@@ -24,6 +24,8 @@ use std::time::Duration;
 pub const MAX_TOKENS: usize = 100_000;
 /// How long tokens are kept after their run was closed.
 pub const KEEP_CLOSED: Duration = Duration::from_secs(30 * 24 * 3600);
+/// It is also compacted when it holds so many tokens.
+const COMPACT_TOKENS: usize = MAX_TOKENS / 2;
 /// The log is compacted when it is larger than this, in bytes, and at least half of it is dead.
 const COMPACT_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -66,6 +68,12 @@ pub enum SpoolError {
     /// An earlier append failed.
     #[error("LB2127: the spool failed before and is not used any more; the agent must restart")]
     Poisoned,
+    /// A record that is larger than one may be; nothing was written.
+    #[error("LB2129: a record of {bytes} bytes is more than the spool takes")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
     /// Too many tokens.
     #[error("LB2128: the spool holds {MAX_TOKENS} tokens, the most that it takes")]
     Full,
@@ -95,6 +103,7 @@ impl SpoolError {
                 "LB2126",
                 "Bring the file back, or `lifeboat-agent reset-spool --accept-loss` after a look at what the host really did.",
             ),
+            SpoolError::TooLarge { .. } => ("LB2129", "Report this: results are cut before they are kept."),
             SpoolError::Poisoned => ("LB2127", "Restart the agent."),
             SpoolError::Full => ("LB2128", "End old runs on the controller so that their tokens may go."),
         };
@@ -109,6 +118,7 @@ pub struct Spool {
     memory: Memory,
     poisoned: bool,
     live_bytes: u64,
+    compact_at_tokens: usize,
     /// Bytes of a torn record that were cut off when it was opened.
     pub torn_bytes: u64,
 }
@@ -124,13 +134,7 @@ impl Spool {
             }
             let log = Log::create(&path)?;
             Log::create(&marker).map(drop)?;
-            return Ok(Spool {
-                log,
-                memory: Memory::default(),
-                poisoned: false,
-                live_bytes: 0,
-                torn_bytes: 0,
-            });
+            return Ok(Spool::over(log, Memory::default(), 0, 0));
         }
         let opened = Log::open(&path)?;
         let mut memory = Memory::default();
@@ -151,7 +155,11 @@ impl Spool {
             Log::create(&marker).map(drop)?;
         }
         let live_bytes = opened.log.bytes();
-        Ok(Spool { log: opened.log, memory, poisoned: false, live_bytes, torn_bytes: opened.torn_bytes })
+        Ok(Spool::over(opened.log, memory, live_bytes, opened.torn_bytes))
+    }
+
+    fn over(log: Log, memory: Memory, live_bytes: u64, torn_bytes: u64) -> Spool {
+        Spool { log, memory, poisoned: false, live_bytes, compact_at_tokens: COMPACT_TOKENS, torn_bytes }
     }
 
     /// Moves a spool that cannot be used aside, so that the next start makes a fresh one. Only on a
@@ -235,13 +243,14 @@ impl Spool {
     }
 
     /// The controller has journaled the result.
-    pub fn delivered(&mut self, token: &Token) -> Result<(), SpoolError> {
+    pub fn delivered(&mut self, token: &Token, at: Micros) -> Result<(), SpoolError> {
         match self.entry(token).map(|entry| &entry.state) {
             Some(State::Ended(end)) if !end.delivered => {
-                self.append(Record::Delivered { token: token.clone() })
+                self.append(Record::Delivered { token: token.clone() })?;
             }
-            Some(_) | None => Ok(()),
+            Some(_) | None => {}
         }
+        self.compact_if_large(at)
     }
 
     /// The controller no longer wants it. Durable: it will never begin.
@@ -298,7 +307,8 @@ impl Spool {
     }
 
     fn compact_if_large(&mut self, now: Micros) -> Result<(), SpoolError> {
-        if self.log.bytes() < COMPACT_BYTES || self.log.bytes() < 2 * self.live_bytes {
+        let large = self.log.bytes() >= COMPACT_BYTES && self.log.bytes() >= 2 * self.live_bytes;
+        if !large && self.memory.entries.len() < self.compact_at_tokens {
             return Ok(());
         }
         let horizon =
@@ -319,6 +329,9 @@ impl Spool {
         self.poisoned = false;
         self.memory = memory;
         self.live_bytes = self.log.bytes();
+        // What is left is needed: it is not looked through again until there is half as much more.
+        let left = self.memory.entries.len();
+        self.compact_at_tokens = (left + left / 2).max(COMPACT_TOKENS);
         Ok(())
     }
 
@@ -327,6 +340,9 @@ impl Spool {
             return Err(SpoolError::Poisoned);
         }
         let payload = encode(&record)?;
+        if payload.len() > log::MAX_RECORD_BYTES {
+            return Err(SpoolError::TooLarge { bytes: payload.len() });
+        }
         self.poisoned = true;
         self.log.append(&[payload])?;
         self.poisoned = false;

@@ -80,7 +80,7 @@ fn compaction_forgets_only_what_was_closed_long_ago() {
         spool.take(order(run, 1), None, Micros(1), "boot").unwrap();
         spool.begin(&order(run, 1).token, Micros(1)).unwrap();
         spool.end(&order(run, 1).token, done(), Micros(1), Micros(2), Duration::ZERO).unwrap();
-        spool.delivered(&order(run, 1).token).unwrap();
+        spool.delivered(&order(run, 1).token, Micros(2)).unwrap();
     }
     spool.close(RunId(Uuid::from_u128(1)), Micros(10)).unwrap();
     spool.close(RunId(Uuid::from_u128(2)), Micros(100)).unwrap();
@@ -103,4 +103,16 @@ fn a_refused_order_keeps_its_answer() {
     let spool = Spool::open(folder.path()).unwrap();
     let State::Ended(end) = &spool.entry(&order(1, 1).token).unwrap().state else { panic!("not ended") };
     assert!(matches!(&end.outcome, Outcome::Refused { problem } if problem.code == "LB2110"));
+}
+
+#[test]
+fn a_record_that_is_too_large_is_refused_and_the_spool_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    spool.take(order(1, 1), None, Micros(1), "boot").unwrap();
+    spool.begin(&order(1, 1).token, Micros(1)).unwrap();
+    let outcome = Outcome::Succeeded { output: serde_json::json!("x".repeat(log::MAX_RECORD_BYTES)) };
+    let refused = spool.end(&order(1, 1).token, outcome, Micros(1), Micros(2), Duration::ZERO);
+    assert!(matches!(refused, Err(SpoolError::TooLarge { .. })));
+    spool.end(&order(1, 1).token, done(), Micros(1), Micros(2), Duration::ZERO).unwrap();
 }

@@ -37,6 +37,7 @@ impl Story {
             "jobs": all_jobs(),
             "sources": [{ "name": "files", "kind": "files", "paths": [self.place.text("live")], "into": [self.place.text("copies")] }],
             "repositories": ["s3://backups/tutor"],
+            "endpoints": [self.repository["endpoint"]],
             "secrets": [self.place.text("")],
         });
         self.place.context(marker, policy).0
@@ -73,4 +74,15 @@ async fn a_bucket_that_does_not_answer_is_named_with_what_to_do() {
     let outcome = jobs::perform(&story.order("backup", json!({})), &story.context("b")).await;
     let problem = outcome.problem().expect("it fails").clone();
     assert!(problem.code.starts_with("LB3") && !problem.advice.is_empty(), "{problem:?}");
+}
+
+#[tokio::test]
+async fn a_listed_bucket_at_an_unlisted_server_is_refused() {
+    let mut story = Story::new("http://127.0.0.1:1");
+    let context = story.context("b");
+    story.repository["endpoint"] = json!("http://127.0.0.1:2");
+    let outcome = jobs::perform(&story.order("backup", json!({})), &context).await;
+    let problem = outcome.problem().expect("it is refused");
+    assert_eq!(outcome.as_str(), "refused");
+    assert!(problem.advice.contains("endpoints"), "{problem:?}");
 }
