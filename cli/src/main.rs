@@ -38,7 +38,9 @@ async fn main() -> Exit {
             return Exit::Usage;
         }
     };
-    let span = tracing::info_span!("lifeboat", verb = ?std::mem::discriminant(&cli.verb));
+    // The verb alone: its arguments may name what a trace should not.
+    let verb = format!("{:?}", cli.verb).split(['(', ' ']).next().unwrap_or_default().to_lowercase();
+    let span = tracing::info_span!("lifeboat", verb);
     let done = verbs::perform(&cli).instrument(span).await;
     telemetry.stop(FLUSH).await;
     done.unwrap_or_else(|failure| {

@@ -67,7 +67,7 @@ fn east_is_dead_and_a_person_takes_the_risk() {
     assert!(is_asked(&run.state, About::Risk));
     let text = question(&run.state).text;
     assert!(text.contains("Nothing but its silence"), "{text}");
-    assert!(text.contains("east-1 has been silent for 3s"), "{text}");
+    assert!(text.contains("east-1 has been silent for 3.0 s"), "{text}");
     assert_eq!(executed(&run, "promote", Direction::Do), 0);
     approve(&mut run);
     assert_eq!(word(&run), "succeeded");

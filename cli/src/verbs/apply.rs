@@ -16,7 +16,7 @@ pub async fn apply(cli: &Cli, args: &Apply) -> Result<Exit, Failure> {
     print(&checked.diagnostics);
     let errors = count(&checked.diagnostics, Severity::Error);
     if errors > 0 {
-        screen::say(format!("{errors} errors: nothing was sent"));
+        screen::say(format!("{}: nothing was sent", report::units::count(errors as u64, "error", "errors")));
         return Ok(Exit::No);
     }
     let session = Session::open(cli).await?;

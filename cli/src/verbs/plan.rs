@@ -17,7 +17,13 @@ pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
     }
     let errors = count(&checked.diagnostics, Severity::Error);
     let warnings = count(&checked.diagnostics, Severity::Warning);
-    screen::say(format!("{} files: {errors} errors, {warnings} warnings", files.len()));
+    let count = |number: usize, word: &str| report::units::count(number as u64, word, &format!("{word}s"));
+    screen::say(format!(
+        "{}: {}, {}",
+        count(files.len(), "file"),
+        count(errors, "error"),
+        count(warnings, "warning")
+    ));
     Ok(if errors == 0 { Exit::Done } else { Exit::No })
 }
 

@@ -142,15 +142,27 @@ async fn follow(session: &Session, run: RunId) -> Result<Exit, Failure> {
     let mut failures = 0;
     let mut away = Instant::now();
     loop {
+        let before = away;
         match watcher.attached(&mut away).await {
             Ok(exit) => return Ok(exit),
             Err(failure) if away.elapsed() > AWAY || !transient(&failure) => return Err(failure),
             Err(failure) => {
-                watcher.live.leave();
-                screen::say(format!("{}; trying again", failure.problem));
+                if away != before {
+                    failures = 0;
+                }
+                if failures == 0 {
+                    watcher.live.leave();
+                    screen::say(format!(
+                        "{}; the run goes on, trying again (Ctrl-C leaves)",
+                        failure.problem
+                    ));
+                }
                 let wait = Backoff::RECONNECT.wait(failures, 0.5).unwrap_or(TICK);
                 failures += 1;
                 tokio::time::sleep(wait.min(Duration::from_secs(2))).await;
+                if watcher.interrupted() {
+                    return Ok(Exit::Open);
+                }
             }
         }
     }
@@ -193,15 +205,23 @@ impl Watcher<'_> {
                 woken = self.wake(&mut stream) => woken?,
                 () = tokio::time::sleep(TICK) => {}
             }
-            if futures::FutureExt::now_or_never(&mut self.interrupts).is_some() {
-                self.live.leave();
-                screen::say(format!(
-                    "detached; the run goes on. Attach again: lifeboat watch {}",
-                    short(self.run)
-                ));
+            if self.interrupted() {
                 return Ok(Exit::Open);
             }
         }
+    }
+
+    /// Whether Ctrl-C was pressed; says how to come back.
+    fn interrupted(&mut self) -> bool {
+        let pressed = futures::FutureExt::now_or_never(&mut self.interrupts).is_some();
+        if pressed {
+            self.live.leave();
+            screen::say(format!(
+                "detached; the run goes on. Attach again: lifeboat watch {}",
+                short(self.run)
+            ));
+        }
+        pressed
     }
 
     fn draw(&mut self, view: &View) {

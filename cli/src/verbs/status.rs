@@ -156,12 +156,19 @@ fn text(status: &v1::StatusResponse, rows: &Rows) -> String {
     for run in &status.open_runs {
         out.push_str(&format!("\nopen run: {} is {} {}\n", run.plan, run.status, run.detail));
     }
-    let bad = rows.all().filter(|row| row.mood == Mood::Bad).count();
-    out.push_str(&match bad {
-        0 => format!("\n{}\n", mood("all green", Mood::Good)),
-        count => format!("\n{}\n", mood(&format!("{count} not as they should be"), Mood::Bad)),
-    });
+    out.push_str(&format!("\n{}\n", verdict(status, rows)));
     out
+}
+
+/// The whole in one line: never greener than its rows.
+fn verdict(status: &v1::StatusResponse, rows: &Rows) -> String {
+    let count = |wanted: Mood| rows.all().filter(|row| row.mood == wanted).count();
+    match (status.estate_version, count(Mood::Bad), count(Mood::Unsure)) {
+        (0, 0, _) => mood("no estate yet: lifeboat apply FOLDER", Mood::Unsure),
+        (_, 0, 0) => mood("all green", Mood::Good),
+        (_, 0, unsure) => mood(&format!("nothing is red; {unsure} to look at"), Mood::Unsure),
+        (_, bad, _) => mood(&format!("{bad} not as they should be"), Mood::Bad),
+    }
 }
 
 fn json(status: &v1::StatusResponse, rows: &Rows) -> serde_json::Value {

@@ -109,7 +109,7 @@ impl Acting {
 
     fn send(&mut self, key: Key, token: &Token, host: &HostName, work: Work, timeout: Duration, head: &Head) {
         let Some(session) = self.session(&key, host) else { return };
-        let span = tracing::info_span!("order", run = %self.run, step = %token.step, target = %token.target, attempt = token.attempt);
+        let span = tracing::info_span!("order", run = %self.run, step = %token.step, host = %host, target = %token.target, attempt = token.attempt);
         trace::adopt(&span, &self.trace);
         let _entered = span.enter();
         let (epoch, head) = (self.app.epoch, head.clone());

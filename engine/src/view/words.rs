@@ -109,10 +109,11 @@ fn control_output(control: &ControlAction, output: &Value) -> Option<String> {
         ControlAction::Cutover { .. } | ControlAction::RestoreRecord { .. } => {
             let done: CutoverOutput = read(output)?;
             Some(format!(
-                "{} → {}, verified at {} of its servers after {} ms; resolvers may hold the old value for {} s",
+                "{} → {}, verified at {} server{} after {} ms; resolvers may hold the old value for {} s",
                 done.before.join(" "),
                 done.after.join(" "),
                 done.servers.len(),
+                if done.servers.len() == 1 { "" } else { "s" },
                 done.verified_after_ms,
                 done.ttl_seconds
             ))

@@ -40,7 +40,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     }
     let (acting, spec) = cx.source(&source.value, &live, source.span)?;
     let summary =
-        format!("back {} up on {acting}{} to {}", source.value, cx.place_words(&acting), repository.name);
+        format!("back up {} on {acting}{} to {}", source.value, cx.place_words(&acting), repository.name);
     let work = Work::Backup(Backup { source: spec, repository, tags });
     Some(Lowered {
         summary,

@@ -85,8 +85,8 @@ fn in_time(recovery: &Recovery) -> String {
 fn summary(recovery: &Recovery) -> String {
     let took = length(ms(recovery.took_ms));
     let time = match recovery.recovered {
-        true => format!("Recovered in {took} (objective {}).", in_time(recovery)),
-        false => format!("NOT recovered after {took} (objective {}).", in_time(recovery)),
+        true => format!("Recovered in {took} (RTO {}).", in_time(recovery)),
+        false => format!("NOT recovered after {took} (RTO {}).", in_time(recovery)),
     };
     let losses: Vec<&str> = recovery
         .losses
@@ -106,11 +106,11 @@ fn recovery(recovery: &Recovery) -> Section {
     let mut facts = vec![
         ("time", length(ms(recovery.took_ms))),
         ("measured", format!("from the request of the run {}", recovery.until)),
-        ("objective", in_time(recovery)),
+        ("RTO", in_time(recovery)),
     ];
     for loss in &recovery.losses {
         facts.push(("data loss", format!("{}: {}", loss.source, loss.words)));
-        facts.push(("objective", against(loss.verdict, recovery.rpo_ms)));
+        facts.push(("RPO", against(loss.verdict, recovery.rpo_ms)));
     }
     if recovery.losses.is_empty() {
         facts.push(("data loss", "not measured: nothing was promoted".to_string()));

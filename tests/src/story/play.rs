@@ -127,6 +127,7 @@ async fn backup(world: &World, voice: &Voice) -> Result<(), Failure> {
     voice.run(&world.cli, &["backup", SOURCE, "--to", "local"]).await?;
     voice.run(&world.cli, &["prove", SOURCE, "--from", "local"]).await?;
     voice.run(&world.cli, &["points", SOURCE]).await?;
+    voice.run(&world.cli, &["status"]).await?;
     Ok(())
 }
 

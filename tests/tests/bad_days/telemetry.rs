@@ -7,6 +7,7 @@ use tests::{otlp::Otlp, polling::until, ports};
 
 #[tokio::test]
 async fn one_trace_goes_from_the_command_line_through_the_controller_and_the_agent_to_the_job() {
+    tests::client::install_tls();
     let collector = Otlp::start((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
     let free = || ports::free(Ipv4Addr::LOCALHOST.into()).unwrap();
     let (controller, agent) = (free(), free());
