@@ -233,8 +233,13 @@ fn settle(run: &mut Simulation) {
     panic!("the run does not end: {:?}\n{:#?}", run.state.status(), run.perform());
 }
 
+/// Runs of the quick suite, and of the full one.
+fn cases() -> u32 {
+    if std::env::var_os("LIFEBOAT_FULL").is_some() { 5_000 } else { 400 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_happens_the_invariants_hold_and_the_run_can_be_ended(seed in any::<u64>()) {

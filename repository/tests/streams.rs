@@ -225,8 +225,13 @@ fn we_write_into_a_repository_that_restic_made_and_read_what_restic_wrote() {
     assert!(support::restic_ok(&path, &["dump", "latest", "/ours"]) == text);
 }
 
+/// Rounds of the quick suite, and of the full one.
+fn cases() -> u32 {
+    if std::env::var_os("LIFEBOAT_FULL").is_some() { 200 } else { 12 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_stream_comes_back(seed: u64, parts in proptest::collection::vec((0_usize..3_000_000, any::<bool>()), 0..4)) {
         let bytes: Vec<u8> = parts.iter().flat_map(|(length, random)| if *random { noise(seed, *length) } else { vec![7; *length] }).collect();

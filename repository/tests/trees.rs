@@ -334,8 +334,13 @@ fn one_file_and_one_folder_can_be_restored_by_themselves() {
     assert_eq!(restore("nothing", &local.beside("x")).unwrap_err().code(), "LB3042");
 }
 
+/// Rounds of the quick suite, and of the full one.
+fn cases() -> u32 {
+    if std::env::var_os("LIFEBOAT_FULL").is_some() { 200 } else { 10 }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn any_tree_comes_back_by_us_and_by_restic(
         files in proptest::collection::btree_map(

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Run every seed, sweep and server, not each once.
     #[arg(long)]
     full: bool,
-    /// Run beside the quick suite the slice of the full one that this text (a commit) chooses.
+    /// Begin the random tests with the seed that this text (a commit) stands for.
     #[arg(long, value_name = "HASH")]
     slice: Option<String>,
     /// Passed on to the test runner: a filter, `-p PACKAGE`, …
@@ -57,9 +57,19 @@ fn extent(arguments: &Arguments, command: &mut Command) {
         command.env("LIFEBOAT_FULL", "1");
     }
     if let Some(slice) = &arguments.slice {
-        println!("slice of the full suite: {slice} (repeat it with --slice {slice})");
-        command.env("LIFEBOAT_SLICE", slice);
+        let seed = seed_of(slice);
+        println!("random tests begin with seed {seed} (repeat them with --slice {slice})");
+        command.env("LIFEBOAT_SEED", seed.to_string()).env("PROPTEST_RNG_SEED", seed.to_string());
     }
+}
+
+/// The seed that a commit's hash, or any other text, stands for: another one for each commit, the same one
+/// for a repetition.
+fn seed_of(slice: &str) -> u64 {
+    let digits: String = slice.chars().take(16).collect();
+    u64::from_str_radix(&digits, 16).unwrap_or_else(|_| {
+        slice.bytes().fold(0, |seed, byte| seed.wrapping_mul(31).wrapping_add(u64::from(byte)))
+    })
 }
 
 fn nextest(arguments: &Arguments) -> Result<(bool, Count), Failure> {
