@@ -64,7 +64,7 @@ fn stale_head(memory: &Memory, order: &Order) -> Option<Problem> {
                 "the controller's journal of run {} ends at event {}, but this host has seen event {}",
                 order.head.run, order.head.sequence, seen.sequence
             ),
-            "The journal lost its tail or was restored from an old copy. Do not go on with it: repair it from the agents.",
+            "The journal lost its tail or was restored from an old copy. Stop this controller and bring back the newest copy of its data folder.",
         )
     })
 }
