@@ -129,6 +129,31 @@ async fn a_watch_that_was_killed_is_attached_again_and_outlives_the_controller()
 }
 
 #[tokio::test]
+async fn ctrl_c_detaches_and_the_run_goes_on() {
+    let world = Plans::new("detach").gated("one").script("two", "").plan("two", TWO).start().await;
+    let mut first = world.cli.command(&["run", "two"]).unwrap();
+    first.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let first = first.spawn().unwrap();
+    world.until_begun("one").await;
+    // The command listens for it from its first picture on.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let id = i32::try_from(first.id().unwrap()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::INT)
+        .unwrap();
+    let ended = tokio::time::timeout(SOON, first.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+    assert_eq!(ended.status.code(), Some(4), "open: {said}");
+    assert!(said.contains("the run goes on") && said.contains("lifeboat watch"), "{said}");
+    world.open("one");
+    let again = world.say(&["watch"]).await;
+    // The newest open run is meant; when it has just ended there is none.
+    assert!([0, 1].contains(&again.code), "{}", again.stderr);
+    let runs = world.say(&["runs", "list", "--output", "json"]).await.json().unwrap();
+    assert_eq!(runs[0]["status"], "succeeded", "{runs}");
+    assert_eq!((world.count("one"), world.count("two")), (1, 1));
+}
+
+#[tokio::test]
 async fn a_stream_of_events_resumed_by_number_misses_nothing_and_repeats_nothing() {
     let mut world = Plans::new("stream").gated("one").script("two", "").plan("two", TWO).start().await;
     let run = world.run("two").await;
