@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
 }
 
 async fn demo() -> Result<(), Failure> {
-    println!("Lifeboat: a region fails over for real. Preparing two databases and a name server …");
+    println!("Lifeboat: a region fails over for real.\nPreparing two databases and a name server …");
     let voice = Voice::new(Audience::People);
     let mut world = World::build().await?;
     play(&mut world, &voice).await.map(drop)

@@ -58,11 +58,11 @@ fn regions(world: &World, voice: &Voice) {
     for region in [&estate.east, &estate.west] {
         let role = if region.name == "east" { "primary" } else { "synchronous standby" };
         voice.say(&format!(
-            "{}: host {}, PostgreSQL ({role}) at {}, app at {}",
+            "{}: host {}, app at {}\n      PostgreSQL ({role}) at {}",
             region.name,
             region.host(),
-            region.database,
-            region.app
+            region.app,
+            region.database
         ));
     }
     voice.say(&format!("BIND at {} is authoritative for {NAME}", estate.dns));
@@ -76,7 +76,7 @@ async fn controller(world: &mut World, voice: &Voice) -> Result<(), Failure> {
     let address = world.controller.address().to_string();
     voice.run(&world.cli, &["login", &address, "--token-file", &file]).await?;
     let folder = world.folder.display().to_string();
-    voice.say("\nThe check warns of the first start: it cannot know that nothing was promoted before.");
+    voice.say("\nThe check warns of a first start: it cannot know that nothing was promoted.");
     voice.run(&world.cli, &["apply", &folder, "--yes"]).await?;
     for agent in [&mut world.east, &mut world.west] {
         let host = agent.host().to_owned();
