@@ -12,7 +12,7 @@ use model::{HostName, Micros, Problem};
 use proto::v1::{self, enrolment_client::EnrolmentClient};
 use runtime::Explained as _;
 use runtime::clock::Clock;
-use runtime::fs::{PRIVATE, PUBLIC, read_bounded, write_durable};
+use runtime::fs::{PUBLIC, read_bounded, write_durable};
 use runtime::tls::{self, Dial, JoinToken, Keys};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -173,7 +173,6 @@ async fn renew_once(files: &Files, address: &str, now: Micros) -> Result<(), Pro
 
 fn restrict(folder: &Path) -> Result<(), Problem> {
     use std::os::unix::fs::PermissionsExt as _;
-    debug_assert_eq!(PRIVATE & 0o077, 0);
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).map_err(|error| {
         Problem::new("LB2160", format!("cannot restrict {}", folder.display()), "Run it as root.")
             .caused_by(&error)

@@ -72,7 +72,7 @@ pub enum Verb {
     /// Restore a point beside the live data, and check the copy.
     Restore(Restore),
     /// Restore a point into a scratch copy, compare, drop it.
-    Prove(Prove),
+    Prove(Point),
     /// Ask checks now.
     Check(Check),
     /// Start services.
@@ -220,9 +220,9 @@ pub struct Points {
     pub limit: u32,
 }
 
-/// `restore`
+/// Names a restore point and who restores it.
 #[derive(Debug, Args)]
-pub struct Restore {
+pub struct Point {
     /// The source.
     pub source: String,
     /// The repository.
@@ -231,28 +231,31 @@ pub struct Restore {
     /// `latest`, a snapshot's id, or a time like 2026-11-20T21:04:05Z.
     #[arg(long, default_value = "latest")]
     pub point: String,
-    /// Name of the copy: a database, or an absolute folder. Made from the source's name when absent.
-    #[arg(long)]
-    pub into: Option<String>,
     /// The member host whose agent does it.
     #[arg(long)]
     pub on: Option<String>,
 }
 
-/// `prove`
+/// `restore`
 #[derive(Debug, Args)]
-pub struct Prove {
-    /// The source.
-    pub source: String,
-    /// The repository.
+pub struct Restore {
+    /// What is restored, and where.
+    #[command(flatten)]
+    pub point: Point,
+    /// Name of the copy: a database, or an absolute folder. Made from the source's name when absent.
     #[arg(long)]
-    pub from: String,
-    /// `latest`, a snapshot's id, or a time.
-    #[arg(long, default_value = "latest")]
-    pub point: String,
-    /// The member host whose agent does it.
+    pub into: Option<String>,
+}
+
+/// Where something is done.
+#[derive(Debug, Args)]
+pub struct Place {
+    /// In which region.
+    #[arg(long, conflicts_with = "on")]
+    pub region: Option<String>,
+    /// On which hosts.
     #[arg(long)]
-    pub on: Option<String>,
+    pub on: Vec<String>,
 }
 
 /// `check`
@@ -261,12 +264,9 @@ pub struct Check {
     /// Names of checks.
     #[arg(required = true)]
     pub checks: Vec<String>,
-    /// In which region.
-    #[arg(long, conflicts_with = "on")]
-    pub region: Option<String>,
-    /// On which hosts.
-    #[arg(long)]
-    pub on: Vec<String>,
+    /// Where they are asked.
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `start`, `stop`, `restart`
@@ -275,12 +275,9 @@ pub struct Services {
     /// Names of services.
     #[arg(required = true)]
     pub services: Vec<String>,
-    /// In which region.
-    #[arg(long, conflicts_with = "on")]
-    pub region: Option<String>,
-    /// On which hosts.
-    #[arg(long)]
-    pub on: Vec<String>,
+    /// Where they run.
+    #[command(flatten)]
+    pub place: Place,
 }
 
 /// `runs`

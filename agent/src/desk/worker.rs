@@ -36,10 +36,9 @@ pub(super) async fn work(
     let Some((work, timeout)) = begun else {
         return leave_unbegun(inner, token).await;
     };
-    let guard = { move |inner: &Inner, token: &Token| still_wanted(inner, token) };
     let (weak, key) = (Arc::downgrade(inner), token.clone());
     let (context, streams) = inner.context(token, cancel.clone(), move || match weak.upgrade() {
-        Some(inner) => guard(&inner, &key),
+        Some(inner) => still_wanted(&inner, &key),
         None => Err(Problem::new("LB2204", "the agent is stopping", "Start the agent again.")),
     });
     let started = (inner.deps.clock.now(), inner.deps.clock.since_boot());

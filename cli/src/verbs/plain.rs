@@ -1,7 +1,7 @@
 //! Plain verbs: each is a run of a one-step plan, with the same journal, policy and report.
 
 use super::run::{Start, start};
-use crate::args::{Backup, Check, Prove, Restore, Services};
+use crate::args::{Backup, Check, Place, Point, Restore, Services};
 use crate::failure::Failure;
 use crate::session::Session;
 use proto::v1::start_request::What;
@@ -16,33 +16,35 @@ pub async fn backup(session: &Session, args: &Backup) -> Result<Exit, Failure> {
 /// `lifeboat restore`
 pub async fn restore(session: &Session, args: &Restore) -> Result<Exit, Failure> {
     let stamp = session.clock.now().timestamp().strftime("%Y%m%d_%H%M%S").to_string();
-    let into =
-        args.into.clone().unwrap_or_else(|| format!("{}_restored_{stamp}", args.source.replace('-', "_")));
-    let parameters =
-        json!({"source": args.source, "from": args.from, "point": args.point, "into": into, "on": args.on});
+    let source = args.point.source.replace('-', "_");
+    let into = args.into.clone().unwrap_or_else(|| format!("{source}_restored_{stamp}"));
+    let mut parameters = of_point(&args.point);
+    parameters["into"] = json!(into);
     verb(session, "restore", parameters).await
 }
 
 /// `lifeboat prove`
-pub async fn prove(session: &Session, args: &Prove) -> Result<Exit, Failure> {
-    let parameters = json!({"source": args.source, "from": args.from, "point": args.point, "on": args.on});
-    verb(session, "prove", parameters).await
+pub async fn prove(session: &Session, args: &Point) -> Result<Exit, Failure> {
+    verb(session, "prove", of_point(args)).await
 }
 
 /// `lifeboat check`
 pub async fn check(session: &Session, args: &Check) -> Result<Exit, Failure> {
-    verb(session, "check", json!({"checks": args.checks, "region": args.region, "hosts": some(&args.on)}))
-        .await
+    verb(session, "check", at_place("checks", &args.checks, &args.place)).await
 }
 
 /// `lifeboat start`, `stop`, `restart`
 pub async fn services(session: &Session, kind: &str, args: &Services) -> Result<Exit, Failure> {
-    verb(session, kind, json!({"services": args.services, "region": args.region, "hosts": some(&args.on)}))
-        .await
+    verb(session, kind, at_place("services", &args.services, &args.place)).await
 }
 
-fn some(hosts: &[String]) -> Option<&[String]> {
-    (!hosts.is_empty()).then_some(hosts)
+fn of_point(args: &Point) -> Value {
+    json!({"source": args.source, "from": args.from, "point": args.point, "on": args.on})
+}
+
+fn at_place(key: &str, names: &[String], place: &Place) -> Value {
+    let hosts = (!place.on.is_empty()).then_some(&place.on);
+    json!({key: names, "region": place.region, "hosts": hosts})
 }
 
 async fn verb(session: &Session, kind: &str, parameters: Value) -> Result<Exit, Failure> {

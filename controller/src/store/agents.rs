@@ -3,6 +3,7 @@
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::{HostName, Micros};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 /// An enrolled agent.
@@ -44,6 +45,9 @@ pub struct Heard {
     /// Its members' facts as JSON.
     pub facts: String,
 }
+
+const COLUMNS: &str = "select host, key_fingerprint, enrolled_at, expires_at, last_heard_at, skew_us, epoch, \
+     assignment_version, version from agents";
 
 impl Store {
     /// Keeps the end of a renewed certificate.
@@ -96,32 +100,35 @@ impl Store {
 
     /// One agent, if it is enrolled.
     pub async fn agent(&self, host: &HostName) -> Result<Option<AgentRow>, StoreError> {
-        Ok(self.agents().await?.into_iter().find(|agent| agent.host == host.as_str()))
+        let row = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} where host = $1")))
+            .bind(host.as_str())
+            .fetch_optional(self.readers())
+            .await
+            .map_err(StoreError::query("read an agent"))?;
+        Ok(row.as_ref().map(agent_of))
     }
 
     /// Every enrolled agent, by name.
     pub async fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
-        let rows = sqlx::query(
-            "select host, key_fingerprint, enrolled_at, expires_at, last_heard_at, skew_us, epoch, \
-             assignment_version, version from agents order by host",
-        )
-        .fetch_all(self.readers())
-        .await
-        .map_err(StoreError::query("read the agents"))?;
-        Ok(rows
-            .into_iter()
-            .map(|row| AgentRow {
-                host: row.get(0),
-                key_fingerprint: row.get(1),
-                enrolled_at: Micros(row.get(2)),
-                expires_at: Micros(row.get(3)),
-                last_heard_at: Micros(row.get(4)),
-                skew_us: row.get(5),
-                epoch: row.get::<i64, _>(6) as u64,
-                assignment_version: row.get::<i64, _>(7) as u64,
-                version: row.get(8),
-            })
-            .collect())
+        let rows = sqlx::query(sqlx::AssertSqlSafe(format!("{COLUMNS} order by host")))
+            .fetch_all(self.readers())
+            .await
+            .map_err(StoreError::query("read the agents"))?;
+        Ok(rows.iter().map(agent_of).collect())
+    }
+}
+
+fn agent_of(row: &SqliteRow) -> AgentRow {
+    AgentRow {
+        host: row.get(0),
+        key_fingerprint: row.get(1),
+        enrolled_at: Micros(row.get(2)),
+        expires_at: Micros(row.get(3)),
+        last_heard_at: Micros(row.get(4)),
+        skew_us: row.get(5),
+        epoch: row.get::<i64, _>(6) as u64,
+        assignment_version: row.get::<i64, _>(7) as u64,
+        version: row.get(8),
     }
 }
 
