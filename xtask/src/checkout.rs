@@ -7,10 +7,12 @@ use std::{
 
 use crate::{Failure, cargo};
 
-/// The folder of the workspace.
+/// The folder of the workspace. Cargo says it anew at each run; what it said at the build may be another
+/// checkout that shares the target folder, and gone by now.
 pub fn root() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
+    let built = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(built, PathBuf::from);
+    xtask.parent().map_or_else(|| xtask.clone(), Path::to_path_buf)
 }
 
 /// A text file of the checkout, its path relative to the root.
