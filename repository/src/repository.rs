@@ -14,6 +14,7 @@ use crate::format::unpacked;
 use crate::host;
 use crate::id::Id;
 use crate::index::{self, Index, Place};
+use crate::limits::Limits;
 use crate::lock::{LockGuard, LockTimes, Mode};
 use crate::password::Password;
 use crate::storage::{Kind, Object, Problem, Storage, StorageError, listing, read_whole};
@@ -38,6 +39,7 @@ pub struct Repository {
     config: Config,
     gear: Box<Gear>,
     lock_times: LockTimes,
+    limits: Limits,
     without_locks: bool,
     index: Mutex<Option<CachedIndex>>,
 }
@@ -118,6 +120,7 @@ impl Repository {
             config,
             gear,
             lock_times: LockTimes::default(),
+            limits: Limits::default(),
             without_locks: false,
             index: Mutex::new(None),
         })
@@ -127,6 +130,13 @@ impl Repository {
     #[must_use]
     pub fn with_lock_times(mut self, times: LockTimes) -> Self {
         self.lock_times = times;
+        self
+    }
+
+    /// Other bounds of memory, threads and bandwidth than the usual ones.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -167,6 +177,10 @@ impl Repository {
 
     pub(crate) fn lock_times(&self) -> LockTimes {
         self.lock_times
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// The lock of an operation that only reads.

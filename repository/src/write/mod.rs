@@ -7,7 +7,7 @@
 //! every 64 packs or 30 seconds, and also when the session fails or is cancelled, so that a later run
 //! finds again what was uploaded.
 //!
-//! Memory is bounded in bytes: plaintext in flight by [`PLAIN_BUDGET_BYTES`], packs by the open ones and
+//! Memory is bounded in bytes: plaintext in flight by a fifth of [`crate::Limits::memory`], packs by the open ones and
 //! those that wait for an uploader.
 
 mod budget;
@@ -33,12 +33,8 @@ use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::sync::locked;
 
-/// Threads that hash, compress and seal.
-const WORKERS: usize = 2;
 /// Threads that upload.
 const UPLOADERS: usize = 2;
-/// Plaintext that is read and not yet packed.
-const PLAIN_BUDGET_BYTES: usize = 32 * 1024 * 1024;
 /// Jobs that wait for a worker; small blobs would else be unbounded in number.
 const QUEUED_JOBS: usize = 256;
 
@@ -214,7 +210,7 @@ fn run<T>(shared: &Shared<'_>, uploads: &Uploads, body: impl FnOnce(&Writer<'_>)
         drop(pack_receiver);
         let (job_sender, job_receiver) = sync_channel::<Job>(QUEUED_JOBS);
         let job_receiver = Arc::new(Mutex::new(job_receiver));
-        let workers: Vec<_> = (0..WORKERS)
+        let workers: Vec<_> = (0..shared.repo.limits().threads())
             .map(|_| {
                 let (jobs, packs) = (Arc::clone(&job_receiver), pack_sender.clone());
                 scope.spawn(move || work(shared, &jobs, &packs))
@@ -222,7 +218,8 @@ fn run<T>(shared: &Shared<'_>, uploads: &Uploads, body: impl FnOnce(&Writer<'_>)
             .collect();
         drop(job_receiver);
 
-        let writer = Writer { shared, jobs: job_sender, budget: Budget::new(PLAIN_BUDGET_BYTES) };
+        let writer =
+            Writer { shared, jobs: job_sender, budget: Budget::new(shared.repo.limits().memory() / 5) };
         let result = body(&writer);
         drop(writer);
         let mut died = false;
