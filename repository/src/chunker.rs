@@ -14,11 +14,11 @@ use sha2::Sha256;
 use crate::format::config::Config;
 use crate::format::polynomial::Polynomial;
 
-/// Blobs of 512 KiB to 8 MiB keep the memory of stock restic sane.
-const MIN_BYTES: usize = 512 * 1024;
+/// A file up to this size is one blob. Blobs of 512 KiB to 4 MiB keep the memory of stock restic sane.
+pub(crate) const MIN_BYTES: usize = 512 * 1024;
 const AVERAGE_BYTES: usize = 1024 * 1024;
 /// The largest blob of data.
-pub(crate) const MAX_BYTES: usize = 8 * 1024 * 1024;
+pub(crate) const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Twice the largest blob, so that what is left over is moved at most once a blob.
 const BUFFER_BYTES: usize = 2 * MAX_BYTES;
@@ -85,23 +85,25 @@ impl<'g> Chunker<'g> {
         (self.start, self.end, self.ended) = (0, 0, false);
     }
 
-    /// The next blob of the reader, `None` at its end. `proceed` is asked before each read.
+    /// The next blob of the reader in `blob`, which is empty at the end. `proceed` is asked before each read.
     pub(crate) fn next(
         &mut self,
         reader: &mut dyn Read,
         proceed: &dyn Fn() -> bool,
-    ) -> io::Result<Option<Vec<u8>>> {
+        blob: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        blob.clear();
         if !self.ended && self.end - self.start < MAX_BYTES {
             self.fill(reader, proceed)?;
         }
         let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
         if rest.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         let length = self.gear.cut(rest);
-        let blob = rest[..length].to_vec();
+        blob.extend_from_slice(rest.get(..length).unwrap_or(rest));
         self.start += length;
-        Ok(Some(blob))
+        Ok(())
     }
 
     fn fill(&mut self, reader: &mut dyn Read, proceed: &dyn Fn() -> bool) -> io::Result<()> {
@@ -139,7 +141,12 @@ mod tests {
 
     fn chunks(gear: &Gear, mut bytes: &[u8]) -> Vec<Vec<u8>> {
         let mut chunker = Chunker::new(gear);
-        std::iter::from_fn(|| chunker.next(&mut bytes, &|| true).unwrap()).collect()
+        std::iter::from_fn(|| {
+            let mut blob = Vec::new();
+            chunker.next(&mut bytes, &|| true, &mut blob).unwrap();
+            Some(blob).filter(|blob| !blob.is_empty())
+        })
+        .collect()
     }
 
     fn noise(length: usize) -> Vec<u8> {

@@ -22,10 +22,11 @@ use crate::format::{gojson, unpacked};
 use crate::host;
 use crate::id::Id;
 use crate::repository::Repository;
-use crate::storage::{Kind, Listed, Object, Problem, Storage, StorageError, listing};
+use crate::storage::{Kind, Listed, Object, Problem, Storage, StorageError, listing, read_whole};
 use crate::sync::{locked, since_boot};
 
 const MAX_LOCK_BYTES: u64 = 64 * 1024;
+const MAX_LOCK_JSON_BYTES: usize = 64 * 1024;
 
 /// After a refresh that failed.
 const RETRY: Duration = Duration::from_secs(30);
@@ -66,12 +67,26 @@ struct Held {
     storage: Arc<dyn Storage>,
     cipher: Cipher,
     times: LockTimes,
+    mode: Mode,
+    /// Whether the second look found nobody that excludes this lock.
+    outcome: Mutex<Outcome>,
+    settled: Condvar,
     template: LockFile,
     current: Mutex<Id>,
     /// Milliseconds since boot.
     refreshed_ms: AtomicU64,
     stop: Mutex<bool>,
     stopped: Condvar,
+}
+
+/// What the second look at the other locks found.
+enum Outcome {
+    /// It was not yet.
+    Waiting,
+    /// Nobody.
+    Alone,
+    /// Somebody, or it failed. The error is given once.
+    Refused(Option<Error>),
 }
 
 /// A lock that is held and refreshed until it is dropped.
@@ -81,10 +96,12 @@ pub(crate) struct LockGuard {
 }
 
 impl LockGuard {
-    /// Takes a lock, or says who holds one that excludes it.
+    /// Takes a lock, or says who holds one that excludes it. A shared lock is looked at a second time while
+    /// its holder already reads; nothing may be written before [`Self::settled`].
     pub(crate) fn acquire(repo: &Repository, mode: Mode) -> Result<Self> {
         let times = repo.lock_times();
-        look_for_others(repo, mode, None)?;
+        let storage = repo.shared_storage();
+        look_for_others(&*storage, repo.cipher(), times, mode, None)?;
         let (uid, gid) = host::ids();
         let template = LockFile {
             time: Timestamp::now(),
@@ -95,11 +112,14 @@ impl LockGuard {
             uid,
             gid,
         };
-        let id = write(repo.storage(), repo.cipher(), &template)?;
+        let id = write(&*storage, repo.cipher(), &template)?;
         let held = Arc::new(Held {
-            storage: repo.shared_storage(),
+            storage,
             cipher: repo.cipher().clone(),
             times,
+            mode,
+            outcome: Mutex::new(Outcome::Waiting),
+            settled: Condvar::new(),
             template,
             current: Mutex::new(id),
             refreshed_ms: AtomicU64::new(now_ms()),
@@ -108,13 +128,30 @@ impl LockGuard {
         });
         // From here on dropping the guard removes the lock.
         let mut guard = Self { held, refresher: None };
-        std::thread::sleep(times.settle);
-        look_for_others(repo, mode, Some(id))?;
         let held = Arc::clone(&guard.held);
-        let thread =
-            std::thread::Builder::new().name("repository-lock".to_owned()).spawn(move || held.keep());
+        let thread = std::thread::Builder::new().name("repository-lock".to_owned()).spawn(move || {
+            held.settle(id);
+            held.keep();
+        });
         guard.refresher = Some(thread.map_err(Error::local("starting a thread for", "the repository lock"))?);
+        if mode == Mode::Exclusive {
+            guard.settled()?;
+        }
         Ok(guard)
+    }
+
+    /// Waits until the second look is done; an error when it found somebody.
+    pub(crate) fn settled(&self) -> Result<()> {
+        let outcome = locked(&self.held.outcome);
+        let mut outcome = self
+            .held
+            .settled
+            .wait_while(outcome, |outcome| matches!(outcome, Outcome::Waiting))
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        match &mut *outcome {
+            Outcome::Refused(error) => Err(error.take().unwrap_or(Error::LockLost { minutes: 0 })),
+            _ => Ok(()),
+        }
     }
 
     /// An error once the lock went unrefreshed for so long that others may soon ignore it.
@@ -129,6 +166,7 @@ impl LockGuard {
 
     /// Refreshes now: for the moment before something is written that must not race with a prune.
     pub(crate) fn confirm(&self) -> Result<()> {
+        self.settled()?;
         self.still_held()?;
         self.held.refresh()
     }
@@ -149,6 +187,20 @@ impl Drop for LockGuard {
 }
 
 impl Held {
+    /// The second look, a little after the lock was written.
+    fn settle(&self, own: Id) {
+        let stop = locked(&self.stop);
+        // A holder that is done sooner has written nothing, so nobody needs to know.
+        let waited = self.stopped.wait_timeout_while(stop, self.times.settle, |stop| !*stop);
+        drop(waited);
+        let looked = look_for_others(&*self.storage, &self.cipher, self.times, self.mode, Some(own));
+        *locked(&self.outcome) = match looked {
+            Ok(()) => Outcome::Alone,
+            Err(e) => Outcome::Refused(Some(e)),
+        };
+        self.settled.notify_all();
+    }
+
     fn keep(&self) {
         let mut wait = self.times.refresh;
         let mut stop = locked(&self.stop);
@@ -201,16 +253,22 @@ fn write(storage: &dyn Storage, cipher: &Cipher, lock: &LockFile) -> Result<Id> 
 }
 
 /// An error when another lock excludes `mode`. Stale ones are removed in passing.
-fn look_for_others(repo: &Repository, mode: Mode, own: Option<Id>) -> Result<()> {
-    for listed in listing(repo.storage(), Kind::Lock)? {
+fn look_for_others(
+    storage: &dyn Storage,
+    cipher: &Cipher,
+    times: LockTimes,
+    mode: Mode,
+    own: Option<Id>,
+) -> Result<()> {
+    for listed in listing(storage, Kind::Lock)? {
         if Some(listed.id) == own {
             continue;
         }
-        let Some(lock) = read(repo, &listed)? else {
+        let Some(lock) = read(storage, cipher, times, &listed)? else {
             continue;
         };
-        if is_stale(&lock, &listed, repo.lock_times()) {
-            let _ = repo.storage().delete(Object::Named(Kind::Lock, listed.id));
+        if is_stale(&lock, &listed, times) {
+            let _ = storage.delete(Object::Named(Kind::Lock, listed.id));
             continue;
         }
         if lock.exclusive || mode == Mode::Exclusive {
@@ -222,21 +280,27 @@ fn look_for_others(repo: &Repository, mode: Mode, own: Option<Id>) -> Result<()>
 }
 
 /// A lock, `None` when it is gone, or so old that its content does not matter.
-fn read(repo: &Repository, listed: &Listed) -> Result<Option<LockFile>> {
-    let read =
-        repo.read_unpacked(Kind::Lock, listed.id, listed.size, MAX_LOCK_BYTES, 64 * 1024).and_then(|json| {
-            let object = Object::Named(Kind::Lock, listed.id).to_string();
-            serde_json::from_slice(&json).map_err(|e| Error::damaged(object, e.to_string()))
-        });
+fn read(
+    storage: &dyn Storage,
+    cipher: &Cipher,
+    times: LockTimes,
+    listed: &Listed,
+) -> Result<Option<LockFile>> {
+    let object = Object::Named(Kind::Lock, listed.id);
+    let damaged = |detail: String| Error::damaged(object.to_string(), detail);
+    let read = read_whole(storage, object, listed.size, MAX_LOCK_BYTES).and_then(|sealed| {
+        if Id::of(&sealed) != listed.id {
+            return Err(damaged("its content is not what its name says".to_owned()));
+        }
+        let json =
+            unpacked::decode(cipher, &sealed, MAX_LOCK_JSON_BYTES).map_err(|e| damaged(e.to_string()))?;
+        serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))
+    });
     match read {
         Ok(lock) => Ok(Some(lock)),
         Err(Error::Storage(StorageError { problem: Problem::Missing, .. })) => Ok(None),
         // Not readable, so perhaps exclusive: honoured until it is stale.
-        Err(Error::Damaged { .. })
-            if written_age(listed).is_some_and(|age| age > repo.lock_times().stale) =>
-        {
-            Ok(None)
-        }
+        Err(Error::Damaged { .. }) if written_age(listed).is_some_and(|age| age > times.stale) => Ok(None),
         Err(e) => Err(e),
     }
 }

@@ -184,6 +184,8 @@ fn an_unchanged_tree_is_not_read_again() {
     let local = Local::new();
     let root = local.beside("zoo");
     make_zoo(&root);
+    // A file that was changed when its backup begins is read once more.
+    std::thread::sleep(std::time::Duration::from_millis(50));
     let first = back_up(&local, &root);
     let second = back_up(&local, &root);
     assert_eq!((second.bytes_read, second.bytes), (0, first.bytes));
@@ -197,6 +199,20 @@ fn an_unchanged_tree_is_not_read_again() {
     let sent = restic_ok(&local.path(), &["snapshots", "--json"]);
     let listed: serde_json::Value = serde_json::from_slice(&sent).unwrap();
     assert_eq!(listed[2]["parent"], second.snapshot.to_string());
+}
+
+#[test]
+fn a_file_that_may_have_changed_while_the_backup_ran_is_read_again() {
+    let local = Local::new();
+    let root = local.beside("tree");
+    fs::write(root.join("f"), b"content").unwrap();
+    let began = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(3600);
+    let meta = repository::BackupMeta { time: began, ..meta() };
+    let options = repository::TreeOptions::default();
+    for _ in 0..2 {
+        let done = local.repo.backup_tree(std::slice::from_ref(&root), &options, &meta, &Monitor::new()).unwrap();
+        assert_eq!((done.files_unchanged, done.bytes_read), (0, 7));
+    }
 }
 
 #[test]

@@ -28,10 +28,6 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
-    pub(super) fn push(&mut self, node: Node) {
-        self.nodes.push(node);
-    }
-
     /// Reads to the end, hands over every blob, and adds the node. Its size becomes the sum of its blobs,
     /// whatever the file system said: restic restores exactly so many bytes.
     pub(super) fn push_read(
@@ -66,14 +62,14 @@ impl Nodes {
     ) -> Result<u64, ReadFailure> {
         let mut size = 0;
         loop {
-            let blob = match chunker.next(reader, &|| !monitor.is_cancelled()) {
-                Ok(Some(blob)) => blob,
-                Ok(None) => break,
-                Err(e) => {
-                    writer.proceed().map_err(ReadFailure::Session)?;
-                    return Err(ReadFailure::Source(e));
-                }
-            };
+            let mut blob = writer.buffer();
+            if let Err(e) = chunker.next(reader, &|| !monitor.is_cancelled(), &mut blob) {
+                writer.proceed().map_err(ReadFailure::Session)?;
+                return Err(ReadFailure::Source(e));
+            }
+            if blob.is_empty() {
+                break;
+            }
             let length = blob.len() as u64;
             size += length;
             let ticket = writer.data(blob).map_err(ReadFailure::Session)?;

@@ -39,6 +39,9 @@ impl Excludes {
     }
 
     pub(super) fn covers(&self, path: &Path) -> bool {
+        if self.names.is_empty() && self.paths.is_empty() {
+            return false;
+        }
         path.file_name().is_some_and(|name| self.names.is_match(name)) || self.paths.is_match(path)
     }
 }

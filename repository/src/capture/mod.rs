@@ -10,9 +10,12 @@ mod entry;
 mod excludes;
 mod parent;
 mod plan;
+mod reading;
 mod stream;
+mod tasks;
 mod tree;
 mod trouble;
+mod walk;
 
 use jiff::Timestamp;
 
@@ -106,6 +109,16 @@ struct Counts {
     files_unchanged: u64,
     bytes: u64,
     bytes_read: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.files += other.files;
+        self.folders += other.folders;
+        self.files_unchanged += other.files_unchanged;
+        self.bytes += other.bytes;
+        self.bytes_read += other.bytes_read;
+    }
 }
 
 /// Writes the snapshot: the moment from which the backup exists.

@@ -1,18 +1,53 @@
 //! The snapshot before: files that have not changed since are not read again.
 
-use std::collections::HashMap;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Result;
 use crate::find::{SnapshotInfo, newest_first};
 use crate::format::blob::BlobKind;
+use crate::format::gojson::time::clamp;
 use crate::format::node::{Node, NodeKind};
 use crate::format::tree;
 use crate::id::Id;
 use crate::index::Index;
 use crate::repository::Repository;
 
-/// The nodes of one folder of the parent, by name.
-pub(super) type Known = HashMap<Vec<u8>, Node>;
+/// The kernel's file times move in steps of up to 10 ms.
+const CLOCK_STEP: SignedDuration = SignedDuration::from_millis(20);
+
+/// One folder of the parent: its nodes by name, and the tree that they came from.
+#[derive(Default)]
+pub(super) struct Known {
+    tree: Option<Id>,
+    nodes: Vec<Node>,
+}
+
+impl Known {
+    /// One of the parent's trees. A parent only saves work, so one that is damaged is not used.
+    pub(super) fn read(repo: &Repository, index: &Index, tree: Option<Id>) -> Self {
+        let read = |id| repo.read_blob(index, BlobKind::Tree, id).ok();
+        let Some(mut nodes) = tree.and_then(read).and_then(|bytes| tree::decode(&bytes).ok()) else {
+            return Self::default();
+        };
+        if !nodes.is_sorted_by(|a, b| a.name < b.name) {
+            nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        }
+        Self { tree, nodes }
+    }
+
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Node> {
+        let at = self.nodes.binary_search_by(|node| node.name.as_slice().cmp(name)).ok()?;
+        self.nodes.get(at)
+    }
+
+    /// The tree, when it holds just these nodes, which are sorted by name.
+    pub(super) fn same(&self, nodes: &[Node]) -> Option<Id> {
+        self.tree.filter(|_| self.nodes == nodes)
+    }
+}
 
 /// The newest snapshot of this host with these paths.
 pub(super) fn choose(repo: &Repository, hostname: &str, paths: &[String]) -> Result<Option<SnapshotInfo>> {
@@ -21,19 +56,24 @@ pub(super) fn choose(repo: &Repository, hostname: &str, paths: &[String]) -> Res
     Ok(all.into_iter().find(|s| s.snapshot.hostname == hostname && s.snapshot.paths == paths))
 }
 
-/// The nodes of one of its trees. A parent only saves work, so one that is damaged is not used.
-pub(super) fn nodes(repo: &Repository, index: &Index, tree_id: Option<Id>) -> Known {
-    let Some(id) = tree_id else {
-        return Known::new();
-    };
-    let nodes = repo.read_blob(index, BlobKind::Tree, id).ok().and_then(|bytes| tree::decode(&bytes).ok());
-    nodes.unwrap_or_default().into_iter().map(|node| (node.name.clone(), node)).collect()
+/// Since when a change may have escaped the parent: a file that was changed after the parent's backup had
+/// begun may have been read before, within one step of the kernel's clock, and look the same.
+pub(super) fn trusted_before(parent: &SnapshotInfo) -> Timestamp {
+    parent.snapshot.time.saturating_sub(CLOCK_STEP).unwrap_or(Timestamp::MIN)
 }
 
-/// Whether a file is as the parent knows it, and all its blobs are there.
-pub(super) fn is_unchanged(now: &Node, then: &Node, index: &Index) -> bool {
+/// Whether a file or folder is as the parent knows it. The time of the inode's last change covers owner,
+/// mode, attributes and links too.
+pub(super) fn is_unchanged(now: &Metadata, then: &Node, trusted_before: Timestamp) -> bool {
+    let mtime = clamp(now.mtime(), now.mtime_nsec());
+    let ctime = clamp(now.ctime(), now.ctime_nsec());
+    now.ino() == then.inode && mtime == then.mtime && ctime == then.ctime && ctime < trusted_before
+}
+
+/// Whether a file's content is as the parent knows it, and all its blobs are there.
+pub(super) fn has_content(now: &Metadata, then: &Node, index: &Index) -> bool {
     then.kind == NodeKind::File
-        && (now.size, now.inode, now.mtime, now.ctime) == (then.size, then.inode, then.mtime, then.ctime)
+        && now.size() == then.size
         && then.content.as_ref().is_some_and(|blobs| {
             let places: Option<u64> = blobs
                 .iter()

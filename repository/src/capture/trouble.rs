@@ -86,6 +86,11 @@ impl Troubles {
         self.add(if gone { TroubleKind::Vanished } else { TroubleKind::Unreadable }, path, error);
     }
 
+    /// By path: threads meet them in any order.
+    pub(super) fn sort(&mut self) {
+        self.named.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+
     /// The policy: an error, or the tag that the snapshot gets.
     pub(super) fn judge(&self, policy: OnTrouble) -> Result<Option<&'static str>> {
         if self.is_empty() {

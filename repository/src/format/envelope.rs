@@ -48,17 +48,24 @@ impl Cipher {
 
     /// The plaintext, when the tag is right.
     pub(crate) fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, Malformed> {
+        let mut plaintext = Vec::new();
+        self.open_into(sealed, &mut plaintext)?;
+        Ok(plaintext)
+    }
+
+    /// Replaces what is in `out` by the plaintext, when the tag is right.
+    pub(crate) fn open_into(&self, sealed: &[u8], out: &mut Vec<u8>) -> Result<(), Malformed> {
         let (iv, rest) = sealed.split_at_checked(IV_BYTES).ok_or_else(too_short)?;
         let (body, tag) = rest
             .len()
             .checked_sub(TAG_BYTES)
             .and_then(|at| rest.split_at_checked(at))
             .ok_or_else(too_short)?;
-        let mut plaintext = body.to_vec();
+        out.clear();
+        out.extend_from_slice(body);
         self.0
-            .decrypt_in_place_detached(Nonce::from_slice(iv), b"", &mut plaintext, Tag::from_slice(tag))
-            .map_err(|_| Malformed::new("its authentication tag is wrong"))?;
-        Ok(plaintext)
+            .decrypt_in_place_detached(Nonce::from_slice(iv), b"", out, Tag::from_slice(tag))
+            .map_err(|_| Malformed::new("its authentication tag is wrong"))
     }
 }
 

@@ -12,6 +12,7 @@ pub mod node;
 pub(crate) mod pack;
 pub(crate) mod polynomial;
 pub(crate) mod quote;
+pub(crate) mod sealer;
 pub mod snapshot;
 pub(crate) mod tree;
 pub(crate) mod unpacked;

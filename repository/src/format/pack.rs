@@ -1,9 +1,7 @@
 //! A pack: `blob... | sealed header | header length (u32, little endian)`.
 
-use sha2::{Digest, Sha256};
-
 use super::Malformed;
-use super::blob::{BlobKind, Sealed};
+use super::blob::BlobKind;
 use super::envelope::{Cipher, OVERHEAD};
 use crate::id::Id;
 
@@ -34,12 +32,13 @@ pub(crate) struct Entry {
 pub(crate) struct PackBuilder {
     bytes: Vec<u8>,
     entries: Vec<Entry>,
-    hash: Sha256,
 }
 
 impl PackBuilder {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), entries: Vec::new(), hash: Sha256::new() }
+    /// A pack that is built in this buffer, whose content is forgotten.
+    pub(crate) fn within(mut buffer: Vec<u8>) -> Self {
+        buffer.clear();
+        Self { bytes: buffer, entries: Vec::new() }
     }
 
     /// How many bytes its blobs have by now.
@@ -56,13 +55,19 @@ impl PackBuilder {
         self.entries.len() >= MAX_BLOBS
     }
 
-    pub(crate) fn push(&mut self, kind: BlobKind, id: Id, blob: &Sealed) -> Result<(), Malformed> {
+    /// Appends a sealed blob; `plain_length` is 0 when it is not compressed.
+    pub(crate) fn push(
+        &mut self,
+        kind: BlobKind,
+        id: Id,
+        sealed: &[u8],
+        plain_length: u32,
+    ) -> Result<(), Malformed> {
         let too_large = |_| Malformed::new("a pack grew above 4 GiB");
         let offset = u32::try_from(self.bytes.len()).map_err(too_large)?;
-        let length = u32::try_from(blob.bytes.len()).map_err(too_large)?;
-        self.hash.update(&blob.bytes);
-        self.bytes.extend_from_slice(&blob.bytes);
-        self.entries.push(Entry { kind, id, offset, length, plain_length: blob.plain_length });
+        let length = u32::try_from(sealed.len()).map_err(too_large)?;
+        self.bytes.extend_from_slice(sealed);
+        self.entries.push(Entry { kind, id, offset, length, plain_length });
         Ok(())
     }
 
@@ -70,11 +75,9 @@ impl PackBuilder {
     pub(crate) fn finish(mut self, cipher: &Cipher) -> Result<(Id, Vec<u8>, Vec<Entry>), Malformed> {
         let header = cipher.seal(&encode_header(&self.entries))?;
         let length = u32::try_from(header.len()).map_err(|_| Malformed::new("a pack header is too long"))?;
-        for part in [header.as_slice(), &length.to_le_bytes()] {
-            self.hash.update(part);
-            self.bytes.extend_from_slice(part);
-        }
-        Ok((Id::from_bytes(self.hash.finalize().into()), self.bytes, self.entries))
+        self.bytes.extend_from_slice(&header);
+        self.bytes.extend_from_slice(&length.to_le_bytes());
+        Ok((Id::of(&self.bytes), self.bytes, self.entries))
     }
 }
 
@@ -161,9 +164,9 @@ mod tests {
     #[test]
     fn a_pack_s_header_describes_its_blobs() {
         let cipher = Cipher::new(&Zeroizing::new([9; 64]));
-        let mut pack = PackBuilder::with_capacity(0);
-        pack.push(BlobKind::Data, Id::of(b"a"), &Sealed { bytes: vec![1; 40], plain_length: 0 }).unwrap();
-        pack.push(BlobKind::Data, Id::of(b"b"), &Sealed { bytes: vec![2; 50], plain_length: 99 }).unwrap();
+        let mut pack = PackBuilder::within(vec![7; 3]);
+        pack.push(BlobKind::Data, Id::of(b"a"), &[1; 40], 0).unwrap();
+        pack.push(BlobKind::Data, Id::of(b"b"), &[2; 50], 99).unwrap();
         let (id, bytes, entries) = pack.finish(&cipher).unwrap();
         assert_eq!(id, Id::of(&bytes));
         let size = bytes.len() as u64;

@@ -1,20 +1,20 @@
-//! A bound on bytes in flight.
+//! A bound on what is in flight: bytes, or packs.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use crate::sync::locked;
 
-/// So many bytes may be in flight at once.
+/// So much may be in flight at once.
 pub(super) struct Budget {
     limit: usize,
     used: Mutex<usize>,
     freed: Condvar,
 }
 
-/// Bytes in flight, given back when dropped.
+/// A part of it, given back when dropped.
 pub(super) struct Permit {
     budget: Arc<Budget>,
-    bytes: usize,
+    amount: usize,
 }
 
 impl Budget {
@@ -22,23 +22,23 @@ impl Budget {
         Arc::new(Self { limit, used: Mutex::new(0), freed: Condvar::new() })
     }
 
-    /// Waits until `bytes` fit. What is larger than the whole budget waits until it is alone.
-    pub(super) fn take(budget: &Arc<Self>, bytes: usize) -> Permit {
-        let bytes = bytes.min(budget.limit);
+    /// Waits until `amount` fits. What is larger than the whole budget waits until it is alone.
+    pub(super) fn take(budget: &Arc<Self>, amount: usize) -> Permit {
+        let amount = amount.min(budget.limit);
         let used = locked(&budget.used);
         let mut used = budget
             .freed
-            .wait_while(used, |used| *used + bytes > budget.limit)
+            .wait_while(used, |used| *used + amount > budget.limit)
             .unwrap_or_else(PoisonError::into_inner);
-        *used += bytes;
+        *used += amount;
         drop(used);
-        Permit { budget: Arc::clone(budget), bytes }
+        Permit { budget: Arc::clone(budget), amount }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        *locked(&self.budget.used) -= self.bytes;
+        *locked(&self.budget.used) -= self.amount;
         self.budget.freed.notify_all();
     }
 }

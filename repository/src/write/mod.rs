@@ -4,7 +4,7 @@
 //! The order that makes a crash harmless: a pack is durable before an index file names it, and every
 //! index file is durable before the caller writes a snapshot. [`session`] returns only when all packs and
 //! the index are; whatever happens before leaves packs that no snapshot needs. An index file is written
-//! every 64 packs or 30 seconds, and also when the session fails or is cancelled, so that a later run
+//! every few packs and at the latest every 30 seconds, and also when the session fails or is cancelled, so that a later run
 //! finds again what was uploaded.
 //!
 //! Memory is bounded in bytes: plaintext in flight by a fifth of [`crate::Limits::memory`], packs by the open ones and
@@ -20,12 +20,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
 use budget::{Budget, Permit};
-use packer::Packer;
+use packer::{OPEN_PACKS, PACK_BYTES, Pack, Packer};
 use upload::Uploads;
 
+use crate::chunker::MAX_BYTES;
 use crate::error::{Error, Result};
-use crate::format::blob::{self, BlobKind};
-use crate::format::pack::PackBuilder;
+use crate::format::blob::BlobKind;
+use crate::format::sealer::Sealer;
 use crate::id::Id;
 use crate::index::Index;
 use crate::lock::LockGuard;
@@ -33,10 +34,16 @@ use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::sync::locked;
 
-/// Threads that upload.
-const UPLOADERS: usize = 2;
+/// Threads that upload, at most; memory for their packs decides.
+const MAX_UPLOADERS: usize = 8;
 /// Jobs that wait for a worker; small blobs would else be unbounded in number.
 const QUEUED_JOBS: usize = 256;
+/// Buffers of blobs that wait to be used again.
+const SPARE_BUFFERS: usize = 4;
+/// The plaintext in flight is this part of the memory.
+const PLAIN_SHARE: usize = 8;
+/// And packs, open or on their way, this part.
+const PACK_SHARE: usize = 2;
 
 /// What a session wrote.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,6 +71,7 @@ pub(crate) struct Shared<'a> {
     /// Blobs of this session, claimed by the first worker that meets them.
     claimed: Mutex<HashSet<(BlobKind, Id)>>,
     packer: Packer,
+    spare: Mutex<Vec<Vec<u8>>>,
     blobs: AtomicU64,
     stored_bytes: AtomicU64,
     failed: AtomicBool,
@@ -97,10 +105,11 @@ impl Shared<'_> {
 /// A blob on its way: its id, once a worker has it.
 pub(crate) struct Ticket(Receiver<Id>);
 
-/// Takes blobs into a session.
+/// Takes blobs into a session. It can be shared between threads.
 pub(crate) struct Writer<'a> {
     shared: &'a Shared<'a>,
     jobs: SyncSender<Job>,
+    packs: SyncSender<Pack>,
     budget: Arc<Budget>,
 }
 
@@ -121,6 +130,19 @@ impl Writer<'_> {
         }
         self.send(BlobKind::Tree, plain, Some(id), None)?;
         Ok(id)
+    }
+
+    /// Stores a blob on this thread, with its own sealer: for small ones, of which many threads have many.
+    pub(crate) fn store(&self, sealer: &mut Sealer, kind: BlobKind, plain: &[u8]) -> Result<Id> {
+        self.shared.proceed()?;
+        let id = Id::of(plain);
+        store(self.shared, sealer, kind, id, plain, &self.packs)?;
+        Ok(id)
+    }
+
+    /// An empty buffer for a blob that is handed over later.
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        locked(&self.shared.spare).pop().unwrap_or_default()
     }
 
     /// The id of a blob that was handed over.
@@ -166,20 +188,23 @@ pub(crate) fn session<T>(
     monitor: &Monitor,
     body: impl FnOnce(&Writer<'_>) -> Result<T>,
 ) -> Result<(T, Written)> {
+    let packs = repo.limits().memory() / PACK_SHARE / PACK_BYTES;
     let shared = Shared {
         repo,
         lock,
         monitor,
         index: repo.index()?,
         claimed: Mutex::new(HashSet::new()),
-        packer: Packer::new(),
+        packer: Packer::new(packs),
+        spare: Mutex::default(),
         blobs: AtomicU64::new(0),
         stored_bytes: AtomicU64::new(0),
         failed: AtomicBool::new(false),
         error: Mutex::new(None),
     };
     let uploads = Uploads::new();
-    let result = run(&shared, &uploads, body);
+    let uploaders = packs.saturating_sub(OPEN_PACKS).clamp(1, MAX_UPLOADERS);
+    let result = run(&shared, &uploads, uploaders, body);
     // Without the lock the packs may have been pruned, so nothing may name them.
     if matches!(result, Err(Error::LockLost { .. })) {
         return result.map(|value| (value, Written::default()));
@@ -195,13 +220,18 @@ pub(crate) fn session<T>(
     Ok((value, written))
 }
 
-fn run<T>(shared: &Shared<'_>, uploads: &Uploads, body: impl FnOnce(&Writer<'_>) -> Result<T>) -> Result<T> {
+fn run<T>(
+    shared: &Shared<'_>,
+    uploads: &Uploads,
+    uploaders: usize,
+    body: impl FnOnce(&Writer<'_>) -> Result<T>,
+) -> Result<T> {
     // The channels' ends are owned by the threads that use them, so that a thread which dies wakes the
     // others by closing its end instead of leaving them waiting.
     std::thread::scope(|scope| {
-        let (pack_sender, pack_receiver) = sync_channel::<PackBuilder>(1);
+        let (pack_sender, pack_receiver) = sync_channel::<Pack>(0);
         let pack_receiver = Arc::new(Mutex::new(pack_receiver));
-        let uploaders: Vec<_> = (0..UPLOADERS)
+        let uploaders: Vec<_> = (0..uploaders)
             .map(|_| {
                 let packs = Arc::clone(&pack_receiver);
                 scope.spawn(move || uploads.work(shared, &packs))
@@ -218,8 +248,8 @@ fn run<T>(shared: &Shared<'_>, uploads: &Uploads, body: impl FnOnce(&Writer<'_>)
             .collect();
         drop(job_receiver);
 
-        let writer =
-            Writer { shared, jobs: job_sender, budget: Budget::new(shared.repo.limits().memory() / 5) };
+        let budget = Budget::new(shared.repo.limits().memory() / PLAIN_SHARE);
+        let writer = Writer { shared, jobs: job_sender, packs: pack_sender.clone(), budget };
         let result = body(&writer);
         drop(writer);
         let mut died = false;
@@ -242,10 +272,10 @@ fn run<T>(shared: &Shared<'_>, uploads: &Uploads, body: impl FnOnce(&Writer<'_>)
     })
 }
 
-fn work(shared: &Shared<'_>, jobs: &Mutex<Receiver<Job>>, packs: &SyncSender<PackBuilder>) {
-    let mut compressor = match blob::compressor() {
-        Ok(compressor) => compressor,
-        Err(_) => return shared.fail(Error::Internal("zstd does not start")),
+fn work(shared: &Shared<'_>, jobs: &Mutex<Receiver<Job>>, packs: &SyncSender<Pack>) {
+    let mut sealer = match sealer() {
+        Ok(sealer) => sealer,
+        Err(e) => return shared.fail(e),
     };
     loop {
         let Ok(job) = locked(jobs).recv() else { return };
@@ -253,83 +283,54 @@ fn work(shared: &Shared<'_>, jobs: &Mutex<Receiver<Job>>, packs: &SyncSender<Pac
         if shared.has_failed() {
             continue;
         }
-        if let Err(e) = store(shared, &mut compressor, job, packs) {
+        let id = job.id.unwrap_or_else(|| Id::of(&job.plain));
+        if let Err(e) = store(shared, &mut sealer, job.kind, id, &job.plain, packs) {
             shared.fail(e);
+            continue;
         }
+        if let Some(reply) = job.reply {
+            let _ = reply.send(id);
+        }
+        recycle(shared, job.plain);
+    }
+}
+
+/// What seals blobs on one thread.
+pub(crate) fn sealer() -> Result<Sealer> {
+    Sealer::new().map_err(|_| Error::Internal("zstd does not start"))
+}
+
+fn recycle(shared: &Shared<'_>, mut buffer: Vec<u8>) {
+    let mut spare = locked(&shared.spare);
+    if spare.len() < SPARE_BUFFERS && buffer.capacity() <= MAX_BYTES {
+        buffer.clear();
+        spare.push(buffer);
     }
 }
 
 /// One blob, from plaintext to an open pack.
 fn store(
     shared: &Shared<'_>,
-    compressor: &mut zstd::bulk::Compressor<'_>,
-    job: Job,
-    packs: &SyncSender<PackBuilder>,
+    sealer: &mut Sealer,
+    kind: BlobKind,
+    id: Id,
+    plain: &[u8],
+    packs: &SyncSender<Pack>,
 ) -> Result<()> {
     shared.monitor.proceed()?;
-    let id = job.id.unwrap_or_else(|| Id::of(&job.plain));
-    if !shared.index.has(job.kind, id) && locked(&shared.claimed).insert((job.kind, id)) {
-        let sealed = seal_verified(shared.repo, compressor, &job.plain, id)?;
-        shared.blobs.fetch_add(1, Ordering::Relaxed);
-        shared.stored_bytes.fetch_add(sealed.bytes.len() as u64, Ordering::Relaxed);
-        if let Some(full) = shared.packer.add(job.kind, id, &sealed)? {
-            packs.send(full).map_err(|_| Error::Internal("all uploaders are gone"))?;
-        }
+    if shared.index.has(kind, id) || !locked(&shared.claimed).insert((kind, id)) {
+        return Ok(());
     }
-    if let Some(reply) = job.reply {
-        let _ = reply.send(id);
-    }
-    Ok(())
-}
-
-/// Seals a blob and reads it back: a flipped bit in memory must not be sealed as good (restic #4529).
-fn seal_verified(
-    repo: &Repository,
-    compressor: &mut zstd::bulk::Compressor<'_>,
-    plain: &[u8],
-    id: Id,
-) -> Result<blob::Sealed> {
-    let sealed = blob::seal(repo.cipher(), compressor, plain)
-        .map_err(|e| Error::SelfCheck { blob: id.to_string(), detail: e.to_string() })?;
-    verify(repo, &sealed, id)?;
-    Ok(sealed)
-}
-
-fn verify(repo: &Repository, sealed: &blob::Sealed, id: Id) -> Result<()> {
-    match blob::open(repo.cipher(), &sealed.bytes, sealed.plain_length, id) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(Error::SelfCheck { blob: id.to_string(), detail: e.to_string() }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used)]
-    use super::*;
-    use crate::format::keyfile::KdfParams;
-    use crate::{InitOptions, Location, Password, StorageOptions, storage};
-
-    #[test]
-    fn fault_56_a_bit_that_flips_in_memory_is_noticed_before_upload() {
-        let folder = tempfile::tempdir().unwrap();
-        let place =
-            storage::open(&Location::Folder(folder.path().join("r")), &StorageOptions::default()).unwrap();
-        let repo =
-            Repository::init(place, &Password::new("x"), InitOptions { kdf: KdfParams::LIGHT }).unwrap();
-        let mut compressor = blob::compressor().unwrap();
-        let plain = b"INSERT INTO t VALUES (1);".repeat(20);
-        let good = blob::seal(repo.cipher(), &mut compressor, &plain).unwrap();
-        verify(&repo, &good, Id::of(&plain)).unwrap();
-        // In the sealed bytes, and in the plaintext between hashing and sealing.
-        for bit in 0..good.bytes.len() * 8 {
-            let mut bytes = good.bytes.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            let bad = blob::Sealed { bytes, plain_length: good.plain_length };
-            assert_eq!(verify(&repo, &bad, Id::of(&plain)).unwrap_err().code(), "LB3022", "bit {bit}");
-        }
-        let mut flipped = plain.clone();
-        flipped[7] ^= 4;
-        let bad = blob::seal(repo.cipher(), &mut compressor, &flipped).unwrap();
-        assert_eq!(verify(&repo, &bad, Id::of(&plain)).unwrap_err().code(), "LB3022");
+    let wrong =
+        |e: crate::format::Malformed| Error::SelfCheck { blob: id.to_string(), detail: e.to_string() };
+    let plain_length = sealer.compress(plain).map_err(wrong)?;
+    let sealed = sealer.seal(shared.repo.cipher(), plain, plain_length, id).map_err(wrong)?;
+    shared.blobs.fetch_add(1, Ordering::Relaxed);
+    shared.stored_bytes.fetch_add(sealed.len() as u64, Ordering::Relaxed);
+    let full = shared.packer.add(kind, id, sealed, plain_length)?;
+    sealer.shrink();
+    match full {
+        Some(full) => packs.send(full).map_err(|_| Error::Internal("all uploaders are gone")),
+        None => Ok(()),
     }
 }

@@ -1,45 +1,85 @@
 //! Open packs. Data and trees never share one, and data is spread at random over two, so that the order
 //! of blobs in a pack does not show the order of chunks in a file (restic #5291).
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
+use super::budget::{Budget, Permit};
 use crate::error::{Error, Result};
-use crate::format::blob::{BlobKind, Sealed};
+use crate::format::blob::BlobKind;
 use crate::format::pack::PackBuilder;
 use crate::id::Id;
 use crate::sync::locked;
 
 /// Blobs are added until a pack has this size; restic's own default.
-const PACK_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const PACK_BYTES: usize = 16 * 1024 * 1024;
 const OPEN_DATA_PACKS: usize = 2;
+/// Packs that are open at once: of data, and one of trees.
+pub(super) const OPEN_PACKS: usize = OPEN_DATA_PACKS + 1;
+/// Buffers of packs that wait to be used again.
+const SPARE_BUFFERS: usize = 1;
+
+/// A pack and the right to the memory that it takes.
+pub(super) struct Pack {
+    pub(super) builder: PackBuilder,
+    pub(super) permit: Permit,
+}
 
 /// The packs that are being filled.
 pub(super) struct Packer {
-    data: [Mutex<Option<PackBuilder>>; OPEN_DATA_PACKS],
-    tree: Mutex<Option<PackBuilder>>,
+    data: [Mutex<Option<Pack>>; OPEN_DATA_PACKS],
+    tree: Mutex<Option<Pack>>,
+    spare: Mutex<Vec<Vec<u8>>>,
+    budget: Arc<Budget>,
 }
 
 impl Packer {
-    pub(super) fn new() -> Self {
-        Self { data: Default::default(), tree: Mutex::default() }
+    /// At most `packs` are in memory, more than can be open at once.
+    pub(super) fn new(packs: usize) -> Self {
+        let budget = Budget::new(packs.max(OPEN_PACKS + 1));
+        Self { data: Default::default(), tree: Mutex::default(), spare: Mutex::default(), budget }
     }
 
-    /// Adds a blob; gives the pack when that made it full.
-    pub(super) fn add(&self, kind: BlobKind, id: Id, blob: &Sealed) -> Result<Option<PackBuilder>> {
+    /// Adds a sealed blob; gives the pack when that made it full.
+    pub(super) fn add(
+        &self,
+        kind: BlobKind,
+        id: Id,
+        sealed: &[u8],
+        plain_length: u32,
+    ) -> Result<Option<Pack>> {
         let slot = match kind {
             BlobKind::Tree => &self.tree,
             BlobKind::Data => &self.data[rand::random_range(0..OPEN_DATA_PACKS)],
         };
         let mut slot = locked(slot);
-        let pack = slot.get_or_insert_with(|| PackBuilder::with_capacity(PACK_BYTES / 4));
-        pack.push(kind, id, blob).map_err(|_| Error::Internal("a pack grew above 4 GiB"))?;
-        let is_full = pack.len() >= PACK_BYTES || pack.is_crowded();
+        let pack = slot.get_or_insert_with(|| self.open());
+        pack.builder
+            .push(kind, id, sealed, plain_length)
+            .map_err(|_| Error::Internal("a pack grew above 4 GiB"))?;
+        let is_full = pack.builder.len() >= PACK_BYTES || pack.builder.is_crowded();
         Ok(if is_full { slot.take() } else { None })
     }
 
     /// What is left in open packs.
-    pub(super) fn drain(&self) -> Vec<PackBuilder> {
+    pub(super) fn drain(&self) -> Vec<Pack> {
         let slots = self.data.iter().chain([&self.tree]);
-        slots.filter_map(|slot| locked(slot).take()).filter(|pack| !pack.is_empty()).collect()
+        slots.filter_map(|slot| locked(slot).take()).filter(|pack| !pack.builder.is_empty()).collect()
+    }
+
+    /// Takes back the buffer of a pack that is stored.
+    pub(super) fn give_back(&self, buffer: Vec<u8>) {
+        let mut spare = locked(&self.spare);
+        // One that grew far for a huge tree is not kept.
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() < 2 * PACK_BYTES {
+            spare.push(buffer);
+        }
+    }
+
+    /// Waits until another pack fits into memory. The system gives it only as it is filled.
+    fn open(&self) -> Pack {
+        let permit = Budget::take(&self.budget, 1);
+        let spare = locked(&self.spare).pop();
+        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(PACK_BYTES + PACK_BYTES / 8));
+        Pack { builder: PackBuilder::within(buffer), permit }
     }
 }

@@ -6,9 +6,10 @@ use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 use super::Shared;
+use super::packer::Pack;
 use crate::error::{Error, Result};
 use crate::format::index_file;
-use crate::format::pack::{Entry, PackBuilder};
+use crate::format::pack::Entry;
 use crate::id::Id;
 use crate::storage::{Kind, Object};
 use crate::sync::locked;
@@ -17,36 +18,43 @@ use crate::sync::locked;
 const PACKS_PER_INDEX: usize = 64;
 /// this many blobs (restic's own bound),
 const BLOBS_PER_INDEX: usize = 50_000;
-/// or this much time.
+/// this much time,
 const INDEX_EVERY: Duration = Duration::from_secs(30);
+/// or so many bytes, and a twenty-fifth of what is stored by then: a run that is killed loses little,
+/// and a long one does not write thousands of index files.
+const BYTES_PER_INDEX: u64 = 2 * super::packer::PACK_BYTES as u64;
+const SHARE_PER_INDEX: u64 = 25;
 
 /// Packs that are durable and not yet in an index file.
 pub(super) struct Uploads {
     pending: Mutex<Pending>,
     count: AtomicU64,
+    bytes: AtomicU64,
 }
 
 struct Pending {
     packs: Vec<(Id, Vec<Entry>)>,
     blobs: usize,
+    bytes: u64,
     since: Instant,
 }
 
 impl Pending {
     fn new() -> Self {
-        Self { packs: Vec::new(), blobs: 0, since: Instant::now() }
+        Self { packs: Vec::new(), blobs: 0, bytes: 0, since: Instant::now() }
     }
 
-    fn is_due(&self) -> bool {
+    fn is_due(&self, stored: u64) -> bool {
         self.packs.len() >= PACKS_PER_INDEX
             || self.blobs >= BLOBS_PER_INDEX
             || self.since.elapsed() >= INDEX_EVERY
+            || self.bytes >= BYTES_PER_INDEX.max(stored / SHARE_PER_INDEX)
     }
 }
 
 impl Uploads {
     pub(super) fn new() -> Self {
-        Self { pending: Mutex::new(Pending::new()), count: AtomicU64::new(0) }
+        Self { pending: Mutex::new(Pending::new()), count: AtomicU64::new(0), bytes: AtomicU64::new(0) }
     }
 
     /// How many packs were stored.
@@ -55,7 +63,7 @@ impl Uploads {
     }
 
     /// One uploader thread.
-    pub(super) fn work(&self, shared: &Shared<'_>, packs: &Mutex<Receiver<PackBuilder>>) {
+    pub(super) fn work(&self, shared: &Shared<'_>, packs: &Mutex<Receiver<Pack>>) {
         loop {
             let Ok(pack) = locked(packs).recv() else {
                 return;
@@ -69,17 +77,28 @@ impl Uploads {
         }
     }
 
-    fn upload(&self, shared: &Shared<'_>, pack: PackBuilder) -> Result<()> {
-        let (id, bytes, entries) =
-            pack.finish(shared.repo.cipher()).map_err(|_| Error::Internal("a pack cannot be finished"))?;
+    fn upload(&self, shared: &Shared<'_>, pack: Pack) -> Result<()> {
+        let (id, bytes, entries) = pack
+            .builder
+            .finish(shared.repo.cipher())
+            .map_err(|_| Error::Internal("a pack cannot be finished"))?;
+        shared.lock.settled()?;
         shared.repo.storage().put(Object::Named(Kind::Pack, id), &bytes)?;
-        shared.monitor.add_stored(bytes.len() as u64);
+        let size = bytes.len() as u64;
+        shared.packer.give_back(bytes);
+        drop(pack.permit);
+        shared.monitor.add_stored(size);
         self.count.fetch_add(1, Ordering::Relaxed);
+        let stored = self.bytes.fetch_add(size, Ordering::Relaxed) + size;
         let mut pending = locked(&self.pending);
         pending.blobs += entries.len();
+        pending.bytes += size;
         pending.packs.push((id, entries));
-        let due =
-            if pending.is_due() { Some(std::mem::replace(&mut *pending, Pending::new())) } else { None };
+        let due = if pending.is_due(stored) {
+            Some(std::mem::replace(&mut *pending, Pending::new()))
+        } else {
+            None
+        };
         drop(pending);
         due.map_or(Ok(()), |due| write(shared, &due.packs))
     }

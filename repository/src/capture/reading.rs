@@ -1,0 +1,158 @@
+//! Reading files of a tree: small ones whole, large ones cut into blobs.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Advice, fadvise};
+
+use super::content::{Nodes, ReadFailure};
+use super::trouble::TroubleKind;
+use super::walk::Walk;
+use super::{Counts, entry};
+use crate::chunker::{Chunker, MIN_BYTES};
+use crate::error::{Error, Result};
+use crate::format::blob::BlobKind;
+use crate::format::node::Node;
+use crate::format::sealer::Sealer;
+use crate::repository::Repository;
+use crate::sync::locked;
+use crate::write;
+
+/// What one reading thread has for itself.
+pub(super) struct Hand<'a> {
+    sealer: Sealer,
+    chunker: Chunker<'a>,
+    buffer: Vec<u8>,
+    pub(super) counts: Counts,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(repo: &'a Repository) -> Result<Self> {
+        Ok(Self {
+            sealer: write::sealer()?,
+            chunker: Chunker::new(repo.gear()),
+            buffer: Vec::new(),
+            counts: Counts::default(),
+        })
+    }
+}
+
+/// What became of reading a small file.
+pub(super) enum Content {
+    /// It is in the node.
+    Read,
+    /// It could not be read, which is noted.
+    Failed,
+    /// It is not small, or became something else: cut it.
+    Large,
+}
+
+impl Walk<'_> {
+    /// Reads a file that is one blob, and stores it.
+    pub(super) fn read_small(
+        &self,
+        hand: &mut Hand<'_>,
+        path: &Path,
+        node: &mut Node,
+        seen: &Metadata,
+    ) -> Result<Content> {
+        let Some(size) = usize::try_from(seen.size()).ok().filter(|size| *size <= MIN_BYTES) else {
+            return Ok(Content::Large);
+        };
+        let read = entry::open(path).and_then(|mut file| {
+            let read = read_up_to(&mut file, size, &mut hand.buffer)?;
+            Ok((read, file.metadata()?))
+        });
+        let after = match read {
+            Ok((true, after)) if after.is_file() && entry::is_same(seen, &after) => after,
+            Ok(_) => return Ok(Content::Large),
+            Err(e) => {
+                locked(&self.troubles).add_error(path, &e);
+                return Ok(Content::Failed);
+            }
+        };
+        let mut blobs = Vec::new();
+        if !hand.buffer.is_empty() {
+            blobs.push(self.writer.store(&mut hand.sealer, BlobKind::Data, &hand.buffer)?);
+        }
+        node.content = Some(blobs);
+        node.size = after.size();
+        hand.counts.bytes_read += node.size;
+        self.monitor.add_done(node.size);
+        self.count_file(hand, node.size);
+        Ok(Content::Read)
+    }
+
+    /// Cuts and stores a file. No node when it could not be read, which is noted.
+    pub(super) fn read_large(
+        &self,
+        hand: &mut Hand<'_>,
+        path: &Path,
+        node: Node,
+        seen: &Metadata,
+    ) -> Result<Option<Node>> {
+        let opened = entry::open(path).and_then(|file| file.metadata().map(|meta| (file, meta)));
+        let (mut file, before) = match opened {
+            Ok(both) => both,
+            Err(e) => {
+                locked(&self.troubles).add_error(path, &e);
+                return Ok(None);
+            }
+        };
+        if !before.is_file() {
+            let what = "it became something else while its folder was read";
+            locked(&self.troubles).add(TroubleKind::Changed, path, what);
+            return Ok(None);
+        }
+        // Only a hint: what the kernel makes of it is its own affair.
+        let _ = fadvise(&file, 0, None, Advice::Sequential);
+        let mut nodes = Nodes::default();
+        let size = match nodes.push_read(node, &mut file, &mut hand.chunker, self.writer, self.monitor) {
+            Ok(size) => size,
+            Err(ReadFailure::Session(e)) => return Err(e),
+            Err(ReadFailure::Source(e)) => {
+                locked(&self.troubles).add_error(path, &e);
+                return Ok(None);
+            }
+        };
+        hand.counts.bytes_read += size;
+        self.count_file(hand, size);
+        match file.metadata() {
+            Ok(after) if entry::is_same(seen, &after) => {}
+            Ok(_) => locked(&self.troubles).add(TroubleKind::Changed, path, "it changed while it was read"),
+            Err(e) => locked(&self.troubles).add_error(path, &e),
+        }
+        Ok(nodes.finish(self.writer)?.pop())
+    }
+
+    /// A file of our own making.
+    pub(super) fn read_own(&self, hand: &mut Hand<'_>, node: Node, mut bytes: &[u8]) -> Result<Node> {
+        let mut nodes = Nodes::default();
+        let name = node.os_name().to_string_lossy().into_owned();
+        let read = nodes.push_read(node, &mut bytes, &mut hand.chunker, self.writer, self.monitor);
+        read.map_err(|failure| match failure {
+            ReadFailure::Session(e) => e,
+            ReadFailure::Source(source) => Error::SourceRead { name, source },
+        })?;
+        nodes.finish(self.writer)?.pop().ok_or(Error::Internal("a file without node"))
+    }
+}
+
+/// Reads a file that should have `size` bytes; false when it has more.
+fn read_up_to(file: &mut File, size: usize, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    // One byte more, so that the end is seen.
+    buffer.resize(size + 1, 0);
+    let mut end = 0;
+    while end < buffer.len() {
+        match file.read(buffer.get_mut(end..).unwrap_or_default()) {
+            Ok(0) => break,
+            Ok(read) => end += read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    buffer.truncate(end);
+    Ok(end <= size)
+}

@@ -1,0 +1,435 @@
+//! The walk through a file tree, by several threads.
+//!
+//! A folder is listed by whoever comes first, its entries are looked at in batches by all threads, and
+//! small files are read, hashed and sealed right there: many are in flight at once, so that a disk with
+//! latency is kept busy. Large files are cut by one thread each, their blobs sealed by the session's
+//! workers. Whoever finishes a folder's last entry stores its tree and tells the folder above.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use jiff::Timestamp;
+
+use super::excludes::Excludes;
+use super::parent::{self, Known};
+use super::plan::Plan;
+use super::reading::{Content, Hand};
+use super::tasks::Tasks;
+use super::tree::TreeOptions;
+use super::trouble::{OnTrouble, Troubles};
+use super::{BackupMeta, Counts, METADATA_FILE, entry};
+use crate::error::{Error, Result};
+use crate::find::SnapshotInfo;
+use crate::format::node::{Node, NodeKind};
+use crate::format::{mode, tree};
+use crate::host::Names;
+use crate::id::Id;
+use crate::monitor::Monitor;
+use crate::repository::Repository;
+use crate::sync::locked;
+use crate::write::Writer;
+
+/// The list of what an incomplete snapshot misses, at its root.
+const INCOMPLETE_FILE: &str = "lifeboat-incomplete.json";
+/// Longer paths cannot be opened.
+const MAX_DEPTH: usize = 4096;
+/// Entries of a folder that one thread takes at once.
+const BATCH: usize = 32;
+/// For each thread that computes so many read, since reading mostly waits.
+const READERS_PER_THREAD: usize = 2;
+const MAX_READERS: usize = 8;
+
+type Entry = (OsString, Option<Plan>);
+
+/// A folder whose entries are being captured.
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Its own node and its place in the folder above; none for the root of the snapshot.
+    above: Option<(Node, Arc<Folder>, usize)>,
+    state: Mutex<State>,
+    known: Known,
+    /// The file system to stay on, once inside of a given path.
+    device: Option<u64>,
+    depth: usize,
+}
+
+/// The nodes of a folder in the order of names, and how many are still to come.
+#[derive(Default)]
+struct State {
+    nodes: Vec<Option<Node>>,
+    open: usize,
+}
+
+enum Task {
+    /// List it.
+    List(Arc<Folder>, Option<Plan>),
+    /// Look at these entries, of which the first has this place.
+    Look(Arc<Folder>, usize, Vec<Entry>),
+    /// Cut and store a large file.
+    Cut(Arc<Folder>, usize, Box<(PathBuf, Node, Metadata)>),
+}
+
+/// What is known of an entry after a look.
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
+enum Looked {
+    /// Its node; none when it is left out.
+    Done(Option<Node>),
+    /// Its node comes later, by this task.
+    Later(Task),
+}
+
+/// One backup of a tree.
+pub(super) struct Walk<'a> {
+    pub(super) repo: &'a Repository,
+    pub(super) writer: &'a Writer<'a>,
+    pub(super) monitor: &'a Monitor,
+    options: &'a TreeOptions,
+    excludes: Excludes,
+    meta: &'a BackupMeta,
+    parent: Option<&'a SnapshotInfo>,
+    trusted_before: Timestamp,
+    names: Names,
+    counts: Mutex<Counts>,
+    pub(super) troubles: Mutex<Troubles>,
+    root: Mutex<Option<Id>>,
+    error: Mutex<Option<Error>>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        repo: &'a Repository,
+        writer: &'a Writer<'a>,
+        monitor: &'a Monitor,
+        options: &'a TreeOptions,
+        excludes: Excludes,
+        parent: Option<&'a SnapshotInfo>,
+        meta: &'a BackupMeta,
+    ) -> Self {
+        Self {
+            repo,
+            writer,
+            monitor,
+            options,
+            excludes,
+            meta,
+            parent,
+            trusted_before: parent.map_or(Timestamp::MIN, parent::trusted_before),
+            names: Names::load(),
+            counts: Mutex::default(),
+            troubles: Mutex::default(),
+            root: Mutex::default(),
+            error: Mutex::default(),
+        }
+    }
+
+    /// Walks everything, and gives the root tree.
+    pub(super) fn run(self, plan: Plan) -> Result<(Id, Counts, Troubles)> {
+        let path = PathBuf::from("/");
+        let device = if plan.whole { fs::symlink_metadata(&path).ok().map(|m| m.dev()) } else { None };
+        let known = self.known(self.parent.map(|p| p.snapshot.tree));
+        let root = Folder { path, above: None, state: Mutex::default(), known, device, depth: 0 };
+        let tasks = Tasks::new(Task::List(Arc::new(root), Some(plan)));
+        let readers = (self.repo.limits().threads() * READERS_PER_THREAD).min(MAX_READERS);
+        let died = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..readers).map(|_| scope.spawn(|| self.work(&tasks))).collect();
+            // All are waited for, also when one died.
+            threads.into_iter().map(std::thread::ScopedJoinHandle::join).filter(Result::is_err).count() > 0
+        });
+        if died {
+            return Err(Error::Internal("a thread of a backup panicked"));
+        }
+        if let Some(error) = locked(&self.error).take() {
+            return Err(error);
+        }
+        let root = locked(&self.root).take().ok_or(Error::Internal("a walk without root"))?;
+        let mut troubles = std::mem::take(&mut *locked(&self.troubles));
+        troubles.sort();
+        Ok((root, *locked(&self.counts), troubles))
+    }
+
+    fn work(&self, tasks: &Tasks<Task>) {
+        let mut hand = match Hand::new(self.repo) {
+            Ok(hand) => hand,
+            Err(e) => return self.fail(tasks, e),
+        };
+        tasks.work(|task| {
+            let done = match task {
+                Task::List(folder, plan) => self.list(tasks, &mut hand, &folder, plan),
+                Task::Look(folder, first, entries) => self.look(tasks, &mut hand, &folder, first, entries),
+                Task::Cut(folder, place, what) => self.cut(&mut hand, &folder, place, *what),
+            };
+            if let Err(e) = done {
+                self.fail(tasks, e);
+            }
+        });
+        locked(&self.counts).add(hand.counts);
+    }
+
+    fn fail(&self, tasks: &Tasks<Task>, error: Error) {
+        locked(&self.error).get_or_insert(error);
+        tasks.stop();
+    }
+
+    fn known(&self, tree: Option<Id>) -> Known {
+        Known::read(self.repo, self.writer.index(), tree)
+    }
+
+    fn list(
+        &self,
+        tasks: &Tasks<Task>,
+        hand: &mut Hand<'_>,
+        folder: &Arc<Folder>,
+        plan: Option<Plan>,
+    ) -> Result<()> {
+        self.writer.proceed()?;
+        if folder.depth > MAX_DEPTH {
+            return Err(Error::Invalid("the tree is deeper than paths can be".to_owned()));
+        }
+        let mut entries = match entries(&folder.path, plan) {
+            Ok(entries) => entries,
+            Err(e) if folder.above.is_none() => return Err(Error::local("listing", &folder.path)(e)),
+            Err(e) => {
+                locked(&self.troubles).add_error(&folder.path, &e);
+                Vec::new()
+            }
+        };
+        let count = entries.len();
+        *locked(&folder.state) = State { nodes: vec![None; count], open: count };
+        if count == 0 {
+            return self.complete(hand, Arc::clone(folder), Vec::new());
+        }
+        let mut batches = Vec::with_capacity(count.div_ceil(BATCH));
+        // From the end, so that the first names are on top.
+        while !entries.is_empty() {
+            let first = (entries.len() - 1) / BATCH * BATCH;
+            batches.push(Task::Look(Arc::clone(folder), first, entries.split_off(first)));
+        }
+        tasks.add(batches);
+        Ok(())
+    }
+
+    fn look(
+        &self,
+        tasks: &Tasks<Task>,
+        hand: &mut Hand<'_>,
+        folder: &Arc<Folder>,
+        first: usize,
+        entries: Vec<Entry>,
+    ) -> Result<()> {
+        let (mut done, mut later) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (number, (name, plan)) in entries.into_iter().enumerate() {
+            let place = first + number;
+            self.writer.proceed()?;
+            match self.visit(hand, folder, place, &name, plan)? {
+                Looked::Done(node) => done.push((place, node)),
+                Looked::Later(task) => later.push(task),
+            }
+        }
+        later.reverse();
+        tasks.add(later);
+        self.settle(hand, folder, done)
+    }
+
+    /// One entry: a task for a folder or a large file, a node for everything else.
+    fn visit(
+        &self,
+        hand: &mut Hand<'_>,
+        folder: &Arc<Folder>,
+        place: usize,
+        name: &OsString,
+        plan: Option<Plan>,
+    ) -> Result<Looked> {
+        let path = folder.path.join(name);
+        // What was asked for by name, or leads there, is not left out.
+        if plan.is_none() && self.excludes.covers(&path) {
+            return Ok(Looked::Done(None));
+        }
+        let is_on_the_way = plan.as_ref().is_some_and(|p| !p.whole);
+        let looked = if is_on_the_way { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
+        let described = looked.and_then(|meta| {
+            let kind = entry::kind_of(&meta);
+            let then = folder.known.get(name.as_bytes()).filter(|then| then.kind == kind);
+            let same = then.filter(|then| parent::is_unchanged(&meta, then, self.trusted_before));
+            let node =
+                same.map_or_else(|| entry::describe(&path, name, &meta, &self.names), |n| Ok(n.clone()));
+            node.map(|node| (node, meta, then, same.is_some()))
+        });
+        let (mut node, meta, then, is_same) = match described {
+            Ok(all) => all,
+            Err(e) => {
+                locked(&self.troubles).add_error(&path, &e);
+                return Ok(Looked::Done(None));
+            }
+        };
+        match node.kind {
+            NodeKind::Folder => {
+                hand.counts.folders += 1;
+                let known = then.and_then(|then| then.subtree);
+                Ok(Looked::Later(self.enter(folder, place, path, node, &meta, known, plan)))
+            }
+            NodeKind::File if is_same && parent::has_content(&meta, &node, self.writer.index()) => {
+                hand.counts.files_unchanged += 1;
+                self.count_file(hand, node.size);
+                self.monitor.add_done(node.size);
+                Ok(Looked::Done(Some(node)))
+            }
+            NodeKind::File => {
+                node.content = None;
+                match self.read_small(hand, &path, &mut node, &meta)? {
+                    Content::Read => Ok(Looked::Done(Some(node))),
+                    Content::Failed => Ok(Looked::Done(None)),
+                    Content::Large => {
+                        let what = Box::new((path, node, meta));
+                        Ok(Looked::Later(Task::Cut(Arc::clone(folder), place, what)))
+                    }
+                }
+            }
+            _ => {
+                hand.counts.files += 1;
+                Ok(Looked::Done(Some(node)))
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a folder is all of these")]
+    fn enter(
+        &self,
+        above: &Arc<Folder>,
+        place: usize,
+        path: PathBuf,
+        node: Node,
+        meta: &Metadata,
+        known: Option<Id>,
+        plan: Option<Plan>,
+    ) -> Task {
+        let begins = plan.as_ref().is_some_and(|p| p.whole);
+        let device = if begins { Some(meta.dev()) } else { above.device };
+        let is_elsewhere = self.options.one_file_system && device.is_some_and(|d| d != meta.dev());
+        let plan = if is_elsewhere { Some(Plan::default()) } else { plan };
+        let above_depth = above.depth;
+        let folder = Folder {
+            path,
+            above: Some((node, Arc::clone(above), place)),
+            state: Mutex::default(),
+            known: self.known(known),
+            device,
+            depth: above_depth + 1,
+        };
+        Task::List(Arc::new(folder), plan)
+    }
+
+    fn cut(
+        &self,
+        hand: &mut Hand<'_>,
+        folder: &Arc<Folder>,
+        place: usize,
+        what: (PathBuf, Node, Metadata),
+    ) -> Result<()> {
+        self.writer.proceed()?;
+        let (path, node, seen) = what;
+        let node = self.read_large(hand, &path, node, &seen)?;
+        self.settle(hand, folder, vec![(place, node)])
+    }
+
+    pub(super) fn count_file(&self, hand: &mut Hand<'_>, size: u64) {
+        hand.counts.files += 1;
+        hand.counts.bytes += size;
+        self.monitor.add_file();
+    }
+
+    /// Puts nodes in their places; the last one completes the folder.
+    fn settle(
+        &self,
+        hand: &mut Hand<'_>,
+        folder: &Arc<Folder>,
+        done: Vec<(usize, Option<Node>)>,
+    ) -> Result<()> {
+        match folder.fill(done) {
+            Some(nodes) => self.complete(hand, Arc::clone(folder), nodes),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores the tree of a folder, and of those above that it completes.
+    fn complete(&self, hand: &mut Hand<'_>, mut folder: Arc<Folder>, mut nodes: Vec<Node>) -> Result<()> {
+        loop {
+            if folder.above.is_none() {
+                self.add_own_files(hand, &mut nodes)?;
+            }
+            let id = match folder.known.same(&nodes) {
+                Some(id) => id,
+                None => {
+                    let bytes =
+                        tree::encode(&mut nodes).map_err(|_| Error::Internal("a tree cannot be encoded"))?;
+                    self.writer.tree(bytes)?
+                }
+            };
+            let Some((node, above, place)) = &folder.above else {
+                *locked(&self.root) = Some(id);
+                return Ok(());
+            };
+            let node = Node { subtree: Some(id), ..node.clone() };
+            match above.fill(vec![(*place, Some(node))]) {
+                Some(of_above) => (folder, nodes) = (Arc::clone(above), of_above),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Our own description, and the list of what is missing, at the root of the snapshot.
+    fn add_own_files(&self, hand: &mut Hand<'_>, nodes: &mut Vec<Node>) -> Result<()> {
+        let mut troubles = locked(&self.troubles).clone();
+        troubles.sort();
+        let missing = if troubles.is_empty() || self.options.on_trouble == OnTrouble::Fail {
+            None
+        } else {
+            Some(
+                serde_json::to_vec_pretty(&troubles)
+                    .map_err(|_| Error::Internal("the list of troubles cannot be encoded"))?,
+            )
+        };
+        let own = [(METADATA_FILE, self.meta.metadata.clone()), (INCOMPLETE_FILE, missing)];
+        for (name, bytes) in own {
+            let Some(bytes) = bytes else { continue };
+            let mut node = Node::new(name, NodeKind::File, mode::from_unix(0o100_600), self.meta.time);
+            (node.uid, node.gid) = crate::host::ids();
+            nodes.push(self.read_own(hand, node, &bytes)?);
+        }
+        Ok(())
+    }
+}
+
+impl Folder {
+    /// Puts nodes in their places; gives all of them when the last one came.
+    fn fill(&self, done: Vec<(usize, Option<Node>)>) -> Option<Vec<Node>> {
+        let mut state = locked(&self.state);
+        state.open = state.open.saturating_sub(done.len());
+        let was_any = !done.is_empty();
+        for (place, node) in done {
+            if let Some(slot) = state.nodes.get_mut(place) {
+                *slot = node;
+            }
+        }
+        if state.open > 0 || !was_any {
+            return None;
+        }
+        Some(std::mem::take(&mut state.nodes).into_iter().flatten().collect())
+    }
+}
+
+/// What a folder has, by plan or by listing, in the order of names.
+fn entries(path: &Path, plan: Option<Plan>) -> io::Result<Vec<Entry>> {
+    let mut entries: Vec<Entry> = match plan {
+        Some(plan) if !plan.whole => {
+            plan.children.into_iter().map(|(name, plan)| (name, Some(plan))).collect()
+        }
+        _ => fs::read_dir(path)?.map(|e| e.map(|e| (e.file_name(), None))).collect::<io::Result<_>>()?,
+    };
+    entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    Ok(entries)
+}
