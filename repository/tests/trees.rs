@@ -210,7 +210,8 @@ fn a_file_that_may_have_changed_while_the_backup_ran_is_read_again() {
     let meta = repository::BackupMeta { time: began, ..meta() };
     let options = repository::TreeOptions::default();
     for _ in 0..2 {
-        let done = local.repo.backup_tree(std::slice::from_ref(&root), &options, &meta, &Monitor::new()).unwrap();
+        let done =
+            local.repo.backup_tree(std::slice::from_ref(&root), &options, &meta, &Monitor::new()).unwrap();
         assert_eq!((done.files_unchanged, done.bytes_read), (0, 7));
     }
 }

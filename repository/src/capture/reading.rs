@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::{Condvar, Mutex, PoisonError};
 
 use rustix::fs::{Advice, fadvise};
 
@@ -21,21 +22,41 @@ use crate::sync::locked;
 use crate::write;
 
 /// What one reading thread has for itself.
-pub(super) struct Hand<'a> {
+pub(super) struct Hand {
     sealer: Sealer,
-    chunker: Chunker<'a>,
     buffer: Vec<u8>,
     pub(super) counts: Counts,
 }
 
-impl<'a> Hand<'a> {
-    pub(super) fn new(repo: &'a Repository) -> Result<Self> {
-        Ok(Self {
-            sealer: write::sealer()?,
-            chunker: Chunker::new(repo.gear()),
-            buffer: Vec::new(),
-            counts: Counts::default(),
-        })
+impl Hand {
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self { sealer: write::sealer()?, buffer: Vec::new(), counts: Counts::default() })
+    }
+}
+
+/// Some chunkers for more threads, since each takes memory.
+pub(super) struct Chunkers<'a> {
+    idle: Mutex<Vec<Chunker<'a>>>,
+    returned: Condvar,
+}
+
+impl<'a> Chunkers<'a> {
+    pub(super) fn new(repo: &'a Repository, count: usize) -> Self {
+        let idle = (0..count.max(1)).map(|_| Chunker::new(repo.gear())).collect();
+        Self { idle: Mutex::new(idle), returned: Condvar::new() }
+    }
+
+    /// Waits for a chunker and works with it.
+    fn with<T>(&self, work: impl FnOnce(&mut Chunker<'a>) -> T) -> Result<T> {
+        let idle = locked(&self.idle);
+        let mut idle =
+            self.returned.wait_while(idle, |idle| idle.is_empty()).unwrap_or_else(PoisonError::into_inner);
+        let mut chunker = idle.pop().ok_or(Error::Internal("no chunker is left"))?;
+        drop(idle);
+        let done = work(&mut chunker);
+        locked(&self.idle).push(chunker);
+        self.returned.notify_one();
+        Ok(done)
     }
 }
 
@@ -53,7 +74,7 @@ impl Walk<'_> {
     /// Reads a file that is one blob, and stores it.
     pub(super) fn read_small(
         &self,
-        hand: &mut Hand<'_>,
+        hand: &mut Hand,
         path: &Path,
         node: &mut Node,
         seen: &Metadata,
@@ -88,7 +109,7 @@ impl Walk<'_> {
     /// Cuts and stores a file. No node when it could not be read, which is noted.
     pub(super) fn read_large(
         &self,
-        hand: &mut Hand<'_>,
+        hand: &mut Hand,
         path: &Path,
         node: Node,
         seen: &Metadata,
@@ -109,7 +130,10 @@ impl Walk<'_> {
         // Only a hint: what the kernel makes of it is its own affair.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
         let mut nodes = Nodes::default();
-        let size = match nodes.push_read(node, &mut file, &mut hand.chunker, self.writer, self.monitor) {
+        let read = self
+            .chunkers
+            .with(|chunker| nodes.push_read(node, &mut file, chunker, self.writer, self.monitor))?;
+        let size = match read {
             Ok(size) => size,
             Err(ReadFailure::Session(e)) => return Err(e),
             Err(ReadFailure::Source(e)) => {
@@ -128,10 +152,12 @@ impl Walk<'_> {
     }
 
     /// A file of our own making.
-    pub(super) fn read_own(&self, hand: &mut Hand<'_>, node: Node, mut bytes: &[u8]) -> Result<Node> {
+    pub(super) fn read_own(&self, node: Node, mut bytes: &[u8]) -> Result<Node> {
         let mut nodes = Nodes::default();
         let name = node.os_name().to_string_lossy().into_owned();
-        let read = nodes.push_read(node, &mut bytes, &mut hand.chunker, self.writer, self.monitor);
+        let read = self
+            .chunkers
+            .with(|chunker| nodes.push_read(node, &mut bytes, chunker, self.writer, self.monitor))?;
         read.map_err(|failure| match failure {
             ReadFailure::Session(e) => e,
             ReadFailure::Source(source) => Error::SourceRead { name, source },

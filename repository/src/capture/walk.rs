@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use super::excludes::Excludes;
 use super::parent::{self, Known};
 use super::plan::Plan;
-use super::reading::{Content, Hand};
+use super::reading::{Chunkers, Content, Hand};
 use super::tasks::Tasks;
 use super::tree::TreeOptions;
 use super::trouble::{OnTrouble, Troubles};
@@ -94,6 +94,7 @@ pub(super) struct Walk<'a> {
     parent: Option<&'a SnapshotInfo>,
     trusted_before: Timestamp,
     names: Names,
+    pub(super) chunkers: Chunkers<'a>,
     counts: Mutex<Counts>,
     pub(super) troubles: Mutex<Troubles>,
     root: Mutex<Option<Id>>,
@@ -120,6 +121,7 @@ impl<'a> Walk<'a> {
             parent,
             trusted_before: parent.map_or(Timestamp::MIN, parent::trusted_before),
             names: Names::load(),
+            chunkers: Chunkers::new(repo, repo.limits().threads()),
             counts: Mutex::default(),
             troubles: Mutex::default(),
             root: Mutex::default(),
@@ -153,13 +155,13 @@ impl<'a> Walk<'a> {
     }
 
     fn work(&self, tasks: &Tasks<Task>) {
-        let mut hand = match Hand::new(self.repo) {
+        let mut hand = match Hand::new() {
             Ok(hand) => hand,
             Err(e) => return self.fail(tasks, e),
         };
         tasks.work(|task| {
             let done = match task {
-                Task::List(folder, plan) => self.list(tasks, &mut hand, &folder, plan),
+                Task::List(folder, plan) => self.list(tasks, &folder, plan),
                 Task::Look(folder, first, entries) => self.look(tasks, &mut hand, &folder, first, entries),
                 Task::Cut(folder, place, what) => self.cut(&mut hand, &folder, place, *what),
             };
@@ -179,13 +181,7 @@ impl<'a> Walk<'a> {
         Known::read(self.repo, self.writer.index(), tree)
     }
 
-    fn list(
-        &self,
-        tasks: &Tasks<Task>,
-        hand: &mut Hand<'_>,
-        folder: &Arc<Folder>,
-        plan: Option<Plan>,
-    ) -> Result<()> {
+    fn list(&self, tasks: &Tasks<Task>, folder: &Arc<Folder>, plan: Option<Plan>) -> Result<()> {
         self.writer.proceed()?;
         if folder.depth > MAX_DEPTH {
             return Err(Error::Invalid("the tree is deeper than paths can be".to_owned()));
@@ -201,7 +197,7 @@ impl<'a> Walk<'a> {
         let count = entries.len();
         *locked(&folder.state) = State { nodes: vec![None; count], open: count };
         if count == 0 {
-            return self.complete(hand, Arc::clone(folder), Vec::new());
+            return self.complete(Arc::clone(folder), Vec::new());
         }
         let mut batches = Vec::with_capacity(count.div_ceil(BATCH));
         // From the end, so that the first names are on top.
@@ -216,7 +212,7 @@ impl<'a> Walk<'a> {
     fn look(
         &self,
         tasks: &Tasks<Task>,
-        hand: &mut Hand<'_>,
+        hand: &mut Hand,
         folder: &Arc<Folder>,
         first: usize,
         entries: Vec<Entry>,
@@ -232,13 +228,13 @@ impl<'a> Walk<'a> {
         }
         later.reverse();
         tasks.add(later);
-        self.settle(hand, folder, done)
+        self.settle(folder, done)
     }
 
     /// One entry: a task for a folder or a large file, a node for everything else.
     fn visit(
         &self,
-        hand: &mut Hand<'_>,
+        hand: &mut Hand,
         folder: &Arc<Folder>,
         place: usize,
         name: &OsString,
@@ -325,7 +321,7 @@ impl<'a> Walk<'a> {
 
     fn cut(
         &self,
-        hand: &mut Hand<'_>,
+        hand: &mut Hand,
         folder: &Arc<Folder>,
         place: usize,
         what: (PathBuf, Node, Metadata),
@@ -333,33 +329,28 @@ impl<'a> Walk<'a> {
         self.writer.proceed()?;
         let (path, node, seen) = what;
         let node = self.read_large(hand, &path, node, &seen)?;
-        self.settle(hand, folder, vec![(place, node)])
+        self.settle(folder, vec![(place, node)])
     }
 
-    pub(super) fn count_file(&self, hand: &mut Hand<'_>, size: u64) {
+    pub(super) fn count_file(&self, hand: &mut Hand, size: u64) {
         hand.counts.files += 1;
         hand.counts.bytes += size;
         self.monitor.add_file();
     }
 
     /// Puts nodes in their places; the last one completes the folder.
-    fn settle(
-        &self,
-        hand: &mut Hand<'_>,
-        folder: &Arc<Folder>,
-        done: Vec<(usize, Option<Node>)>,
-    ) -> Result<()> {
+    fn settle(&self, folder: &Arc<Folder>, done: Vec<(usize, Option<Node>)>) -> Result<()> {
         match folder.fill(done) {
-            Some(nodes) => self.complete(hand, Arc::clone(folder), nodes),
+            Some(nodes) => self.complete(Arc::clone(folder), nodes),
             None => Ok(()),
         }
     }
 
     /// Stores the tree of a folder, and of those above that it completes.
-    fn complete(&self, hand: &mut Hand<'_>, mut folder: Arc<Folder>, mut nodes: Vec<Node>) -> Result<()> {
+    fn complete(&self, mut folder: Arc<Folder>, mut nodes: Vec<Node>) -> Result<()> {
         loop {
             if folder.above.is_none() {
-                self.add_own_files(hand, &mut nodes)?;
+                self.add_own_files(&mut nodes)?;
             }
             let id = match folder.known.same(&nodes) {
                 Some(id) => id,
@@ -382,7 +373,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Our own description, and the list of what is missing, at the root of the snapshot.
-    fn add_own_files(&self, hand: &mut Hand<'_>, nodes: &mut Vec<Node>) -> Result<()> {
+    fn add_own_files(&self, nodes: &mut Vec<Node>) -> Result<()> {
         let mut troubles = locked(&self.troubles).clone();
         troubles.sort();
         let missing = if troubles.is_empty() || self.options.on_trouble == OnTrouble::Fail {
@@ -398,7 +389,7 @@ impl<'a> Walk<'a> {
             let Some(bytes) = bytes else { continue };
             let mut node = Node::new(name, NodeKind::File, mode::from_unix(0o100_600), self.meta.time);
             (node.uid, node.gid) = crate::host::ids();
-            nodes.push(self.read_own(hand, node, &bytes)?);
+            nodes.push(self.read_own(node, &bytes)?);
         }
         Ok(())
     }

@@ -4,11 +4,11 @@
 //! The order that makes a crash harmless: a pack is durable before an index file names it, and every
 //! index file is durable before the caller writes a snapshot. [`session`] returns only when all packs and
 //! the index are; whatever happens before leaves packs that no snapshot needs. An index file is written
-//! every few packs and at the latest every 30 seconds, and also when the session fails or is cancelled, so that a later run
-//! finds again what was uploaded.
+//! every few packs and at the latest every 30 seconds, and also when the session fails or is cancelled, so
+//! that a later run finds again what was uploaded.
 //!
-//! Memory is bounded in bytes: plaintext in flight by a fifth of [`crate::Limits::memory`], packs by the open ones and
-//! those that wait for an uploader.
+//! Memory is bounded in bytes: plaintext in flight and packs, open or on their way, by parts of
+//! [`crate::Limits::memory`]. Buffers are used again.
 
 mod budget;
 mod packer;
@@ -23,7 +23,6 @@ use budget::{Budget, Permit};
 use packer::{OPEN_PACKS, PACK_BYTES, Pack, Packer};
 use upload::Uploads;
 
-use crate::chunker::MAX_BYTES;
 use crate::error::{Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::sealer::Sealer;
@@ -39,9 +38,10 @@ const MAX_UPLOADERS: usize = 8;
 /// Jobs that wait for a worker; small blobs would else be unbounded in number.
 const QUEUED_JOBS: usize = 256;
 /// Buffers of blobs that wait to be used again.
-const SPARE_BUFFERS: usize = 4;
+const SPARE_BUFFERS: usize = 24;
+const SPARE_BYTES: usize = 2 * 1024 * 1024;
 /// The plaintext in flight is this part of the memory.
-const PLAIN_SHARE: usize = 8;
+const PLAIN_SHARE: usize = 10;
 /// And packs, open or on their way, this part.
 const PACK_SHARE: usize = 2;
 
@@ -302,7 +302,7 @@ pub(crate) fn sealer() -> Result<Sealer> {
 
 fn recycle(shared: &Shared<'_>, mut buffer: Vec<u8>) {
     let mut spare = locked(&shared.spare);
-    if spare.len() < SPARE_BUFFERS && buffer.capacity() <= MAX_BYTES {
+    if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
         buffer.clear();
         spare.push(buffer);
     }

@@ -10,14 +10,11 @@ use crate::format::pack::PackBuilder;
 use crate::id::Id;
 use crate::sync::locked;
 
-/// Blobs are added until a pack has this size; restic's own default.
-pub(super) const PACK_BYTES: usize = 16 * 1024 * 1024;
+/// Blobs are added until a pack has this size. restic takes 4 to 128 MiB; more packs fit into memory this way.
+pub(super) const PACK_BYTES: usize = 12 * 1024 * 1024;
 const OPEN_DATA_PACKS: usize = 2;
 /// Packs that are open at once: of data, and one of trees.
 pub(super) const OPEN_PACKS: usize = OPEN_DATA_PACKS + 1;
-/// Buffers of packs that wait to be used again.
-const SPARE_BUFFERS: usize = 1;
-
 /// A pack and the right to the memory that it takes.
 pub(super) struct Pack {
     pub(super) builder: PackBuilder,
@@ -68,10 +65,9 @@ impl Packer {
 
     /// Takes back the buffer of a pack that is stored.
     pub(super) fn give_back(&self, buffer: Vec<u8>) {
-        let mut spare = locked(&self.spare);
-        // One that grew far for a huge tree is not kept.
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() < 2 * PACK_BYTES {
-            spare.push(buffer);
+        // One that grew far for a huge tree is not kept. There are never more than permits.
+        if buffer.capacity() < 2 * PACK_BYTES {
+            locked(&self.spare).push(buffer);
         }
     }
 
@@ -79,7 +75,7 @@ impl Packer {
     fn open(&self) -> Pack {
         let permit = Budget::take(&self.budget, 1);
         let spare = locked(&self.spare).pop();
-        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(PACK_BYTES + PACK_BYTES / 8));
+        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(PACK_BYTES + PACK_BYTES / 3));
         Pack { builder: PackBuilder::within(buffer), permit }
     }
 }
