@@ -103,6 +103,29 @@ pub enum Error {
         /// How long ago the last refresh was.
         minutes: u64,
     },
+    /// A key that cannot be removed.
+    #[error("key {id} stays: {reason}")]
+    KeyNeeded {
+        /// Its short id.
+        id: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// No key has such an id.
+    #[error("no key has the id {wanted}")]
+    NoSuchKey {
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A prune that would take more away than its bound, or rests on something that it cannot be sure of.
+    #[error("the prune is refused, and nothing was removed: {reason}")]
+    PruneRefused {
+        /// Why.
+        reason: String,
+    },
+    /// Between the plan and the prune somebody wrote, forgot or pruned.
+    #[error("the repository changed since the plan was made, so nothing was removed")]
+    PlanChanged,
     /// No snapshot matches what was asked for.
     #[error("no snapshot matches {wanted}")]
     NoSuchSnapshot {
@@ -222,7 +245,9 @@ impl Error {
         match self {
             Self::Storage(e) => e.class(),
             Self::Damaged { .. } | Self::FilesDamaged { .. } | Self::SelfCheck { .. } => Class::Integrity,
-            Self::Locked { .. } | Self::LockLost { .. } | Self::SourceRead { .. } => Class::Transient,
+            Self::Locked { .. } | Self::LockLost { .. } | Self::SourceRead { .. } | Self::PlanChanged => {
+                Class::Transient
+            }
             Self::Cancelled => Class::Cancelled,
             Self::Local { source, .. } if source.kind() == io::ErrorKind::Interrupted => Class::Transient,
             Self::Location { .. }
@@ -230,6 +255,9 @@ impl Error {
             | Self::AlreadyInitialised { .. }
             | Self::Version { .. }
             | Self::WrongPassword { .. }
+            | Self::KeyNeeded { .. }
+            | Self::NoSuchKey { .. }
+            | Self::PruneRefused { .. }
             | Self::NoSuchSnapshot { .. }
             | Self::AmbiguousSnapshot { .. }
             | Self::NoSuchPath { .. }
@@ -255,11 +283,15 @@ impl Error {
             Self::AlreadyInitialised { .. } => "LB3012",
             Self::Version { .. } => "LB3013",
             Self::WrongPassword { .. } => "LB3014",
+            Self::KeyNeeded { .. } => "LB3015",
+            Self::NoSuchKey { .. } => "LB3016",
             Self::Damaged { .. } => "LB3020",
             Self::FilesDamaged { .. } => "LB3021",
             Self::SelfCheck { .. } => "LB3022",
             Self::Locked { .. } => "LB3030",
             Self::LockLost { .. } => "LB3031",
+            Self::PruneRefused { .. } => "LB3032",
+            Self::PlanChanged => "LB3033",
             Self::NoSuchSnapshot { .. } => "LB3040",
             Self::AmbiguousSnapshot { .. } => "LB3041",
             Self::NoSuchPath { .. } => "LB3042",
@@ -292,7 +324,7 @@ impl Error {
                 "check the password reference of this repository; `restic key list` shows who made which key"
             }
             Self::Damaged { .. } => {
-                "run `restic check --read-data` on the repository to see all damage; restore from another repository if you can"
+                "run `lifeboat repo check --read-data` on the repository to see all damage; restore from another repository if you can"
             }
             Self::FilesDamaged { .. } => {
                 "the other files are restored; take these from an older snapshot or another repository, or accept the loss with --skip-damaged"
@@ -306,9 +338,19 @@ impl Error {
             Self::LockLost { .. } => {
                 "no snapshot was written; check the way to the storage and run the backup again"
             }
-            Self::NoSuchSnapshot { .. } => "list the restore points with `lifeboat points SOURCE`",
+            Self::NoSuchSnapshot { .. } => {
+                "list the restore points with `lifeboat points SOURCE` or `lifeboat repo snapshots`"
+            }
+            Self::KeyNeeded { .. } => "add a key for the new password first: `lifeboat repo key add`",
+            Self::NoSuchKey { .. } => "list the keys with `lifeboat repo key list`",
+            Self::PruneRefused { .. } => {
+                "see what the plan says; run `lifeboat repo check`, and allow more only when you know why so much goes"
+            }
+            Self::PlanChanged => "look at the new plan and run it again",
             Self::AmbiguousSnapshot { .. } => "give more digits of the id",
-            Self::NoSuchPath { .. } | Self::WrongKind { .. } => "list the snapshot with `restic ls SNAPSHOT`",
+            Self::NoSuchPath { .. } | Self::WrongKind { .. } => {
+                "list the snapshot with `lifeboat repo ls SNAPSHOT`"
+            }
             Self::SourceRead { .. } | Self::SourceFailed { .. } => {
                 "see the source's own message, mend it, and run the backup again; earlier snapshots are untouched"
             }

@@ -92,6 +92,15 @@ impl Index {
         &self.packs
     }
 
+    pub(crate) fn has_pack(&self, id: Id) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    /// Bytes of all blobs when opened.
+    pub(crate) fn plain_bytes(&self) -> u64 {
+        self.blobs.iter().map(|((kind, id), place)| place.plain_bytes(*kind, *id)).sum()
+    }
+
     pub(crate) fn blob_count(&self) -> usize {
         self.blobs.len()
     }
@@ -102,6 +111,13 @@ pub(crate) fn read_file(repo: &Repository, id: Id, size: u64) -> Result<Vec<(Id,
     let object = Object::Named(Kind::Index, id);
     let json = repo.read_unpacked(Kind::Index, id, size, MAX_INDEX_BYTES, MAX_INDEX_JSON_BYTES)?;
     index_file::decode(&json).map_err(|e| Error::damaged(object.to_string(), e.to_string()))
+}
+
+/// The packs that one index file marks for removal.
+pub(crate) fn read_marks(repo: &Repository, id: Id, size: u64) -> Result<Vec<Id>> {
+    let object = Object::Named(Kind::Index, id);
+    let json = repo.read_unpacked(Kind::Index, id, size, MAX_INDEX_BYTES, MAX_INDEX_JSON_BYTES)?;
+    index_file::decode_marks(&json).map_err(|e| Error::damaged(object.to_string(), e.to_string()))
 }
 
 /// Reads every index file. The first one that is damaged is an error: a blob taken for missing would be

@@ -24,6 +24,7 @@ use crate::id::Id;
 use crate::repository::Repository;
 use crate::storage::{Kind, Listed, Object, Problem, Storage, StorageError, listing, read_whole};
 use crate::sync::{locked, since_boot};
+use crate::unlock::LockInfo;
 
 const MAX_LOCK_BYTES: u64 = 64 * 1024;
 const MAX_LOCK_JSON_BYTES: usize = 64 * 1024;
@@ -277,6 +278,23 @@ fn look_for_others(
         }
     }
     Ok(())
+}
+
+/// Every lock that can be read, for people.
+pub(crate) fn all(repo: &Repository) -> Result<Vec<LockInfo>> {
+    let mut all = Vec::new();
+    let times = repo.lock_times();
+    for listed in listing(repo.storage(), Kind::Lock)? {
+        let Some(lock) = read(repo.storage(), repo.cipher(), times, &listed)? else { continue };
+        all.push(LockInfo {
+            id: listed.id,
+            exclusive: lock.exclusive,
+            holder: format!("{}@{} (process {})", lock.username, lock.hostname, lock.pid),
+            refreshed: lock.time,
+            stale: is_stale(&lock, &listed, times),
+        });
+    }
+    Ok(all)
 }
 
 /// A lock, `None` when it is gone, or so old that its content does not matter.

@@ -70,13 +70,13 @@ impl Repository {
         Ok(summary)
     }
 
-    fn write_index_file(&self, packs: &[(Id, Vec<Entry>)]) -> Result<Id> {
+    pub(crate) fn write_index_file(&self, packs: &[(Id, Vec<Entry>)]) -> Result<Id> {
         let json =
             index_file::encode(packs).map_err(|_| Error::Internal("an index file cannot be encoded"))?;
         self.write_unpacked(Kind::Index, &json)
     }
 
-    fn read_header(&self, id: Id, size: u64) -> Result<Vec<Entry>> {
+    pub(crate) fn read_header(&self, id: Id, size: u64) -> Result<Vec<Entry>> {
         let damaged = |detail: String| Error::damaged(Object::Named(Kind::Pack, id).to_string(), detail);
         let at = size.checked_sub(4).ok_or_else(|| damaged("it is shorter than a pack can be".to_owned()))?;
         let last = self.read_pack(id, at, 4)?;

@@ -21,7 +21,7 @@ use crate::storage::{Kind, Object, Problem, Storage, StorageError, listing, read
 use crate::sync::locked;
 
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
-const MAX_KEY_BYTES: u64 = 64 * 1024;
+pub(crate) const MAX_KEY_BYTES: u64 = 64 * 1024;
 /// How many keys are tried with one password: each costs half a second.
 const MAX_KEYS_TRIED: usize = 50;
 
@@ -36,6 +36,9 @@ pub struct InitOptions {
 pub struct Repository {
     storage: Arc<dyn Storage>,
     cipher: Cipher,
+    master: KeyBytes,
+    /// The key file that the password opened; none after an `init`, which made the only one.
+    opened_with: Option<Id>,
     config: Config,
     gear: Box<Gear>,
     lock_times: LockTimes,
@@ -87,7 +90,7 @@ impl Repository {
             Err(StorageError { problem: Problem::Exists, .. }) => return Err(exists()),
             other => other?,
         }
-        Self::with_config(storage, cipher, config)
+        Self::with_config(storage, master, None, config)
     }
 
     /// Opens a repository, ours or restic's.
@@ -99,7 +102,7 @@ impl Repository {
         let Some(size) = storage.stat(Object::Config)? else {
             return Err(Error::NotARepository { location: storage.describe() });
         };
-        let master = find_key(&*storage, password)?;
+        let (key, master) = find_key(&*storage, password)?;
         let cipher = Cipher::new(&master);
         let sealed = read_whole(&*storage, Object::Config, size, MAX_CONFIG_BYTES)?;
         let damaged = |e: crate::format::Malformed| Error::damaged("config", e.to_string());
@@ -108,15 +111,22 @@ impl Repository {
         if config.version != VERSION {
             return Err(Error::Version { version: config.version });
         }
-        Self::with_config(storage, cipher, config)
+        Self::with_config(storage, master, Some(key), config)
     }
 
-    fn with_config(storage: Arc<dyn Storage>, cipher: Cipher, config: Config) -> Result<Self> {
+    fn with_config(
+        storage: Arc<dyn Storage>,
+        master: KeyBytes,
+        opened_with: Option<Id>,
+        config: Config,
+    ) -> Result<Self> {
         let polynomial = config.polynomial().map_err(|e| Error::damaged("config", e.to_string()))?;
         let gear = Gear::derive(&config, polynomial).ok_or(Error::Internal("the chunker has no key"))?;
         Ok(Self {
             storage,
-            cipher,
+            cipher: Cipher::new(&master),
+            master,
+            opened_with,
             config,
             gear,
             lock_times: LockTimes::default(),
@@ -165,6 +175,14 @@ impl Repository {
 
     pub(crate) fn shared_storage(&self) -> Arc<dyn Storage> {
         Arc::clone(&self.storage)
+    }
+
+    pub(crate) fn master(&self) -> &KeyBytes {
+        &self.master
+    }
+
+    pub(crate) fn opened_with(&self) -> Option<Id> {
+        self.opened_with
     }
 
     pub(crate) fn cipher(&self) -> &Cipher {
@@ -269,7 +287,7 @@ impl Repository {
 }
 
 /// The master key, from the first key file that the password opens.
-fn find_key(storage: &dyn Storage, password: &Password) -> Result<KeyBytes> {
+fn find_key(storage: &dyn Storage, password: &Password) -> Result<(Id, KeyBytes)> {
     let keys = listing(storage, Kind::Key)?;
     let mut damage = None;
     for key in keys.iter().take(MAX_KEYS_TRIED) {
@@ -280,7 +298,7 @@ fn find_key(storage: &dyn Storage, password: &Password) -> Result<KeyBytes> {
             continue;
         }
         match keyfile::unwrap(&bytes, password) {
-            Ok(Some(master)) => return Ok(master),
+            Ok(Some(master)) => return Ok((key.id, master)),
             Ok(None) => {}
             Err(e) => damage = Some(Error::damaged(object.to_string(), e.to_string())),
         }

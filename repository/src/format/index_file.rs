@@ -11,6 +11,15 @@ use crate::id::Id;
 struct IndexFile {
     #[serde(default, deserialize_with = "null_is_empty")]
     packs: Vec<PackOf>,
+    /// Packs that a prune took out of the index, to be removed later. Stock restic reads over this field;
+    /// rustic has it too, with a time that we do not believe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    packs_to_delete: Vec<Marked>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Marked {
+    id: Id,
 }
 
 /// The blobs of one pack, as an index file lists them.
@@ -52,7 +61,19 @@ pub(crate) fn encode(packs: &[(Id, Vec<Entry>)]) -> Result<Vec<u8>, Malformed> {
         .iter()
         .map(|(id, entries)| PackOf { id: *id, blobs: entries.iter().map(blob).collect() })
         .collect();
-    gojson::encode(&IndexFile { packs })
+    gojson::encode(&IndexFile { packs, packs_to_delete: Vec::new() })
+}
+
+/// Index JSON that lists no pack, and marks these for removal.
+pub(crate) fn encode_marks(packs: &[Id]) -> Result<Vec<u8>, Malformed> {
+    let packs_to_delete = packs.iter().map(|id| Marked { id: *id }).collect();
+    gojson::encode(&IndexFile { packs: Vec::new(), packs_to_delete })
+}
+
+/// The packs that an index file marks for removal.
+pub(crate) fn decode_marks(json: &[u8]) -> Result<Vec<Id>, Malformed> {
+    let file: IndexFile = serde_json::from_slice(json).map_err(|e| Malformed::new(e.to_string()))?;
+    Ok(file.packs_to_delete.into_iter().map(|marked| marked.id).collect())
 }
 
 /// The packs of an index file.

@@ -140,6 +140,12 @@ pub(crate) fn unwrap(bytes: &[u8], password: &Password) -> Result<Option<KeyByte
     Ok(Some(key))
 }
 
+/// Who made a key file, and when: `(created, username, hostname)`.
+pub(crate) fn describe(bytes: &[u8]) -> Result<(Timestamp, String, String), Malformed> {
+    let file: KeyFile = serde_json::from_slice(bytes).map_err(|e| Malformed::new(e.to_string()))?;
+    Ok((file.created, file.username, file.hostname))
+}
+
 fn derive(password: &Password, salt: &[u8], n: u64, r: u32, p: u32) -> Result<Cipher, Malformed> {
     let memory = n.saturating_mul(u64::from(r)).saturating_mul(128);
     let work = n.saturating_mul(u64::from(r)).saturating_mul(u64::from(p));

@@ -181,9 +181,20 @@ impl Writer<'_> {
     }
 }
 
-/// Runs `body` with a writer. Everything it handed over is durable and indexed when this returns `Ok`.
+/// [`session_over`] the index as it is now.
 pub(crate) fn session<T>(
     repo: &Repository,
+    lock: &LockGuard,
+    monitor: &Monitor,
+    body: impl FnOnce(&Writer<'_>) -> Result<T>,
+) -> Result<(T, Written)> {
+    session_over(repo, repo.index()?, lock, monitor, body)
+}
+
+/// Runs `body` with a writer that stores no blob which `index` has. Everything it handed over is durable and indexed when this returns `Ok`.
+pub(crate) fn session_over<T>(
+    repo: &Repository,
+    index: Arc<Index>,
     lock: &LockGuard,
     monitor: &Monitor,
     body: impl FnOnce(&Writer<'_>) -> Result<T>,
@@ -193,7 +204,7 @@ pub(crate) fn session<T>(
         repo,
         lock,
         monitor,
-        index: repo.index()?,
+        index,
         claimed: Mutex::new(HashSet::new()),
         packer: Packer::new(packs),
         spare: Mutex::default(),

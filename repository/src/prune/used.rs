@@ -1,0 +1,43 @@
+//! Which blobs the snapshots need.
+
+use std::collections::HashSet;
+
+use crate::error::{Error, Result};
+use crate::format::blob::BlobKind;
+use crate::format::node::NodeKind;
+use crate::format::tree;
+use crate::id::Id;
+use crate::index::Index;
+use crate::monitor::Monitor;
+use crate::repository::Repository;
+
+pub(super) type Blobs = HashSet<(BlobKind, Id)>;
+
+/// Every blob that a tree of these needs. `index` must know all trees; a blob of data is only named.
+pub(super) fn find(
+    repo: &Repository,
+    index: &Index,
+    roots: impl Iterator<Item = Id>,
+    monitor: &Monitor,
+) -> Result<Blobs> {
+    let mut used = Blobs::new();
+    let mut stack: Vec<Id> = roots.collect();
+    while let Some(id) = stack.pop() {
+        monitor.proceed()?;
+        if !used.insert((BlobKind::Tree, id)) {
+            continue;
+        }
+        let bytes = repo.read_blob(index, BlobKind::Tree, id)?;
+        let nodes = tree::decode(&bytes).map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))?;
+        for node in nodes {
+            match node.kind {
+                NodeKind::Folder => stack.extend(node.subtree),
+                NodeKind::File => {
+                    used.extend(node.content.iter().flatten().map(|blob| (BlobKind::Data, *blob)));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(used)
+}
