@@ -87,6 +87,8 @@ pub enum Verb {
     /// Plans.
     #[command(subcommand)]
     Plan(Plan),
+    /// Repositories by hand: back up, restore, check, prune. No controller is needed.
+    Repo(Box<crate::verbs::repo::Repo>),
     /// One-time tokens with which hosts enrol.
     #[command(subcommand)]
     Token(Token),

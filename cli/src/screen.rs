@@ -7,7 +7,7 @@ use model::{Micros, Problem};
 use owo_colors::{OwoColorize, Stream::Stderr, Stream::Stdout};
 pub use report::Mood;
 use serde::Serialize;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 /// Widest output.
 pub const COLUMNS: u16 = 80;
@@ -28,6 +28,21 @@ pub fn show<T: Serialize>(format: Format, value: &T, text: impl FnOnce() -> Stri
 /// A line for people on stderr.
 pub fn say(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", text.as_ref());
+}
+
+/// Asks a question on the terminal. `yes` answers it, and the question is shown all the same.
+pub fn ask(yes: bool, question: &str) -> bool {
+    if yes {
+        say(format!("{question} yes (--yes)"));
+        return true;
+    }
+    if !std::io::stdin().is_terminal() {
+        say(question);
+        return false;
+    }
+    let _ = write!(std::io::stderr().lock(), "{question} Type yes to go on: ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
 /// A table without borders that fits the screen.

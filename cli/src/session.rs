@@ -7,7 +7,6 @@ use crate::screen;
 use model::{Micros, RunId};
 use proto::v1::{self, runs_client::RunsClient};
 use runtime::clock::Clock;
-use std::io::{IsTerminal as _, Write as _};
 use tonic::Request;
 use tonic::transport::Channel;
 
@@ -76,16 +75,7 @@ impl Session {
 
     /// Asks a question on the terminal. `--yes` answers it, and the question is shown all the same.
     pub fn ask(&self, question: &str) -> bool {
-        if self.yes {
-            screen::say(format!("{question} yes (--yes)"));
-            return true;
-        }
-        if !std::io::stdin().is_terminal() {
-            return false;
-        }
-        let _ = write!(std::io::stderr().lock(), "{question} Type yes to go on: ");
-        let mut answer = String::new();
-        std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+        screen::ask(self.yes, question)
     }
 }
 

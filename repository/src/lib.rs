@@ -40,7 +40,11 @@
 //! | [`ls`](Repository::ls), [`dump`](Repository::dump) | look inside; one file to a writer |
 //! | [`restore_tree`](Repository::restore_tree) | everything or a part, verified, durable when it returns |
 //! | [`check`](Repository::check) | every damage, with the snapshots and files that it touches |
-//! | [`forget`](Repository::forget), [`retention`] | remove snapshots; which of them may go |
+//! | [`forget`](Repository::forget), [`forget_plan`](Repository::forget_plan) | remove snapshots; which of them may go |
+//! | [`prune`](Repository::prune), [`prune_plan`](Repository::prune_plan) | remove data that nobody needs, after a grace |
+//! | [`copy`](Repository::copy) | snapshots into another repository |
+//! | [`keys`](Repository::keys), [`key_add`](Repository::key_add), [`key_remove`](Repository::key_remove) | passwords |
+//! | [`locks`](Repository::locks), [`unlock`](Repository::unlock), [`stats`](Repository::stats) | who is there; what there is |
 //! | [`rebuild_index`](Repository::rebuild_index) | make a lost index anew from the packs |
 //!
 //! A [`Monitor`] shows progress and cancels. An [`Error`] has a class (try again, change something,
@@ -49,9 +53,10 @@
 //! # How data flows
 //!
 //! ```text
-//! reader -> chunker -> queue (bounded in bytes) -> 2 workers: hash, known? compress, seal, open again, compare
-//!        -> open packs (data and trees apart) -> 2 uploaders -> storage -> index every 64 packs or 30 s
-//!        -> lock refreshed -> snapshot
+//! small files -> some readers: read, hash, known? compress, seal, open again, compare ----+
+//! large files, streams -> chunker -> queue (bounded in bytes) -> workers: the same --------+
+//!        -> open packs (data and trees apart) -> uploaders -> storage
+//!        -> index every few packs or 30 s -> lock refreshed -> snapshot
 //! snapshot -> trees -> files gathered into windows -> 2 readers in pack order: open, decompress, hash
 //!        -> written in place -> metadata -> one sync of the file system
 //! ```
@@ -65,12 +70,14 @@
 //! 4. A listing is whole or an error. Damage of one object is named and never hides another.
 //! 5. A node's `size` is the sum of its blobs: stock restic restores just so many bytes.
 //! 6. Locks are taken and honoured, also restic's; a writer that lost its lock writes no snapshot.
-//! 7. Memory is bounded in bytes: some 32 MiB of plaintext, five packs of 16 MiB, the index.
+//! 7. Memory is bounded in bytes by [`Limits`]; beside it there is the index.
+//! 8. A prune removes only what was in no index for its grace, and nothing after an error.
 //!
 //! # Limits today
 //!
-//! Prune, copy, append-only credentials with object lock, storage classes, resumed restores and a bandwidth
-//! limit are not there yet. An index file is read whole into memory, some 100 bytes a blob.
+//! Append-only credentials with object lock, storage classes, one capture into two repositories, resumed
+//! restores, block devices and a bandwidth limit are not there yet. An index file is read whole into memory,
+//! some 100 bytes a blob.
 
 mod browse;
 pub mod capture;

@@ -6,6 +6,7 @@ mod login;
 mod plain;
 mod plan;
 mod points;
+pub mod repo;
 mod run;
 mod runs;
 mod status;
@@ -21,12 +22,13 @@ pub async fn perform(cli: &Cli) -> Result<Exit, Failure> {
     match &cli.verb {
         Verb::Login(args) => return login::login(cli, args).await,
         Verb::Plan(args) => return plan::plan(cli, args),
+        Verb::Repo(args) => return repo::repo(cli, args).await,
         Verb::Apply(args) => return apply::apply(cli, args).await,
         _ => {}
     }
     let session = Session::open(cli).await?;
     match &cli.verb {
-        Verb::Login(_) | Verb::Plan(_) | Verb::Apply(_) => Ok(Exit::Done),
+        Verb::Login(_) | Verb::Plan(_) | Verb::Apply(_) | Verb::Repo(_) => Ok(Exit::Done),
         Verb::Status => status::status(&session).await,
         Verb::Run(args) => run::run(&session, args).await,
         Verb::Watch(args) => run::watch(&session, args).await,
