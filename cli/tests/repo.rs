@@ -93,6 +93,12 @@ fn a_backup_is_listed_looked_at_restored_and_checked_and_restic_agrees() {
     assert_eq!(std::fs::read(out.join("etc/app.conf")).unwrap(), b"listen 443\n");
     assert_eq!(place.json(&["check", "--read-data"])["sound"], true);
     assert!(place.ok(&["check"]).contains("sound"));
+    let parts = (1..=3).map(|n| place.json(&["check", "--read-data", "--subset", &format!("{n}/3")]));
+    let read: u64 = parts.map(|report| report["packs_read"].as_u64().unwrap()).sum();
+    assert_eq!(place.json(&["check"])["packs"], read);
+    place.exits(&["check", "--read-data", "--subset", "4/3"], 2);
+    place.ok(&["check", "--read-data", "--limit-download", "10MiB"]);
+    place.exits(&["check", "--limit-download", "fast"], 2);
     assert!(place.json(&["stats"])["blobs"].as_u64().unwrap() > 2);
     place.ok(&["stats"]);
     assert!(place.restic(&["check", "--read-data"]).status.success());

@@ -76,7 +76,7 @@
 //! # Limits today
 //!
 //! Append-only credentials with object lock, storage classes, one capture into two repositories, resumed
-//! restores, block devices and a bandwidth limit are not there yet. An index file is read whole into memory,
+//! restores and block devices are not there yet. An index file is read whole into memory,
 //! some 100 bytes a blob.
 
 mod browse;
@@ -108,7 +108,7 @@ mod unlock;
 mod write;
 
 pub use capture::{BackupMeta, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
-pub use check::{CheckOptions, CheckReport, Damage};
+pub use check::{CheckOptions, CheckReport, Damage, Subset};
 pub use copy::CopySummary;
 pub use error::{Class, Error, Result, SourceError};
 pub use find::{Filter, SnapshotInfo};

@@ -17,6 +17,7 @@ use crate::index::{self, Index, Place};
 use crate::limits::Limits;
 use crate::lock::{LockGuard, LockTimes, Mode};
 use crate::password::Password;
+use crate::storage::throttle::Throttled;
 use crate::storage::{Kind, Object, Problem, Storage, StorageError, listing, read_whole};
 use crate::sync::locked;
 
@@ -143,10 +144,11 @@ impl Repository {
         self
     }
 
-    /// Other bounds of memory, threads and bandwidth than the usual ones.
+    /// Other bounds of memory, threads and bandwidth than the usual ones. Give them once.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self.storage = Throttled::over(self.storage, limits);
         self
     }
 

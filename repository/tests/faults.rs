@@ -47,7 +47,8 @@ fn everything_is_right_or_refused(path: &Path, root: &Path, scratch: &Path) -> R
     let say = |e: repository::Error| format!("{} {e}", e.code());
     let repo = Repository::open(support::at(path), &support::password()).map_err(say)?;
     let repo = repo.without_read_locks();
-    let report = repo.check(CheckOptions { read_data: true }, &Monitor::new()).map_err(say)?;
+    let report =
+        repo.check(CheckOptions { read_data: true, ..Default::default() }, &Monitor::new()).map_err(say)?;
     let mut problem = report.damages.first().map(|d| format!("check: {} {}", d.object, d.detail));
     let snapshots = repo.snapshots().map_err(say)?;
     let mut dump = Vec::new();
@@ -77,16 +78,23 @@ fn everything_is_right_or_refused(path: &Path, root: &Path, scratch: &Path) -> R
     problem.map_or(Ok(()), Err)
 }
 
+/// How often: in the quick suite, and in the full one.
+fn total(quick: usize, full: usize) -> usize {
+    if std::env::var_os("LIFEBOAT_FULL").is_some() { full } else { quick }
+}
+
 /// Damages each stored file in many ways, one at a time; each must be noticed.
 fn damage_all(
     folders: &[&str],
-    per_file: usize,
+    total: usize,
     damage: impl Fn(&mut rand::rngs::StdRng, &[u8]) -> Vec<u8>,
 ) -> usize {
     let (local, root) = small();
     let mut random = rand::rngs::StdRng::seed_from_u64(53);
     let mut count = 0;
-    for file in support::objects(&local.path(), folders) {
+    let files = support::objects(&local.path(), folders);
+    let per_file = total.div_ceil(files.len());
+    for file in files {
         let good = fs::read(&file).unwrap();
         for _ in 0..per_file {
             let bad = damage(&mut random, &good);
@@ -108,23 +116,25 @@ fn damage_all(
 
 #[test]
 fn fault_53_every_flipped_bit_in_packs_snapshots_keys_and_index_is_noticed() {
-    let count = damage_all(&["data", "snapshots", "index", "keys", "config"], 25, |random, good| {
-        let mut bad = good.to_vec();
-        bad[random.random_range(0..good.len())] ^= 1 << random.random_range(0..8);
-        bad
-    });
+    let count =
+        damage_all(&["data", "snapshots", "index", "keys", "config"], total(200, 10_000), |random, good| {
+            let mut bad = good.to_vec();
+            bad[random.random_range(0..good.len())] ^= 1 << random.random_range(0..8);
+            bad
+        });
     println!("{count} flipped bits, all noticed");
-    assert!(count >= 200);
+    assert!(count >= total(190, 9_900));
 }
 
 #[test]
 fn fault_54_every_truncated_or_empty_file_is_noticed() {
-    let count = damage_all(&["data", "snapshots", "index", "keys", "config"], 8, |random, good| {
-        let cut = random.random_range(0..good.len());
-        good[..if random.random_ratio(1, 4) { 0 } else { cut }].to_vec()
-    });
+    let count =
+        damage_all(&["data", "snapshots", "index", "keys", "config"], total(64, 1000), |random, good| {
+            let cut = random.random_range(0..good.len());
+            good[..if random.random_ratio(1, 4) { 0 } else { cut }].to_vec()
+        });
     println!("{count} truncations, all noticed");
-    assert!(count >= 64);
+    assert!(count >= total(60, 990));
 }
 
 #[test]
@@ -261,7 +271,11 @@ fn fault_57_kill_9_during_a_backup_leaves_earlier_snapshots_intact() {
         let repo = open(&local.path());
         assert_eq!(repo.snapshots().unwrap().len(), 1, "no snapshot appears");
         assert!(local.dump("first") == first);
-        assert!(repo.check(CheckOptions { read_data: true }, &Monitor::new()).unwrap().is_sound());
+        assert!(
+            repo.check(CheckOptions { read_data: true, ..Default::default() }, &Monitor::new())
+                .unwrap()
+                .is_sound()
+        );
     }
     // The killed processes' locks are honoured until they are stale; restic knows that they are dead.
     local.restic(&["unlock"]);

@@ -67,7 +67,11 @@ fn golden_repositories_of_every_version_stay_readable() {
         let path = folder.path().join("r");
         copy(&version.unwrap().path(), &path);
         let repo = support::open(&path);
-        assert!(repo.check(CheckOptions { read_data: true }, &Monitor::new()).unwrap().is_sound());
+        assert!(
+            repo.check(CheckOptions { read_data: true, ..Default::default() }, &Monitor::new())
+                .unwrap()
+                .is_sound()
+        );
         let snapshot =
             repo.find(&Filter { tags: vec!["lifeboat:kind=golden".into()], ..Filter::default() }).unwrap();
         assert_eq!(snapshot.snapshot.time.to_string(), "2026-11-20T12:00:00.5Z");

@@ -52,7 +52,8 @@ fn with_garbage(local: &Local) -> PathBuf {
 }
 
 fn all_is_there(repo: &Repository, root: &Path, scratch: &Path) {
-    let report = repo.check(repository::CheckOptions { read_data: true }, &Monitor::new());
+    let report =
+        repo.check(repository::CheckOptions { read_data: true, ..Default::default() }, &Monitor::new());
     let report = report.unwrap();
     assert!(report.is_sound(), "{:?}", report.damages);
     let latest = repo.find(&Filter::default()).unwrap();

@@ -176,7 +176,11 @@ fn a_tree_that_restic_stored_comes_back_by_us() {
     );
     assert!(summary.unwrap().is_complete());
     pretty_assert(&look(&ours), &before);
-    assert!(repo.check(repository::CheckOptions { read_data: true }, &Monitor::new()).unwrap().is_sound());
+    assert!(
+        repo.check(repository::CheckOptions { read_data: true, ..Default::default() }, &Monitor::new())
+            .unwrap()
+            .is_sound()
+    );
 }
 
 #[test]

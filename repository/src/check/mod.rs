@@ -27,6 +27,25 @@ pub const MAX_FILES_NAMED: usize = 1000;
 pub struct CheckOptions {
     /// Read every pack and open every blob.
     pub read_data: bool,
+    /// With `read_data`: only the packs of this part.
+    pub subset: Option<Subset>,
+}
+
+/// One part of all packs: the same one each time, and all parts together are everything. So a check of
+/// part 1 today, part 2 tomorrow and so on has read all data after `of` days, also of packs that came later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subset {
+    /// Which, from 1.
+    pub part: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl Subset {
+    fn has(self, pack: Id) -> bool {
+        let number = pack.as_bytes().iter().take(4).fold(0_u32, |n, byte| n << 8 | u32::from(*byte));
+        number % self.of.max(1) + 1 == self.part
+    }
 }
 
 /// One damaged or missing object.
@@ -53,6 +72,8 @@ pub struct CheckReport {
     pub blobs: u64,
     /// Packs that are stored and in no index file: left by a backup that was interrupted. No damage.
     pub packs_unindexed: u64,
+    /// Packs read.
+    pub packs_read: u64,
     /// Bytes of packs read.
     pub bytes_read: u64,
     /// Every damage.
@@ -107,6 +128,9 @@ impl Repository {
     /// When the storage does not answer, the repository is locked, or it was cancelled. Damage is no
     /// error: it is in the report.
     pub fn check(&self, options: CheckOptions, monitor: &Monitor) -> Result<CheckReport> {
+        if options.subset.is_some_and(|s| !(1..=s.of).contains(&s.part)) {
+            return Err(Error::Invalid("a part of a check is 1 to the number of parts".to_owned()));
+        }
         let _lock = self.read_lock()?;
         let mut findings = Findings::default();
         let snapshots = self.check_snapshots(&mut findings)?;
@@ -119,7 +143,8 @@ impl Repository {
         };
         report.packs_unindexed = packs::compare(self, &index, &mut findings)?;
         if options.read_data {
-            report.bytes_read = packs::read_all(self, &index, monitor, &mut findings)?;
+            (report.packs_read, report.bytes_read) =
+                packs::read_all(self, &index, options.subset, monitor, &mut findings)?;
         }
         trees::check(self, &index, &snapshots, monitor, &mut findings)?;
         report.damages = findings.damages.into_values().collect();

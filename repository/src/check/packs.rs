@@ -4,19 +4,18 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::Findings;
+use super::{Findings, Subset};
 use crate::error::{Class, Error, Result};
-use crate::format::blob::{self, BlobKind};
+use crate::format::blob::BlobKind;
 use crate::format::pack;
+use crate::format::sealer::Sealer;
 use crate::id::Id;
 use crate::index::{Index, PackInfo};
 use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::storage::{Kind, Object, listing};
 use crate::sync::locked;
-
-/// Two packs of restic's largest size are in memory at once.
-const THREADS: usize = 2;
+use crate::write;
 
 /// Compares the index with what is stored; counts packs in no index file.
 pub(super) fn compare(repo: &Repository, index: &Index, findings: &mut Findings) -> Result<u64> {
@@ -52,25 +51,35 @@ struct Bad {
     blobs: Vec<(BlobKind, Id)>,
 }
 
-/// Reads every pack, and gives how many bytes that were.
+/// Reads every pack, or one part of them, and gives how many packs and bytes that were.
 pub(super) fn read_all(
     repo: &Repository,
     index: &Index,
+    subset: Option<Subset>,
     monitor: &Monitor,
     findings: &mut Findings,
-) -> Result<u64> {
+) -> Result<(u64, u64)> {
+    let packs: Vec<&PackInfo> =
+        index.packs().iter().filter(|pack| subset.is_none_or(|subset| subset.has(pack.id))).collect();
     let (next, bytes_read) = (AtomicUsize::new(0), AtomicU64::new(0));
     let (bad, error) = (Mutex::new(Vec::new()), Mutex::new(None::<Error>));
     std::thread::scope(|scope| {
-        for _ in 0..THREADS {
+        for _ in 0..repo.limits().threads() {
             scope.spawn(|| {
-                while let Some(pack) = index.packs().get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut sealer = match write::sealer() {
+                    Ok(sealer) => sealer,
+                    Err(e) => {
+                        locked(&error).get_or_insert(e);
+                        return;
+                    }
+                };
+                while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if locked(&error).is_some() {
                         return;
                     }
-                    match monitor.proceed().and_then(|()| read_one(repo, pack)) {
+                    match monitor.proceed().and_then(|()| read_one(repo, &mut sealer, pack)) {
                         Ok(None) => {}
-                        Ok(Some(found)) => locked(&bad).push((pack, found)),
+                        Ok(Some(found)) => locked(&bad).push((*pack, found)),
                         Err(e) => drop(locked(&error).get_or_insert(e)),
                     }
                     bytes_read.fetch_add(pack.size, Ordering::Relaxed);
@@ -85,10 +94,10 @@ pub(super) fn read_all(
     for (pack, found) in std::mem::take(&mut *locked(&bad)) {
         blame(pack, found.blobs.into_iter(), found.detail, findings);
     }
-    Ok(bytes_read.into_inner())
+    Ok((packs.len() as u64, bytes_read.into_inner()))
 }
 
-fn read_one(repo: &Repository, pack: &PackInfo) -> Result<Option<Bad>> {
+fn read_one(repo: &Repository, sealer: &mut Sealer, pack: &PackInfo) -> Result<Option<Bad>> {
     let all = || pack.entries.iter().map(|e| (e.kind, e.id)).collect();
     let length = usize::try_from(pack.size).map_err(|_| Error::Internal("a pack larger than memory"))?;
     let bytes = match repo.read_pack(pack.id, 0, length) {
@@ -108,9 +117,9 @@ fn read_one(repo: &Repository, pack: &PackInfo) -> Result<Option<Bad>> {
     };
     for e in &pack.entries {
         let sealed = bytes.get(e.offset as usize..e.offset as usize + e.length as usize);
-        let opened = sealed.map(|sealed| blob::open(repo.cipher(), sealed, e.plain_length, e.id));
+        let opened = sealed.map(|sealed| sealer.verify(repo.cipher(), sealed, e.plain_length, e.id));
         match opened {
-            Some(Ok(_)) => {}
+            Some(Ok(())) => {}
             Some(Err(why)) => found(format!("blob {} at {}: {why}", e.id, e.offset), Some((e.kind, e.id))),
             None => found(format!("blob {} lies outside of it", e.id), Some((e.kind, e.id))),
         }

@@ -82,6 +82,9 @@ impl Sealer {
         plain_length: u32,
         id: Id,
     ) -> Result<(), Malformed> {
+        if plain_length > MAX_PLAIN_BYTES {
+            return Err(Malformed::new("it says that it is larger than a blob can be"));
+        }
         cipher.open_into(sealed, &mut self.opened)?;
         let plain = if plain_length == 0 {
             &self.opened

@@ -13,6 +13,7 @@ mod local;
 mod location;
 mod object;
 mod s3;
+pub(crate) mod throttle;
 
 use std::sync::Arc;
 use std::time::SystemTime;

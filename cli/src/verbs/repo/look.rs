@@ -56,6 +56,17 @@ pub struct Check {
     /// Read all data, not only what lists it.
     #[arg(long)]
     read_data: bool,
+    /// Read only this part of all data, as 3/30: part 1 today, 2 tomorrow.
+    #[arg(long, value_name = "N/M", value_parser = subset, requires = "read_data")]
+    subset: Option<repository::Subset>,
+}
+
+fn subset(text: &str) -> Result<repository::Subset, String> {
+    let parts = text.split_once('/').and_then(|(part, of)| Some((part.parse().ok()?, of.parse().ok()?)));
+    match parts {
+        Some((part, of)) if part >= 1 && part <= of => Ok(repository::Subset { part, of }),
+        _ => Err("write it as 3/30: which part, of how many".to_owned()),
+    }
 }
 
 /// A snapshot by its id, or the newest.
@@ -138,7 +149,7 @@ pub fn dump(job: &Job<'_>, args: &Dump) -> Result<Exit, Failure> {
 
 pub fn check(job: &Job<'_>, args: &Check) -> Result<Exit, Failure> {
     let repo = job.open()?;
-    let options = CheckOptions { read_data: args.read_data };
+    let options = CheckOptions { read_data: args.read_data, subset: args.subset };
     let report = during("checking", job.monitor, || repo.check(options, job.monitor))?;
     let damages: Vec<_> = report
         .damages
@@ -153,7 +164,7 @@ pub fn check(job: &Job<'_>, args: &Check) -> Result<Exit, Failure> {
     let all = serde_json::json!({
         "sound": report.is_sound(), "snapshots": report.snapshots, "packs": report.packs,
         "blobs": report.blobs, "packs_unindexed": report.packs_unindexed,
-        "bytes_read": report.bytes_read, "damages": damages,
+        "packs_read": report.packs_read, "bytes_read": report.bytes_read, "damages": damages,
     });
     screen::show(job.cli.output, &all, || screen::wrapped(&text(&report, args.read_data)));
     Ok(if report.is_sound() { Exit::Done } else { Exit::No })
@@ -187,7 +198,7 @@ fn text(report: &repository::CheckReport, read_data: bool) -> String {
     };
     out.push_str(&format!("{verdict}: {seen}"));
     if read_data {
-        out.push_str(&format!(", {} read", units::bytes(report.bytes_read)));
+        out.push_str(&format!(", {} packs ({}) read", report.packs_read, units::bytes(report.bytes_read)));
     } else {
         out.push_str("; data itself was not read (--read-data)");
     }

@@ -43,6 +43,12 @@ pub struct Place {
     /// Threads that compute, at most 8.
     #[arg(long, global = true, value_parser = clap::value_parser!(u64).range(1..=8))]
     threads: Option<u64>,
+    /// Send no more than this in a second, as 500KiB or 10MiB.
+    #[arg(long, global = true, value_name = "BYTES", value_parser = open::bytes)]
+    limit_upload: Option<u64>,
+    /// Read no more than this in a second.
+    #[arg(long, global = true, value_name = "BYTES", value_parser = open::bytes)]
+    limit_download: Option<u64>,
     /// Address of the S3 service, when it is not Amazon's.
     #[arg(long, global = true, env = "LIFEBOAT_S3_ENDPOINT")]
     s3_endpoint: Option<String>,

@@ -86,6 +86,8 @@ impl Job<'_> {
         if let Some(threads) = self.place.threads.and_then(|count| usize::try_from(count).ok()) {
             limits.threads = threads;
         }
+        limits.upload_per_second = self.place.limit_upload;
+        limits.download_per_second = self.place.limit_download;
         limits
     }
 
@@ -96,6 +98,20 @@ impl Job<'_> {
         }
         Err(Failure::no("LB4052", "not done: it was not confirmed", "Type yes, or give --yes."))
     }
+}
+
+/// A number of bytes with a binary unit.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let scale: u64 = match unit.trim() {
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("write a number with KiB, MiB or GiB, as 10MiB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "the number cannot be read".to_owned())?;
+    number.checked_mul(scale).filter(|bytes| *bytes > 0).ok_or_else(|| "it is out of bounds".to_owned())
 }
 
 /// The first line of a file.
