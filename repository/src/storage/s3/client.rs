@@ -1,0 +1,103 @@
+//! The client of an S3 service: how it is reached, how long it may take, how often it tries.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_smithy_http_client::tls;
+
+/// Where the endpoint is taken from when it is not given.
+const ENDPOINT_VARIABLE: &str = "LIFEBOAT_S3_ENDPOINT";
+/// What services without regions call theirs.
+const DEFAULT_REGION: &str = "us-east-1";
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Without a byte for so long a request is given up and tried again.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// A whole operation with all its retries: 32 MiB at 50 kB/s still fit.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const ATTEMPTS: u32 = 6;
+const MAX_BACKOFF: Duration = Duration::from_secs(20);
+
+/// Given credentials. The secret never shows itself.
+#[derive(Clone)]
+pub struct S3Credentials {
+    /// The access key's id.
+    pub access_key_id: String,
+    /// The secret.
+    pub secret_access_key: String,
+    /// For temporary credentials.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for S3Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// How to reach the bucket. Everything has a default from the environment (`LIFEBOAT_S3_ENDPOINT`,
+/// `AWS_*`), the profile files, or the instance.
+#[derive(Clone, Debug, Default)]
+pub struct S3Options {
+    /// The service's address, when it is not Amazon's. Makes requests path style.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// Credentials, when they are given and not looked up.
+    pub credentials: Option<S3Credentials>,
+}
+
+/// A client for these options.
+pub(super) async fn client(options: S3Options) -> Client {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .operation_timeout(OPERATION_TIMEOUT)
+        .build();
+    // Back-off with jitter between attempts is the client's own.
+    let retries = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_max_backoff(MAX_BACKOFF);
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(retries);
+    let endpoint =
+        options.endpoint.or_else(|| std::env::var(ENDPOINT_VARIABLE).ok()).filter(|e| !e.is_empty());
+    if let Some(endpoint) = &endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(region) = options.region {
+        loader = loader.region(Region::new(region));
+    }
+    if let Some(profile) = options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(given) = options.credentials {
+        let key = Credentials::new(
+            given.access_key_id,
+            given.secret_access_key,
+            given.session_token,
+            None,
+            "lifeboat",
+        );
+        loader = loader.credentials_provider(key);
+    }
+    let shared = loader.load().await;
+    let mut config = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(endpoint.is_some() || shared.endpoint_url().is_some())
+        // We send SHA-256 ourselves; other services stumble over the client's own trailers.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if shared.region().is_none() {
+        config = config.region(Region::new(DEFAULT_REGION));
+    }
+    Client::from_conf(config.build())
+}
