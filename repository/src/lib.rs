@@ -104,6 +104,7 @@ pub mod retention;
 mod stats;
 pub mod storage;
 mod sync;
+mod trees;
 mod unlock;
 mod write;
 

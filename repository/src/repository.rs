@@ -26,6 +26,9 @@ pub(crate) const MAX_KEY_BYTES: u64 = 64 * 1024;
 /// How many keys are tried with one password: each costs half a second.
 const MAX_KEYS_TRIED: usize = 50;
 
+/// What one thread that reads packs holds at most: one read, and one blob sealed and opened.
+const READER_BYTES: usize = 12 * 1024 * 1024;
+
 /// How a repository is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct InitOptions {
@@ -201,6 +204,13 @@ impl Repository {
 
     pub(crate) fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// How many threads read and compute at once: more than cores, since each also waits for the storage,
+    /// and as many as memory allows.
+    pub(crate) fn readers(&self) -> usize {
+        let fit = self.limits.memory() / READER_BYTES;
+        self.storage.requests_at_once().max(self.limits.threads()).min(fit)
     }
 
     /// The lock of an operation that only reads.

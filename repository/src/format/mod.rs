@@ -9,6 +9,7 @@ pub(crate) mod keyfile;
 pub(crate) mod lockfile;
 pub(crate) mod mode;
 pub mod node;
+pub(crate) mod opener;
 pub(crate) mod pack;
 pub(crate) mod polynomial;
 pub(crate) mod quote;

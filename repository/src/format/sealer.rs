@@ -7,6 +7,7 @@
 use super::Malformed;
 use super::blob::MAX_PLAIN_BYTES;
 use super::envelope::Cipher;
+use super::opener::{Opener, give_back};
 use crate::id::Id;
 
 /// Of SQL text and sources this leaves as much as stock restic does (557 MB of a corpus, restic 556, level 3
@@ -18,17 +19,13 @@ const PROBED_BYTES: usize = 256 * 1024;
 const PROBE_PIECES: usize = 8;
 const PROBE_BYTES: usize = 4096;
 
-/// Buffers that grew above this for one large blob are given back.
-const KEPT_BYTES: usize = 2 * 1024 * 1024;
-
 /// Compresses, seals and verifies, one a thread.
 pub(crate) struct Sealer {
     compressor: zstd::bulk::Compressor<'static>,
-    decompressor: zstd::bulk::Decompressor<'static>,
+    opener: Opener,
     body: Vec<u8>,
     sealed: Vec<u8>,
-    opened: Vec<u8>,
-    plain: Vec<u8>,
+    pieces: Vec<u8>,
 }
 
 impl Sealer {
@@ -36,11 +33,10 @@ impl Sealer {
         let fail = |e: std::io::Error| Malformed::new(e.to_string());
         Ok(Self {
             compressor: zstd::bulk::Compressor::new(LEVEL).map_err(fail)?,
-            decompressor: zstd::bulk::Decompressor::new().map_err(fail)?,
+            opener: Opener::new()?,
             body: Vec::new(),
             sealed: Vec::new(),
-            opened: Vec::new(),
-            plain: Vec::new(),
+            pieces: Vec::new(),
         })
     }
 
@@ -82,39 +78,19 @@ impl Sealer {
         plain_length: u32,
         id: Id,
     ) -> Result<(), Malformed> {
-        if plain_length > MAX_PLAIN_BYTES {
-            return Err(Malformed::new("it says that it is larger than a blob can be"));
-        }
-        cipher.open_into(sealed, &mut self.opened)?;
-        let plain = if plain_length == 0 {
-            &self.opened
-        } else {
-            self.plain.clear();
-            self.plain.reserve(plain_length as usize);
-            let fail = |e: std::io::Error| Malformed::new(format!("it does not decompress: {e}"));
-            let size = self.decompressor.decompress_to_buffer(&self.opened, &mut self.plain).map_err(fail)?;
-            if size != plain_length as usize {
-                return Err(Malformed::new("it decompresses to another length than it had"));
-            }
-            &self.plain
-        };
-        if Id::of(plain) != id {
-            return Err(Malformed::new("its content is not what its name says"));
-        }
-        Ok(())
+        self.opener.open(cipher, sealed, plain_length, id).map(drop)
     }
 
     /// Gives back what one unusually large blob took.
     pub(crate) fn shrink(&mut self) {
-        for buffer in [&mut self.body, &mut self.sealed, &mut self.opened, &mut self.plain] {
-            if buffer.capacity() > KEPT_BYTES {
-                *buffer = Vec::new();
-            }
+        for buffer in [&mut self.body, &mut self.sealed, &mut self.pieces] {
+            give_back(buffer);
         }
+        self.opener.shrink();
     }
 
     fn looks_compressible(&mut self, plain: &[u8]) -> Result<bool, Malformed> {
-        let mut pieces = std::mem::take(&mut self.plain);
+        let mut pieces = std::mem::take(&mut self.pieces);
         pieces.clear();
         let step = plain.len() / PROBE_PIECES;
         for piece in plain.chunks(step.max(1)).take(PROBE_PIECES) {
@@ -122,7 +98,7 @@ impl Sealer {
         }
         let size = self.squeeze(&pieces);
         let length = pieces.len();
-        self.plain = pieces;
+        self.pieces = pieces;
         Ok(size? < length - length / 50)
     }
 

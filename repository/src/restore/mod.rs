@@ -1,23 +1,41 @@
 //! Restoring files of a snapshot.
 //!
-//! Folders are made first as the walk meets them, files are gathered into windows of bounded size, and
-//! the blobs of a window are read in the order in which they lie in packs, by two threads, each decrypted,
-//! decompressed and hashed before one byte of it is written. A file with a blob that cannot be trusted is
-//! removed again and named; the others go on. At the end come hard links, then the metadata of folders
-//! from the deepest up (writing into a folder changes its times), then one sync of the file system.
+//! ```text
+//! walk: trees -> folders, links, devices; blobs of files, a window at a time, in the order of packs
+//!    -> queue (bounded) -> threads: read a run of a pack, open, decompress, hash, write in place
+//!    -> whoever writes a file's last blob restores its metadata, and a folder's after its last entry
+//! beside them: one thread syncs the file system every few hundred MiB
+//! at last: hard links, one sync of the file system, the mark of an unfinished restore removed
+//! ```
+//!
+//! Nothing is written that was not decrypted, decompressed and hashed. A file with a blob that cannot be
+//! trusted is removed again and named; the others go on. Over what is already there only what differs is
+//! written, which is also how a restore that was interrupted goes on: the target carries a mark until all
+//! of it is on disk.
+//!
+//! Memory: a window of names and places, and for each thread one read of a pack and one blob.
 
-mod content;
+mod marker;
 mod metadata;
+mod pace;
+mod site;
+mod walk;
+mod window;
+mod work;
 
-use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
-use content::Window;
-use rustix::fs::OFlags;
+pub use marker::UNFINISHED_MARK;
 
+use self::marker::Marker;
+use self::site::{Folder, Site};
+use self::walk::{Link, Walk};
+use self::work::Hand;
 use crate::browse::Target;
 use crate::error::{Error, Result};
 use crate::find::SnapshotInfo;
@@ -25,16 +43,18 @@ use crate::format::node::{Node, NodeKind};
 use crate::index::Index;
 use crate::monitor::Monitor;
 use crate::repository::Repository;
+use crate::trees::Trees;
 
 /// So many damaged files and warnings are named; all are counted.
 pub const MAX_NAMED: usize = 1000;
-/// Folders inside each other; no file system allows more.
-const MAX_DEPTH: usize = 4096;
+/// Reads of packs that wait for a thread.
+const QUEUED_JOBS: usize = 16;
 
 /// How a restore treats what it finds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RestoreOptions {
-    /// Write into a folder that is not empty, replacing files of the same names. Other files stay.
+    /// Write into a folder that is not empty. Parts of files that are right already stay, also when no
+    /// good copy of them is stored any more; what differs is written over. Other files stay.
     pub overwrite: bool,
     /// End well although some files are damaged. They are named in the summary, and not there.
     pub skip_damaged: bool,
@@ -58,6 +78,8 @@ pub struct RestoreSummary {
     pub folders: u64,
     /// Bytes of files, holes included.
     pub bytes: u64,
+    /// How many of them were there already, and right.
+    pub bytes_kept: u64,
     /// How many files are damaged, and so not there.
     pub damaged_count: u64,
     /// The first [`MAX_NAMED`] of them.
@@ -75,14 +97,14 @@ impl RestoreSummary {
         self.damaged_count == 0 && self.warning_count == 0
     }
 
-    fn warn(&mut self, path: &Path, what: &str, error: impl std::fmt::Display) {
+    pub(in crate::restore) fn warn(&mut self, path: &Path, what: &str, error: impl std::fmt::Display) {
         self.warning_count += 1;
         if self.warnings.len() < MAX_NAMED {
             self.warnings.push(format!("{what} of {}: {error}", path.display()));
         }
     }
 
-    fn damage(&mut self, path: &str, reason: String) {
+    pub(in crate::restore) fn damage(&mut self, path: &str, reason: String) {
         self.damaged_count += 1;
         if self.damaged.len() < MAX_NAMED {
             self.damaged.push(DamagedFile { path: path.to_owned(), reason });
@@ -92,11 +114,13 @@ impl RestoreSummary {
 
 impl Repository {
     /// Restores what is at `path` in a snapshot (`""`: everything) into the folder `target`: a folder's
-    /// entries, or one file under its own name. When it returns, all of it is on disk.
+    /// entries, or one file under its own name. When it returns, all of it is on disk. A restore of the
+    /// same that was interrupted goes on.
     ///
     /// # Errors
     /// [`Error::TargetNotEmpty`], [`Error::NoSuchPath`], [`Error::FilesDamaged`] after everything else was
-    /// restored, [`Error::Local`] when the target fails, [`Error::Cancelled`].
+    /// restored, [`Error::Local`] when the target fails, [`Error::Cancelled`]. Until it returns well, the
+    /// target holds the file [`UNFINISHED_MARK`].
     pub fn restore_tree(
         &self,
         snapshot: &SnapshotInfo,
@@ -108,224 +132,91 @@ impl Repository {
         let _lock = self.read_lock()?;
         let index = self.index()?;
         let found = self.resolve(&index, snapshot, path)?;
-        prepare(target, options)?;
-        let mut restore = Restore::new(self, &index, monitor, options);
-        let base = path.trim_matches('/');
-        match found {
-            Target::Root(tree) => restore.tree(tree, base, target)?,
-            Target::Node(node) => match node.subtree.filter(|_| node.kind == NodeKind::Folder) {
-                Some(tree) => {
-                    restore.folders.push((target.to_owned(), Node { content: None, ..*node }));
-                    restore.tree(tree, base, target)?;
-                }
-                None => {
-                    let to = target.join(node.os_name());
-                    restore.entry(*node, base.to_owned(), to)?;
-                }
-            },
+        let over = prepare(target, &Marker::new(snapshot.id, path), options)?;
+        // Opened before anything is written: it is told of every write that failed since.
+        let file_system = File::open(target).map_err(Error::local("opening", target))?;
+        let site = Site::new(monitor);
+        let links = self.build(&index, &site, found, (target, path.trim_matches('/')), over)?;
+        walk::make_links(&site, links, over)?;
+        let summary = site.end();
+        sync(&file_system, target).map_err(Error::local("syncing the file system of", target))?;
+        if summary.damaged_count > 0 && !options.skip_damaged {
+            return Err(Error::FilesDamaged { files: summary.damaged });
         }
-        restore.finish(target)
+        marker::remove(target)?;
+        Ok(summary)
+    }
+
+    /// Walks with this thread, writes with others. Gives the links that are still to be made.
+    fn build(
+        &self,
+        index: &Index,
+        site: &Site<'_>,
+        found: Target,
+        (target, shown): (&Path, &str),
+        over: bool,
+    ) -> Result<Vec<Link>> {
+        let file_system = File::open(target).map_err(Error::local("opening", target))?;
+        std::thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(QUEUED_JOBS);
+            // Owned by the threads alone: when all are gone, the walk's next job fails.
+            let receiver = Arc::new(Mutex::new(receiver));
+            let mut threads = Vec::new();
+            for _ in 0..self.readers() {
+                let mut hand = Hand::new(self, index, site)?;
+                let receiver = Arc::clone(&receiver);
+                threads.push(scope.spawn(move || hand.work(&receiver)));
+            }
+            drop(receiver);
+            let pace = scope.spawn(|| site.pace.keep(&file_system));
+            let walk = Walk::new(index, Trees::new(self, index), site, sender, over);
+            let walked = walk_from(walk, found, target, shown);
+            let died = threads.into_iter().map(|t| t.join()).filter(Result::is_err).count() > 0;
+            site.pace.end();
+            let died = pace.join().is_err() || died;
+            if died {
+                return Err(Error::Internal("a thread of a restore panicked"));
+            }
+            site.check()?;
+            walked
+        })
     }
 }
 
-fn prepare(target: &Path, options: RestoreOptions) -> Result<()> {
+fn walk_from(mut walk: Walk<'_>, found: Target, target: &Path, shown: &str) -> Result<Vec<Link>> {
+    let root = |node: Option<Node>, shown: &str| Folder::new(target.to_owned(), shown.to_owned(), node, None);
+    match found {
+        Target::Root(tree) => walk.tree(tree, root(None, shown))?,
+        Target::Node(node) => match node.subtree.filter(|_| node.kind == NodeKind::Folder) {
+            Some(tree) => walk.tree(tree, root(Some(Node { content: None, ..*node }), shown))?,
+            None => {
+                let above = shown.rsplit_once('/').map_or("", |(above, _)| above);
+                walk.entry(&root(None, above), *node)?;
+            }
+        },
+    }
+    walk.end()
+}
+
+/// Makes the target and marks it. Gives whether it may have files.
+fn prepare(target: &Path, marker: &Marker, options: RestoreOptions) -> Result<bool> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(target)
         .map_err(Error::local("making the folder", target))?;
     let mut entries = fs::read_dir(target).map_err(Error::local("listing", target))?;
-    if entries.next().is_some() && !options.overwrite {
+    let over = entries.next().is_some();
+    let goes_on = over && Marker::read(target).is_some_and(|found| found == *marker);
+    if over && !options.overwrite && !goes_on {
         return Err(Error::TargetNotEmpty { path: target.to_owned() });
     }
-    Ok(())
-}
-
-struct Restore<'a> {
-    repo: &'a Repository,
-    index: &'a Index,
-    monitor: &'a Monitor,
-    options: RestoreOptions,
-    window: Window,
-    folders: Vec<(PathBuf, Node)>,
-    /// The first name of each file that has several.
-    first_names: HashMap<(u64, u64), PathBuf>,
-    /// Further names: path in the snapshot, where it goes, the first name.
-    links: Vec<(String, PathBuf, PathBuf)>,
-    summary: RestoreSummary,
-}
-
-impl<'a> Restore<'a> {
-    fn new(repo: &'a Repository, index: &'a Index, monitor: &'a Monitor, options: RestoreOptions) -> Self {
-        Self {
-            repo,
-            index,
-            monitor,
-            options,
-            window: Window::default(),
-            folders: Vec::new(),
-            first_names: HashMap::new(),
-            links: Vec::new(),
-            summary: RestoreSummary::default(),
-        }
-    }
-
-    /// Everything below a tree. A folder whose tree is damaged is named, and left empty.
-    fn tree(&mut self, tree: crate::id::Id, base: &str, target: &Path) -> Result<()> {
-        let mut stack = Vec::new();
-        self.enter(tree, base.to_owned(), target.to_owned(), &mut stack)?;
-        while let Some((path, target, nodes)) = stack.last_mut() {
-            self.monitor.proceed()?;
-            let Some(node) = nodes.next() else {
-                stack.pop();
-                continue;
-            };
-            let name = node.os_name().to_string_lossy();
-            let path = if path.is_empty() { name.into_owned() } else { format!("{path}/{name}") };
-            let to = target.join(node.os_name());
-            if stack.len() >= MAX_DEPTH {
-                return Err(Error::damaged(format!("tree {tree}"), "it is nested deeper than paths can be"));
-            }
-            let Some(subtree) = node.subtree.filter(|_| node.kind == NodeKind::Folder) else {
-                self.entry(node, path, to)?;
-                continue;
-            };
-            self.make_folder(&to)?;
-            self.folders.push((to.clone(), Node { content: None, ..node }));
-            self.summary.folders += 1;
-            self.enter(subtree, path, to, &mut stack)?;
-        }
-        Ok(())
-    }
-
-    fn enter(
-        &mut self,
-        tree: crate::id::Id,
-        path: String,
-        target: PathBuf,
-        stack: &mut Vec<(String, PathBuf, std::vec::IntoIter<Node>)>,
-    ) -> Result<()> {
-        match self.repo.read_tree(self.index, tree) {
-            Ok(nodes) => stack.push((path, target, nodes.into_iter())),
-            Err(e) if e.class() == crate::error::Class::Integrity => {
-                self.summary.damage(&format!("{path}/"), e.to_string());
-            }
-            Err(e) => return Err(e),
-        }
-        Ok(())
-    }
-
-    /// A folder, made or found. Never through a link that somebody put there.
-    fn make_folder(&self, to: &Path) -> Result<()> {
-        match fs::symlink_metadata(to) {
-            Ok(meta) if meta.is_dir() => return Ok(()),
-            Ok(_) if self.options.overwrite => fs::remove_file(to).map_err(Error::local("replacing", to))?,
-            Ok(_) => return Err(Error::local("making the folder", to)(io::ErrorKind::AlreadyExists.into())),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(Error::local("looking at", to)(e)),
-        }
-        fs::DirBuilder::new().mode(0o700).create(to).map_err(Error::local("making the folder", to))
-    }
-
-    /// Anything but a folder.
-    fn entry(&mut self, node: Node, path: String, to: PathBuf) -> Result<()> {
-        if self.options.overwrite {
-            match fs::remove_file(&to) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                    return Err(Error::local("replacing", &to)(e));
-                }
-                _ => {}
-            }
-        }
-        if node.links > 1 && node.device_id != 0 {
-            let first = self.first_names.entry((node.device_id, node.inode)).or_insert_with(|| to.clone());
-            if *first != to {
-                self.links.push((path, to, first.clone()));
-                return Ok(());
-            }
-        }
-        if node.kind == NodeKind::File {
-            return self.file(node, path, to);
-        }
-        match metadata::make_special(&to, &node) {
-            Ok(true) => {
-                self.summary.files += 1;
-                metadata::apply(&to, &node, &mut self.summary);
-            }
-            Ok(false) => self.summary.warn(&to, "type", format!("{} is not restored", node.kind.word())),
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                self.summary.warn(&to, "making the special file", e);
-            }
-            Err(e) => return Err(Error::local("making", &to)(e)),
-        }
-        Ok(())
-    }
-
-    fn file(&mut self, node: Node, path: String, to: PathBuf) -> Result<()> {
-        create(&to).map_err(Error::local("making the file", &to))?;
-        self.window.begin(node, path, to);
-        while !self.window.gather(self.index) {
-            self.window.write(self.repo, self.index, self.monitor)?;
-        }
-        if self.window.is_full() {
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    /// Writes what was gathered and finishes its files.
-    fn flush(&mut self) -> Result<()> {
-        self.window.write(self.repo, self.index, self.monitor)?;
-        for file in self.window.take_files() {
-            if let Some(reason) = file.damage {
-                fs::remove_file(&file.to).map_err(Error::local("removing the damaged file", &file.to))?;
-                self.summary.damage(&file.path, reason);
-                continue;
-            }
-            // A hole at the end is not written, so the length is set here.
-            let sized = OpenOptions::new().write(true).open(&file.to).and_then(|f| f.set_len(file.size));
-            sized.map_err(Error::local("setting the length of", &file.to))?;
-            self.summary.files += 1;
-            self.summary.bytes += file.size;
-            metadata::apply(&file.to, &file.node, &mut self.summary);
-            self.monitor.add_file();
-        }
-        Ok(())
-    }
-
-    fn finish(mut self, target: &Path) -> Result<RestoreSummary> {
-        self.flush()?;
-        for (path, to, first) in std::mem::take(&mut self.links) {
-            match fs::hard_link(&first, &to) {
-                Ok(()) => self.summary.files += 1,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                    self.summary.damage(
-                        &path,
-                        format!("it is another name of {}, which is damaged", first.display()),
-                    );
-                }
-                Err(e) => return Err(Error::local("linking", &to)(e)),
-            }
-        }
-        for (to, node) in std::mem::take(&mut self.folders).into_iter().rev() {
-            metadata::apply(&to, &node, &mut self.summary);
-        }
-        sync(target).map_err(Error::local("syncing the file system of", target))?;
-        if self.summary.damaged_count > 0 && !self.options.skip_damaged {
-            return Err(Error::FilesDamaged { files: self.summary.damaged });
-        }
-        Ok(self.summary)
-    }
-}
-
-/// A new, empty file that only its owner can read until its mode is restored.
-fn create(to: &Path) -> io::Result<()> {
-    let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed();
-    OpenOptions::new().write(true).create_new(true).mode(0o600).custom_flags(flags).open(to).map(drop)
+    marker.write(target)?;
+    Ok(over)
 }
 
 /// One sync for all files, and the target's own name.
-fn sync(target: &Path) -> io::Result<()> {
-    rustix::fs::syncfs(File::open(target)?)?;
+fn sync(file_system: &File, target: &Path) -> io::Result<()> {
+    rustix::fs::syncfs(file_system)?;
     target.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }

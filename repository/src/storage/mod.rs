@@ -60,6 +60,11 @@ pub trait Storage: Send + Sync {
     /// The location, for people.
     fn describe(&self) -> String;
 
+    /// How many requests at once are worth while: more where each waits for a network.
+    fn requests_at_once(&self) -> usize {
+        3
+    }
+
     /// Makes whatever must exist before objects can be stored (folders). Fine to call again.
     ///
     /// # Errors

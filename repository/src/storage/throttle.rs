@@ -59,6 +59,10 @@ impl Storage for Throttled {
         self.inner.describe()
     }
 
+    fn requests_at_once(&self) -> usize {
+        self.inner.requests_at_once()
+    }
+
     fn prepare(&self) -> Result<(), StorageError> {
         self.inner.prepare()
     }

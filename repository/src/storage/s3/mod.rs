@@ -126,6 +126,10 @@ impl Storage for S3Storage {
         super::Location::S3(self.at.clone()).to_string()
     }
 
+    fn requests_at_once(&self) -> usize {
+        8
+    }
+
     fn prepare(&self) -> Result<(), StorageError> {
         Ok(())
     }

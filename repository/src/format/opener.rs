@@ -1,0 +1,66 @@
+//! From a sealed blob to its plaintext, with buffers and a context that one thread uses again.
+
+use super::Malformed;
+use super::blob::MAX_PLAIN_BYTES;
+use super::envelope::Cipher;
+use crate::id::Id;
+
+/// Buffers that grew above this for one large blob are given back.
+const KEPT_BYTES: usize = 2 * 1024 * 1024;
+
+/// Opens, decompresses and hashes, one a thread.
+pub(crate) struct Opener {
+    decompressor: zstd::bulk::Decompressor<'static>,
+    opened: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Opener {
+    pub(crate) fn new() -> Result<Self, Malformed> {
+        let decompressor = zstd::bulk::Decompressor::new().map_err(|e| Malformed::new(e.to_string()))?;
+        Ok(Self { decompressor, opened: Vec::new(), plain: Vec::new() })
+    }
+
+    /// The plaintext, which is what `id` names, or there is an error. It stays until the next call.
+    pub(crate) fn open(
+        &mut self,
+        cipher: &Cipher,
+        sealed: &[u8],
+        plain_length: u32,
+        id: Id,
+    ) -> Result<&[u8], Malformed> {
+        if plain_length > MAX_PLAIN_BYTES {
+            return Err(Malformed::new("it says that it is larger than a blob can be"));
+        }
+        cipher.open_into(sealed, &mut self.opened)?;
+        let plain = if plain_length == 0 {
+            &self.opened
+        } else {
+            self.plain.clear();
+            self.plain.reserve(plain_length as usize);
+            let fail = |e: std::io::Error| Malformed::new(format!("it does not decompress: {e}"));
+            let size = self.decompressor.decompress_to_buffer(&self.opened, &mut self.plain).map_err(fail)?;
+            if size != plain_length as usize {
+                return Err(Malformed::new("it decompresses to another length than it had"));
+            }
+            &self.plain
+        };
+        if Id::of(plain) != id {
+            return Err(Malformed::new("its content is not what its name says"));
+        }
+        Ok(plain)
+    }
+
+    /// Gives back what one unusually large blob took.
+    pub(crate) fn shrink(&mut self) {
+        give_back(&mut self.opened);
+        give_back(&mut self.plain);
+    }
+}
+
+/// A buffer that grew far is not kept.
+pub(super) fn give_back(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > KEPT_BYTES {
+        *buffer = Vec::new();
+    }
+}

@@ -1,0 +1,155 @@
+//! What the threads of a restore do: read runs of blobs, verify each, write it to where it belongs.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::OFlags;
+
+use super::site::{Site, Target};
+use super::window::{Piece, split};
+use crate::error::{Class, Error, Result};
+use crate::format::opener::Opener;
+use crate::id::Id;
+use crate::index::Index;
+use crate::repository::Repository;
+use crate::storage::{Kind, Object};
+use crate::sync::locked;
+
+/// What the walk hands over.
+pub(super) enum Job {
+    /// Blobs that lie together in one pack.
+    Run(Vec<Piece>),
+    /// A file of which no blob is to be written.
+    Finish(Arc<Target>),
+}
+
+/// One thread's own.
+pub(super) struct Hand<'a> {
+    repo: &'a Repository,
+    index: &'a Index,
+    site: &'a Site<'a>,
+    opener: Opener,
+    there: Vec<u8>,
+}
+
+impl<'a> Hand<'a> {
+    pub(super) fn new(repo: &'a Repository, index: &'a Index, site: &'a Site<'a>) -> Result<Self> {
+        let opener = Opener::new().map_err(|_| Error::Internal("zstd does not start"))?;
+        Ok(Self { repo, index, site, opener, there: Vec::new() })
+    }
+
+    /// Does jobs until the walk is over. After an error they are only taken, so that the walk never waits.
+    pub(super) fn work(&mut self, jobs: &Mutex<Receiver<Job>>) {
+        loop {
+            let Ok(job) = locked(jobs).recv() else { return };
+            if self.site.has_failed() {
+                continue;
+            }
+            let done = match job {
+                Job::Run(pieces) => self.run(pieces),
+                Job::Finish(target) => self.site.finish(&target, None),
+            };
+            if let Err(e) = done {
+                self.site.fail(e);
+            }
+        }
+    }
+
+    fn run(&mut self, pieces: Vec<Piece>) -> Result<()> {
+        if !pieces.iter().any(|piece| piece.target.found) {
+            return self.fetch(&pieces);
+        }
+        let mut missing = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            self.site.monitor.proceed()?;
+            if piece.target.found && self.is_there(&piece)? {
+                self.keep(&piece)?;
+            } else {
+                missing.push(piece);
+            }
+        }
+        split(missing).iter().try_for_each(|run| self.fetch(run))
+    }
+
+    /// Whether the file that was found has this blob at this place.
+    fn is_there(&mut self, piece: &Piece) -> Result<bool> {
+        let path = piece.target.path();
+        let length = usize::try_from(piece.length()).map_err(|_| Error::Internal("a blob above 4 GiB"))?;
+        let flags = (OFlags::NOFOLLOW | OFlags::CLOEXEC).bits().cast_signed();
+        let read = OpenOptions::new().read(true).custom_flags(flags).open(&path).and_then(|file: File| {
+            self.there.resize(length, 0);
+            file.read_exact_at(&mut self.there, piece.at)
+        });
+        match read {
+            Ok(()) => Ok(Id::of(&self.there) == piece.id),
+            Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(e) => Err(Error::local("reading", &path)(e)),
+        }
+    }
+
+    fn keep(&self, piece: &Piece) -> Result<()> {
+        let length = piece.length();
+        self.site.note(|s| s.bytes_kept += length);
+        self.site.monitor.add_done(length);
+        self.site.blob_done(&piece.target, None)
+    }
+
+    /// One read of a pack. When it fails because of damage, its blobs are tried one by one.
+    fn fetch(&mut self, run: &[Piece]) -> Result<()> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+        let pack = self.index.pack(first.place)?;
+        let begin = first.place.offset;
+        let length = (last.place.offset - begin) as usize + last.place.length as usize;
+        let bytes = match self.repo.read_pack(pack, u64::from(begin), length) {
+            Ok(bytes) => Some(bytes),
+            Err(e) if e.class() == Class::Integrity => None,
+            Err(e) => return Err(e),
+        };
+        for same in run.chunk_by(|a, b| a.place.offset == b.place.offset) {
+            self.site.monitor.proceed()?;
+            let Some(piece) = same.first() else { continue };
+            let from = (piece.place.offset - begin) as usize;
+            let sealed = bytes.as_ref().and_then(|b| b.get(from..from + piece.place.length as usize));
+            self.blob(pack, piece, same, sealed)?;
+        }
+        Ok(())
+    }
+
+    /// One blob and all the places where it belongs.
+    fn blob(&mut self, pack: Id, piece: &Piece, same: &[Piece], sealed: Option<&[u8]>) -> Result<()> {
+        let place = piece.place;
+        let alone;
+        let sealed = match sealed {
+            Some(sealed) => sealed,
+            None => match self.repo.read_pack(pack, u64::from(place.offset), place.length as usize) {
+                Ok(bytes) => {
+                    alone = bytes;
+                    &alone
+                }
+                Err(e) if e.class() == Class::Integrity => return self.spoil(same, &e.to_string()),
+                Err(e) => return Err(e),
+            },
+        };
+        match self.opener.open(self.repo.cipher(), sealed, place.plain_length, piece.id) {
+            Ok(plain) => same.iter().try_for_each(|piece| self.site.put(&piece.target, piece.at, plain))?,
+            Err(e) => {
+                let object = Object::Named(Kind::Pack, pack).to_string();
+                let why = Error::damaged(object, format!("blob {} at {}: {e}", piece.id, place.offset));
+                self.spoil(same, &why.to_string())?;
+            }
+        }
+        self.opener.shrink();
+        Ok(())
+    }
+
+    fn spoil(&self, pieces: &[Piece], reason: &str) -> Result<()> {
+        for piece in pieces {
+            piece.target.spoil(reason.to_owned());
+            self.site.blob_done(&piece.target, None)?;
+        }
+        Ok(())
+    }
+}
