@@ -11,6 +11,7 @@ use crate::id::Id;
 use crate::index::Index;
 use crate::monitor::Monitor;
 use crate::repository::Repository;
+use crate::trees::Trees;
 
 /// Folders inside each other; no file system allows more.
 const MAX_DEPTH: usize = 4096;
@@ -121,7 +122,8 @@ impl Repository {
         base: &str,
         each: &mut dyn FnMut(&str, &Node) -> Result<bool>,
     ) -> Result<()> {
-        let mut stack = vec![(base.to_owned(), self.read_tree(index, tree)?.into_iter())];
+        let trees = Trees::new(self, index);
+        let mut stack = vec![(base.to_owned(), trees.read(tree)?.into_iter())];
         while let Some((path, nodes)) = stack.last_mut() {
             let Some(node) = nodes.next() else {
                 stack.pop();
@@ -136,7 +138,7 @@ impl Repository {
                         "it is nested deeper than paths can be",
                     ));
                 }
-                stack.push((path, self.read_tree(index, subtree)?.into_iter()));
+                stack.push((path, trees.read(subtree)?.into_iter()));
             }
         }
         Ok(())

@@ -20,6 +20,7 @@ use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::storage::Kind;
 use crate::sync::locked;
+use crate::trees::Trees;
 use crate::write::{self, Writer};
 
 /// One read of a pack, and the gap that it may read over.
@@ -92,6 +93,7 @@ impl Repository {
         writer: &Writer<'_>,
         monitor: &Monitor,
     ) -> Result<()> {
+        let trees = Trees::new(self, index);
         let mut seen = HashSet::new();
         let mut needed = Vec::new();
         let mut stack = vec![info.snapshot.tree];
@@ -100,7 +102,7 @@ impl Repository {
             if !seen.insert((BlobKind::Tree, id)) {
                 continue;
             }
-            let bytes = self.read_blob(index, BlobKind::Tree, id)?;
+            let bytes = trees.bytes(id)?;
             let nodes =
                 tree::decode(&bytes).map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))?;
             for node in nodes {

@@ -104,6 +104,7 @@ pub mod retention;
 mod stats;
 pub mod storage;
 mod sync;
+mod tasks;
 mod trees;
 mod unlock;
 mod write;

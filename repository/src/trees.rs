@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Class, Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::node::Node;
+use crate::format::opener::Opener;
 use crate::format::tree;
 use crate::id::Id;
 use crate::index::{Index, Place};
@@ -28,6 +29,8 @@ pub(crate) struct Trees<'a> {
     index: &'a Index,
     /// The newest first.
     segments: Mutex<VecDeque<Segment>>,
+    /// Those that no thread works with.
+    openers: Mutex<Vec<Opener>>,
 }
 
 struct Segment {
@@ -38,28 +41,38 @@ struct Segment {
 
 impl<'a> Trees<'a> {
     pub(crate) fn new(repo: &'a Repository, index: &'a Index) -> Self {
-        Self { repo, index, segments: Mutex::default() }
+        Self { repo, index, segments: Mutex::default(), openers: Mutex::default() }
     }
 
     /// The nodes of a tree, verified.
     pub(crate) fn read(&self, id: Id) -> Result<Vec<Node>> {
-        let damaged = |detail: String| Error::damaged(format!("tree {id}"), detail);
-        tree::decode(&self.bytes(id)?).map_err(|e| damaged(e.to_string()))
+        let nodes = self.with(id, tree::decode)?;
+        nodes.map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))
     }
 
     /// The bytes of a tree, verified.
     pub(crate) fn bytes(&self, id: Id) -> Result<Vec<u8>> {
+        self.with(id, <[u8]>::to_vec)
+    }
+
+    fn with<T>(&self, id: Id, work: impl FnOnce(&[u8]) -> T) -> Result<T> {
         let place = self
             .index
             .find(BlobKind::Tree, id)
             .ok_or_else(|| Error::damaged(format!("blob {id}"), "no index file knows it"))?;
         let pack = self.index.pack(place)?;
-        if let Some(sealed) = self.sealed(pack, place)?
-            && let Ok(plain) = self.repo.open_blob(pack, place, id, &sealed)
-        {
-            return Ok(plain);
+        if let Some(sealed) = self.sealed(pack, place)? {
+            let spare = locked(&self.openers).pop();
+            let mut opener =
+                spare.map_or_else(Opener::new, Ok).map_err(|_| Error::Internal("zstd does not start"))?;
+            if let Ok(plain) = opener.open(self.repo.cipher(), &sealed, place.plain_length, id) {
+                let done = work(plain);
+                opener.shrink();
+                locked(&self.openers).push(opener);
+                return Ok(done);
+            }
         }
-        self.repo.read_blob(self.index, BlobKind::Tree, id)
+        self.repo.read_blob(self.index, BlobKind::Tree, id).map(|plain| work(&plain))
     }
 
     /// The sealed bytes out of segments; none when a segment cannot be read whole.

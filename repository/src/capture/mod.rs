@@ -12,7 +12,6 @@ mod parent;
 mod plan;
 mod reading;
 mod stream;
-mod tasks;
 mod tree;
 mod trouble;
 mod walk;

@@ -19,7 +19,6 @@ use super::excludes::Excludes;
 use super::parent::{self, Known};
 use super::plan::Plan;
 use super::reading::{Chunkers, Content, Hand};
-use super::tasks::Tasks;
 use super::tree::TreeOptions;
 use super::trouble::{OnTrouble, Troubles};
 use super::{BackupMeta, Counts, METADATA_FILE, entry};
@@ -32,6 +31,7 @@ use crate::id::Id;
 use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::sync::locked;
+use crate::tasks::Tasks;
 use crate::write::Writer;
 
 /// The list of what an incomplete snapshot misses, at its root.
@@ -135,7 +135,7 @@ impl<'a> Walk<'a> {
         let device = if plan.whole { fs::symlink_metadata(&path).ok().map(|m| m.dev()) } else { None };
         let known = self.known(self.parent.map(|p| p.snapshot.tree));
         let root = Folder { path, above: None, state: Mutex::default(), known, device, depth: 0 };
-        let tasks = Tasks::new(Task::List(Arc::new(root), Some(plan)));
+        let tasks = Tasks::new([Task::List(Arc::new(root), Some(plan))]);
         let readers = (self.repo.limits().threads() * READERS_PER_THREAD).min(MAX_READERS);
         let died = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..readers).map(|_| scope.spawn(|| self.work(&tasks))).collect();

@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::{Findings, Subset};
 use crate::error::{Class, Error, Result};
 use crate::format::blob::BlobKind;
-use crate::format::pack;
-use crate::format::sealer::Sealer;
+use crate::format::opener::Opener;
+use crate::format::pack::{self, Entry};
 use crate::id::Id;
 use crate::index::{Index, PackInfo};
 use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::storage::{Kind, Object, listing};
 use crate::sync::locked;
-use crate::write;
+
+/// One read of a pack.
+const MAX_READ_BYTES: u32 = 4 * 1024 * 1024;
 
 /// Compares the index with what is stored; counts packs in no index file.
 pub(super) fn compare(repo: &Repository, index: &Index, findings: &mut Findings) -> Result<u64> {
@@ -51,6 +53,15 @@ struct Bad {
     blobs: Vec<(BlobKind, Id)>,
 }
 
+impl Bad {
+    fn add(&mut self, detail: String, blob: Option<(BlobKind, Id)>) {
+        if self.detail.is_empty() {
+            self.detail = detail;
+        }
+        self.blobs.extend(blob);
+    }
+}
+
 /// Reads every pack, or one part of them, and gives how many packs and bytes that were.
 pub(super) fn read_all(
     repo: &Repository,
@@ -64,20 +75,17 @@ pub(super) fn read_all(
     let (next, bytes_read) = (AtomicUsize::new(0), AtomicU64::new(0));
     let (bad, error) = (Mutex::new(Vec::new()), Mutex::new(None::<Error>));
     std::thread::scope(|scope| {
-        for _ in 0..repo.limits().threads() {
+        for _ in 0..repo.readers() {
             scope.spawn(|| {
-                let mut sealer = match write::sealer() {
-                    Ok(sealer) => sealer,
-                    Err(e) => {
-                        locked(&error).get_or_insert(e);
-                        return;
-                    }
+                let Ok(mut opener) = Opener::new() else {
+                    locked(&error).get_or_insert(Error::Internal("zstd does not start"));
+                    return;
                 };
                 while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     if locked(&error).is_some() {
                         return;
                     }
-                    match monitor.proceed().and_then(|()| read_one(repo, &mut sealer, pack)) {
+                    match monitor.proceed().and_then(|()| read_one(repo, &mut opener, pack)) {
                         Ok(None) => {}
                         Ok(Some(found)) => locked(&bad).push((*pack, found)),
                         Err(e) => drop(locked(&error).get_or_insert(e)),
@@ -97,50 +105,89 @@ pub(super) fn read_all(
     Ok((packs.len() as u64, bytes_read.into_inner()))
 }
 
-fn read_one(repo: &Repository, sealer: &mut Sealer, pack: &PackInfo) -> Result<Option<Bad>> {
-    let all = || pack.entries.iter().map(|e| (e.kind, e.id)).collect();
-    let length = usize::try_from(pack.size).map_err(|_| Error::Internal("a pack larger than memory"))?;
-    let bytes = match repo.read_pack(pack.id, 0, length) {
-        Ok(bytes) => bytes,
-        Err(Error::Damaged { detail, .. }) => return Ok(Some(Bad { detail, blobs: all() })),
-        Err(e) if e.class() == Class::Integrity => {
-            return Ok(Some(Bad { detail: e.to_string(), blobs: all() }));
-        }
-        Err(e) => return Err(e),
-    };
+/// Reads a pack in runs of blobs, opens each blob, and compares the header with the index.
+///
+/// When all of that is well, every byte of the pack is authenticated: the blobs lie without a gap from its
+/// beginning to its header, as the header says, and the header ends where the pack does. So the hash over
+/// the whole pack, its name, says nothing more, and is not computed.
+fn read_one(repo: &Repository, opener: &mut Opener, pack: &PackInfo) -> Result<Option<Bad>> {
+    let mut entries = pack.entries.clone();
+    entries.sort_unstable_by_key(|e| e.offset);
     let mut bad = Bad { detail: String::new(), blobs: Vec::new() };
-    let mut found = |detail: String, blob: Option<(BlobKind, Id)>| {
-        if bad.detail.is_empty() {
-            bad.detail = detail;
-        }
-        bad.blobs.extend(blob);
-    };
-    for e in &pack.entries {
-        let sealed = bytes.get(e.offset as usize..e.offset as usize + e.length as usize);
-        let opened = sealed.map(|sealed| sealer.verify(repo.cipher(), sealed, e.plain_length, e.id));
-        match opened {
-            Some(Ok(())) => {}
-            Some(Err(why)) => found(format!("blob {} at {}: {why}", e.id, e.offset), Some((e.kind, e.id))),
-            None => found(format!("blob {} lies outside of it", e.id), Some((e.kind, e.id))),
-        }
+    for run in runs(&entries) {
+        read_run(repo, opener, pack, run, &mut bad)?;
+        opener.shrink();
     }
-    if let Err(why) = header_agrees(repo, pack, &bytes) {
-        found(why, None);
-    }
-    if Id::of(&bytes) != pack.id {
-        found("its content is not what its name says".to_owned(), None);
+    match header(repo, pack, &entries) {
+        Ok(Some(why)) => bad.add(why, None),
+        Ok(None) => {}
+        Err(e) => bad.add(integrity(e)?, None),
     }
     Ok((!bad.detail.is_empty()).then_some(bad))
 }
 
-/// The header must say what the index says: a rebuild of the index would rest on it.
-fn header_agrees(repo: &Repository, info: &PackInfo, bytes: &[u8]) -> Result<(), String> {
-    let last = bytes.last_chunk::<4>().ok_or("it is shorter than a pack can be")?;
-    let length = pack::header_length(*last, info.size).map_err(|e| e.to_string())?;
-    let sealed = bytes.get(bytes.len() - 4 - length..bytes.len() - 4).ok_or("its header is cut")?;
-    let entries =
-        pack::decode_header(repo.cipher(), sealed, info.size).map_err(|e| format!("its header: {e}"))?;
-    let mut indexed = info.entries.clone();
-    indexed.sort_unstable_by_key(|e| e.offset);
-    if entries == indexed { Ok(()) } else { Err("its header and the index differ".to_owned()) }
+/// Blobs that are read at once.
+fn runs(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    let mut begin = 0;
+    entries.chunk_by(move |a, b| {
+        let fits = b.offset.saturating_add(b.length) - begin.min(b.offset) <= MAX_READ_BYTES;
+        if !fits {
+            begin = b.offset;
+        }
+        fits && a.offset.saturating_add(a.length) == b.offset
+    })
+}
+
+fn read_run(
+    repo: &Repository,
+    opener: &mut Opener,
+    pack: &PackInfo,
+    run: &[Entry],
+    bad: &mut Bad,
+) -> Result<()> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+    let length = (last.offset - first.offset) as usize + last.length as usize;
+    let bytes = match repo.read_pack(pack.id, u64::from(first.offset), length) {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            let why = integrity(e)?;
+            run.iter().for_each(|e| bad.add(why.clone(), Some((e.kind, e.id))));
+            return Ok(());
+        }
+    };
+    for e in run {
+        let from = (e.offset - first.offset) as usize;
+        let sealed = bytes.get(from..from + e.length as usize).unwrap_or_default();
+        if let Err(why) = opener.open(repo.cipher(), sealed, e.plain_length, e.id) {
+            bad.add(format!("blob {} at {}: {why}", e.id, e.offset), Some((e.kind, e.id)));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong with the header: a rebuild of the index would rest on it.
+fn header(repo: &Repository, info: &PackInfo, entries: &[Entry]) -> Result<Option<String>> {
+    let blobs: u64 = entries.iter().map(|e| u64::from(e.length)).sum();
+    let length = usize::try_from(info.size - blobs).unwrap_or(usize::MAX);
+    let bytes = repo.read_pack(info.id, blobs, length)?;
+    let agrees = || -> Result<(), String> {
+        let (sealed, last) = bytes.split_last_chunk::<4>().ok_or("it is shorter than a pack can be")?;
+        let said = pack::header_length(*last, info.size).map_err(|e| e.to_string())?;
+        if said != sealed.len() {
+            return Err("its header has another length than the index says".to_owned());
+        }
+        let found =
+            pack::decode_header(repo.cipher(), sealed, info.size).map_err(|e| format!("its header: {e}"))?;
+        if found == entries { Ok(()) } else { Err("its header and the index differ".to_owned()) }
+    };
+    Ok(agrees().err())
+}
+
+/// The detail of an error that is damage; any other ends the check.
+fn integrity(error: Error) -> Result<String> {
+    match error {
+        Error::Damaged { detail, .. } => Ok(detail),
+        e if e.class() == Class::Integrity => Ok(e.to_string()),
+        e => Err(e),
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::blob::BlobKind;
 use crate::format::node::NodeKind;
-use crate::format::tree;
 use crate::id::Id;
 use crate::index::Index;
 use crate::monitor::Monitor;
 use crate::repository::Repository;
+use crate::trees::Trees;
 
 pub(super) type Blobs = HashSet<(BlobKind, Id)>;
 
@@ -20,6 +20,7 @@ pub(super) fn find(
     roots: impl Iterator<Item = Id>,
     monitor: &Monitor,
 ) -> Result<Blobs> {
+    let trees = Trees::new(repo, index);
     let mut used = Blobs::new();
     let mut stack: Vec<Id> = roots.collect();
     while let Some(id) = stack.pop() {
@@ -27,9 +28,7 @@ pub(super) fn find(
         if !used.insert((BlobKind::Tree, id)) {
             continue;
         }
-        let bytes = repo.read_blob(index, BlobKind::Tree, id)?;
-        let nodes = tree::decode(&bytes).map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))?;
-        for node in nodes {
+        for node in trees.read(id)? {
             match node.kind {
                 NodeKind::Folder => stack.extend(node.subtree),
                 NodeKind::File => {

@@ -67,7 +67,8 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
         let meta = open.metadata()?;
         remove_file(&to)?;
         // Who does not own the folder could not restore its times before either.
-        let _ = open.set_times(FileTimes::new().set_accessed(meta.accessed()?).set_modified(meta.modified()?));
+        let _ =
+            open.set_times(FileTimes::new().set_accessed(meta.accessed()?).set_modified(meta.modified()?));
         open.sync_all()
     })();
     removed.map_err(Error::local("removing the mark", &to))

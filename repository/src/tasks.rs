@@ -1,13 +1,13 @@
-//! What threads of a tree backup have still to do.
+//! What threads that walk a tree have still to do.
 //!
-//! The newest task comes first, so that a walk goes down before it goes on, and the names that wait stay few.
+//! The newest task comes first, so that a walk goes down before it goes on, and what waits stays little.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::sync::locked;
 
 /// Tasks for some threads, which make new ones while they work.
-pub(super) struct Tasks<T> {
+pub(crate) struct Tasks<T> {
     state: Mutex<State<T>>,
     changed: Condvar,
 }
@@ -20,25 +20,25 @@ struct State<T> {
 }
 
 impl<T> Tasks<T> {
-    pub(super) fn new(first: T) -> Self {
-        let state = State { waiting: vec![first], working: 0, stopped: false };
+    pub(crate) fn new(first: impl IntoIterator<Item = T>) -> Self {
+        let state = State { waiting: first.into_iter().collect(), working: 0, stopped: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
     /// Adds tasks, of which the last is done first.
-    pub(super) fn add(&self, tasks: impl IntoIterator<Item = T>) {
+    pub(crate) fn add(&self, tasks: impl IntoIterator<Item = T>) {
         locked(&self.state).waiting.extend(tasks);
         self.changed.notify_all();
     }
 
     /// Ends the work: tasks that wait are forgotten.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         locked(&self.state).stopped = true;
         self.changed.notify_all();
     }
 
     /// Does tasks until none is left and nobody can add one.
-    pub(super) fn work(&self, mut perform: impl FnMut(T)) {
+    pub(crate) fn work(&self, mut perform: impl FnMut(T)) {
         loop {
             let state = locked(&self.state);
             let idle = |s: &mut State<T>| s.waiting.is_empty() && s.working > 0 && !s.stopped;
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_task_is_done_once_by_some_thread() {
-        let tasks = Tasks::new(12_u32);
+        let tasks = Tasks::new([12_u32]);
         let done = AtomicU32::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn work_that_is_stopped_ends() {
-        let tasks = Tasks::new(());
+        let tasks = Tasks::new([()]);
         let mut done = 0;
         tasks.work(|()| {
             done += 1;
