@@ -1,6 +1,4 @@
-//! Looking into snapshots: walking trees, listing, dumping one file.
-
-use std::io::Write;
+//! Looking into snapshots: walking trees, listing.
 
 use crate::error::{Error, Result};
 use crate::find::SnapshotInfo;
@@ -9,7 +7,6 @@ use crate::format::node::{Node, NodeKind};
 use crate::format::tree;
 use crate::id::Id;
 use crate::index::Index;
-use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::trees::Trees;
 
@@ -52,44 +49,6 @@ impl Repository {
             each(path, node)?;
             Ok(recursive)
         })
-    }
-
-    /// Writes one file of a snapshot, every blob verified before its bytes are given out. Returns its size.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchPath`], [`Error::WrongKind`], damage, [`Error::Sink`] when `out` fails, or
-    /// [`Error::Cancelled`]. What was written before an error is verified, but not the whole.
-    pub fn dump(
-        &self,
-        snapshot: &SnapshotInfo,
-        path: &str,
-        out: &mut dyn Write,
-        monitor: &Monitor,
-    ) -> Result<u64> {
-        let _lock = self.read_lock()?;
-        let index = self.index()?;
-        let wrong = |found| Error::WrongKind {
-            snapshot: snapshot.id.short(),
-            path: path.to_owned(),
-            found,
-            wanted: "a file",
-        };
-        let node = match self.resolve(&index, snapshot, path)? {
-            Target::Node(node) if node.kind == NodeKind::File => node,
-            Target::Node(node) => return Err(wrong(node.kind.word())),
-            Target::Root(_) => return Err(wrong("a folder")),
-        };
-        let mut size = 0;
-        for id in node.content.as_deref().unwrap_or_default() {
-            monitor.proceed()?;
-            let blob = self.read_blob(&index, BlobKind::Data, *id)?;
-            out.write_all(&blob).map_err(Error::Sink)?;
-            size += blob.len() as u64;
-            monitor.add_done(blob.len() as u64);
-        }
-        out.flush().map_err(Error::Sink)?;
-        monitor.add_file();
-        Ok(size)
     }
 
     /// The nodes of a tree.

@@ -84,6 +84,7 @@ pub mod capture;
 pub mod check;
 mod chunker;
 mod copy;
+mod dump;
 mod error;
 mod find;
 mod forget;

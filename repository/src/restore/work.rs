@@ -15,7 +15,6 @@ use crate::format::opener::Opener;
 use crate::id::Id;
 use crate::index::Index;
 use crate::repository::Repository;
-use crate::storage::{Kind, Object};
 use crate::sync::locked;
 
 /// What the walk hands over.
@@ -133,12 +132,15 @@ impl<'a> Hand<'a> {
                 Err(e) => return Err(e),
             },
         };
-        match self.opener.open(self.repo.cipher(), sealed, place.plain_length, piece.id) {
-            Ok(plain) => same.iter().try_for_each(|piece| self.site.put(&piece.target, piece.at, plain))?,
-            Err(e) => {
-                let object = Object::Named(Kind::Pack, pack).to_string();
-                let why = Error::damaged(object, format!("blob {} at {}: {e}", piece.id, place.offset));
-                self.spoil(same, &why.to_string())?;
+        let put = |plain: &[u8]| same.iter().try_for_each(|p| self.site.put(&p.target, p.at, plain));
+        if let Ok(plain) = self.opener.open(self.repo.cipher(), sealed, place.plain_length, piece.id) {
+            put(plain)?;
+        } else {
+            // Once more, by whoever knows what else may help, and what to say.
+            match self.repo.open_blob(pack, place, piece.id, sealed) {
+                Ok(plain) => put(&plain)?,
+                Err(e) if e.class() == Class::Integrity => self.spoil(same, &e.to_string())?,
+                Err(e) => return Err(e),
             }
         }
         self.opener.shrink();
