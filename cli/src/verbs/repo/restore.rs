@@ -37,7 +37,8 @@ pub struct Restore {
     /// Only snapshots with all of these tags.
     #[arg(long)]
     tag: Vec<String>,
-    /// Restore over what is in the folder; asks first. Files that the snapshot does not have stay.
+    /// Restore over what is in the folder; asks first. Only what differs is written, and files that the
+    /// snapshot does not have stay. A restore that was stopped goes on without this.
     #[arg(long)]
     overwrite: bool,
     /// Restore what can be restored although files are damaged; exit code 3 then.
@@ -70,12 +71,16 @@ pub fn restore(job: &Job<'_>, args: &Restore) -> Result<Exit, Failure> {
         .collect();
     let all = serde_json::json!({
         "snapshot": snapshot.id.to_string(), "target": target, "files": done.files,
-        "folders": done.folders, "bytes": done.bytes, "damaged_count": done.damaged_count,
+        "folders": done.folders, "bytes": done.bytes, "bytes_kept": done.bytes_kept, "damaged_count": done.damaged_count,
         "damaged": damaged, "warning_count": done.warning_count, "warnings": done.warnings,
     });
     screen::show(job.cli.output, &all, || {
+        let kept = match done.bytes_kept {
+            0 => String::new(),
+            kept => format!(", {} of it was there already", units::bytes(kept)),
+        };
         screen::wrapped(&format!(
-            "restored {} files, {} of snapshot {} into {}; every byte verified",
+            "restored {} files, {} of snapshot {} into {}{kept}; every byte verified, and on disk",
             done.files,
             units::bytes(done.bytes),
             snapshot.id.short(),
