@@ -18,6 +18,7 @@ mod tools;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use corpora::Extent;
@@ -69,12 +70,19 @@ struct Bench {
     template: Template,
 }
 
+/// What came of all rounds.
+#[derive(Default)]
+struct Measured {
+    samples: Vec<Sample>,
+    failures: Vec<String>,
+}
+
 /// Measures, prints, and writes the JSON.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bench = prepare(arguments)?;
     let circumstances = bench.circumstances()?;
     println!("{}", spoken(&circumstances));
-    let samples = bench.measure()?;
+    let Measured { samples, failures } = bench.measure()?;
     let summaries = summary::all(&samples);
     for summary in &summaries {
         println!("{}", table::figure(summary));
@@ -82,12 +90,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (peaks, verdict) = summary::peak(&samples);
     println!("{}", table::peaks(&peaks, verdict.as_ref()));
 
+    for failure in &failures {
+        println!("left out: {failure}");
+    }
     let path = arguments.json.clone().unwrap_or_else(|| bench.scratch.join("repository.json"));
     let text = json!({
         "circumstances": circumstances,
         "figures": summaries,
         "peak": { "tools": peaks, "verdict": verdict },
         "samples": samples,
+        "failures": failures,
     });
     fs::write(&path, format!("{text:#}\n")).map_err(Failure::io(format!("write {}", path.display())))?;
     println!("all figures: {}", path.display());
@@ -96,6 +108,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn prepare(arguments: &Arguments) -> Result<Bench, Failure> {
     packages::ensure(packages::BENCH)?;
+    s3::ensure()?;
     let scratch = match &arguments.scratch {
         Some(folder) => folder.clone(),
         None => checkout::target()?.join("bench"),
@@ -144,27 +157,40 @@ fn corpora(scratch: &Path, small: bool) -> Result<Corpora, Failure> {
 }
 
 impl Bench {
-    fn measure(&self) -> Result<Vec<Sample>, Failure> {
-        let mut samples = Vec::new();
+    fn measure(&self) -> Result<Measured, Failure> {
+        let mut measured = Measured::default();
         for round in 1..=self.rounds {
             for measure in &self.measures {
                 for tool in self.tools.iter().filter(|tool| (measure.takes)(tool.as_ref())) {
-                    eprintln!("round {round} of {}: {}, {}", self.rounds, measure.name, tool.name());
-                    (measure.run)(&mut Turn {
-                        scratch: &self.scratch,
-                        tool: tool.as_ref(),
-                        round,
-                        cold: self.cold,
-                        corpora: &self.corpora,
-                        template: &self.template,
-                        samples: &mut samples,
-                    })?;
+                    self.turn(round, measure, tool.as_ref(), &mut measured);
                 }
             }
         }
-        files::remove(&self.scratch.join("work"))?;
         files::remove(&self.scratch.join("template"))?;
-        Ok(samples)
+        Ok(measured)
+    }
+
+    /// A tool that fails is left out and named with the figures; hours of the others' are not thrown away.
+    fn turn(&self, round: usize, measure: &Measure, tool: &dyn Tool, measured: &mut Measured) {
+        eprint!("round {round} of {}: {}, {} ", self.rounds, measure.name, tool.name());
+        let begun = Instant::now();
+        let done = (measure.run)(&mut Turn {
+            scratch: &self.scratch,
+            tool,
+            round,
+            cold: self.cold,
+            corpora: &self.corpora,
+            template: &self.template,
+            samples: &mut measured.samples,
+        });
+        eprintln!("took {:.0} s", begun.elapsed().as_secs_f64());
+        // Removed after a failure too: the next tool needs the room.
+        let removed = files::remove(&self.scratch.join("work"));
+        if let Err(failure) = done.and(removed) {
+            let text = format!("round {round}, {}, {}: {failure}", measure.name, tool.name());
+            eprintln!("{text}");
+            measured.failures.push(text);
+        }
     }
 
     /// What one has to know to read the figures.

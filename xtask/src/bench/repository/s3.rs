@@ -30,7 +30,7 @@ pub struct Server {
 impl Server {
     /// Started, and ready when this returns.
     pub fn start() -> Result<Self, Failure> {
-        let program = installed()?;
+        let program = ensure()?;
         let port = free_port()?;
         let mut command = Command::new(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
@@ -101,7 +101,7 @@ fn free_port() -> Result<u16, Failure> {
 }
 
 /// The server's program, installed if it is not there.
-fn installed() -> Result<PathBuf, Failure> {
+pub fn ensure() -> Result<PathBuf, Failure> {
     let venv = newest_restic::peers()?.join("moto-venv");
     let (program, complete) = (venv.join("bin/moto_server"), venv.join("complete"));
     if !complete.exists() {

@@ -11,7 +11,6 @@ use crate::{
     bench::repository::{
         delay::Proxy,
         figures::{Figure, S3_FIRST, S3_FIRST_NEAR, S3_RESTORE, S3_RESTORE_NEAR},
-        files,
         s3::{self, Server},
         tools::Place,
     },
@@ -41,7 +40,7 @@ fn at(turn: &mut Turn<'_>, delay: Duration, first: &Figure, restore: &Figure) ->
     let target = Turn::target(&place)?;
     let spent = turn.timed(&place, &tool.restore(&place, "first", &target))?;
     turn.keep(restore, spent, corpus.bytes);
-    let milliseconds = delay.as_millis();
-    eprintln!("  {} at {milliseconds} ms: {sent} requests, then {}", tool.name(), proxy.requests() - sent);
-    files::remove(&place.folder)
+    let then = proxy.requests() - sent;
+    eprint!("({} ms of delay: {sent} requests to back up, {then} to restore) ", delay.as_millis());
+    Ok(())
 }
