@@ -42,7 +42,7 @@ pub struct Arguments {
     /// The tools beside ours.
     #[arg(long, value_delimiter = ',', default_values = tools::PEERS)]
     peers: Vec<String>,
-    /// What is measured: mixed, large, killed, s3.
+    /// What is measured beside opening: mixed, large, killed, s3.
     #[arg(long, value_delimiter = ',')]
     measures: Vec<String>,
     /// Corpora of 1 GB in 20,000 files, for trials.
@@ -139,7 +139,9 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Measure>, Failure> {
         let why = format!("it is none of {}", known.join(", "));
         return Err(Failure::Output { program: format!("--measures {unknown}"), why });
     }
-    let wanted = |measure: &&Measure| names.is_empty() || names.iter().any(|name| name == measure.name);
+    let wanted = |measure: &&Measure| {
+        names.is_empty() || measure.name == measures::OPEN || names.iter().any(|name| name == measure.name)
+    };
     Ok(measures::ALL.iter().filter(wanted).collect())
 }
 

@@ -32,7 +32,9 @@ impl Server {
     pub fn start() -> Result<Self, Failure> {
         let program = ensure()?;
         let port = free_port()?;
-        let mut command = Command::new(program);
+        // It ends with us, also when nobody asks us before.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
         command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let server = Self { child: child.map_err(Failure::io("start moto"))?, port };

@@ -8,7 +8,12 @@ use super::summary::{Row, Summary, Verdict};
 pub fn figure(summary: &Summary) -> String {
     let mut text = format!("{}\n", summary.title);
     let killed = summary.rows.iter().any(|row| row.sent_again.is_some());
-    let last = if killed { ["again %", "rerun %"] } else { ["stored MB", ""] };
+    let stored = summary.rows.iter().any(|row| row.stored_megabytes.is_some());
+    let last = match (killed, stored) {
+        (true, _) => ["again %", "rerun %"],
+        (false, true) => ["stored MB", ""],
+        (false, false) => ["", ""],
+    };
     line(&mut text, "", ["median s", "less open", "MB/s", "peak MiB", last[0], last[1]].map(str::to_owned));
     for row in &summary.rows {
         line(&mut text, row.tool, cells(row, killed));

@@ -1,10 +1,10 @@
-//! The mixed corpus in one repository: opened, backed up, backed up again, checked, restored.
+//! The mixed corpus in one repository: backed up, backed up again, checked, restored.
 
 use super::Turn;
 use crate::{
     Failure,
     bench::repository::{
-        figures::{AGAIN, CHECK, FIRST, ON_DISK, OPEN, RESTORE, Sample},
+        figures::{AGAIN, CHECK, FIRST, ON_DISK, RESTORE, Sample},
         files, process,
         process::Spent,
     },
@@ -15,9 +15,6 @@ pub fn run(turn: &mut Turn<'_>) -> Result<(), Failure> {
     let place = turn.place()?;
     let (tool, corpus) = (turn.tool, &turn.corpora.mixed);
     let bytes = corpus.bytes;
-
-    let spent = turn.timed(&place, &tool.open(&place))?;
-    turn.keep(&OPEN, spent, 0);
 
     let spent = turn.timed(&place, &tool.backup(&place, &corpus.path, "first"))?;
     let stored = place.repository_folder().map(files::bytes).transpose()?;
