@@ -14,8 +14,8 @@ pub struct Row {
     pub tool: &'static str,
     /// How long it took.
     pub seconds: f64,
-    /// The same less what opening an empty repository takes.
-    pub seconds_less_open: f64,
+    /// The same less what opening an empty repository takes, where that is known.
+    pub seconds_less_open: Option<f64>,
     /// Of data, 10^6 bytes a second.
     pub megabytes_per_second: f64,
     /// The largest resident set of any round: a bound holds always or not at all.
@@ -97,7 +97,7 @@ fn rows(samples: &[Sample], figure: &Figure) -> Vec<Row> {
         Some(Row {
             tool,
             seconds,
-            seconds_less_open: (seconds - open.unwrap_or(0.0)).max(0.0),
+            seconds_less_open: open.map(|open| (seconds - open).max(0.0)),
             megabytes_per_second: bytes as f64 / 1e6 / seconds.max(1e-9),
             peak_mib: own.iter().map(|sample| sample.peak_mib).fold(0.0, f64::max),
             stored_megabytes: median(own.iter().filter_map(|sample| sample.stored).map(|b| b as f64 / 1e6)),
@@ -133,7 +133,11 @@ fn verdicts(rows: &[Row], figure: &Figure) -> Vec<Verdict> {
     };
     verdicts.extend(ratio("times as fast", |row| row.seconds, goal));
     if *figure != OPEN {
-        verdicts.extend(ratio("times as fast, less opening", |row| row.seconds_less_open, None));
+        verdicts.extend(ratio(
+            "times as fast, less opening",
+            |row| row.seconds_less_open.unwrap_or(row.seconds),
+            None,
+        ));
     }
     if *figure == FIRST {
         verdicts.extend(stored(rows, ours));

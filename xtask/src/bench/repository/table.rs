@@ -40,7 +40,7 @@ fn cells(row: &Row, killed: bool) -> [String; 6] {
     let rate = row.megabytes_per_second;
     [
         format!("{:.2}", row.seconds),
-        format!("{:.2}", row.seconds_less_open),
+        row.seconds_less_open.map(|seconds| format!("{seconds:.2}")).unwrap_or_default(),
         if rate > 0.0 { format!("{rate:.0}") } else { String::new() },
         format!("{:.0}", row.peak_mib),
         if killed { percent(row.sent_again) } else { stored },
@@ -76,7 +76,7 @@ mod tests {
         let row = Row {
             tool: "lifeboat",
             seconds: 12_345.678,
-            seconds_less_open: 12_345.1,
+            seconds_less_open: Some(12_345.1),
             megabytes_per_second: 4000.4,
             peak_mib: 1234.5,
             stored_megabytes: Some(12_345.67),
