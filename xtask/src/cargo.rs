@@ -54,7 +54,8 @@ pub fn metadata(flags: &[&str]) -> Result<Value, Failure> {
         .map_err(|error| Failure::Output { program: "cargo metadata".to_owned(), why: error.to_string() })
 }
 
-fn line(command: &Command) -> String {
+/// A command as one would type it, near enough for a message.
+pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
 }

@@ -62,11 +62,17 @@ const PYTHON: Package = Package {
 };
 const PROCPS: Package =
     Package { name: "procps", program: "/usr/bin/pgrep", purpose: "seeing that nothing of a job is left" };
+const BORG: Package =
+    Package { name: "borgbackup", program: "/usr/bin/borg", purpose: "backups to measure ours beside" };
+const TIME: Package =
+    Package { name: "time", program: "/usr/bin/time", purpose: "the memory that a program needed at most" };
 
 /// What the demo needs.
 pub const DEMO: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV];
 /// What the tests need: the demo's and more.
 pub const ALL: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV, DNSUTILS, RESTIC, DOCKER, PYTHON, PROCPS];
+/// What benchmarks need.
+pub const BENCH: &[Package] = &[POSTGRESQL, SETPRIV, PYTHON, BORG, TIME];
 
 /// Tells Debian's service scripts to start nothing.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -114,7 +120,8 @@ fn install(names: &[&str]) -> Result<(), Failure> {
     cargo::run(apt().args(["-qq", "install", "-y", "--no-install-recommends"]).args(names))
 }
 
-fn root() -> Result<bool, Failure> {
+/// Whether we run as root.
+pub fn root() -> Result<bool, Failure> {
     Ok(cargo::output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 

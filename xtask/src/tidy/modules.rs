@@ -17,6 +17,8 @@ const KINDS: &[&str] = &[
     "model/src/jobs",
     "plan/src/steps",
     "repository/src/storage",
+    "xtask/src/bench/repository/measures",
+    "xtask/src/bench/repository/tools",
 ];
 
 /// Checks all files of the workspace together.
