@@ -125,19 +125,15 @@ fn verdicts(rows: &[Row], figure: &Figure) -> Vec<Verdict> {
         Goal::Faster(goal) => Some(goal),
         Goal::Shown | Goal::SentAgain(_) => None,
     };
-    let ratio = |what, value: fn(&Row) -> f64, goal: Option<f64>| {
+    let ratio = |what, value: fn(&Row) -> Option<f64>, goal: Option<f64>| {
         let (tool, best) = best(rows, value)?;
-        // Nothing is left of either when opening is all that there is.
-        let ratio = best / value(ours).max(0.001);
+        // Nothing may be left when opening is all that there is.
+        let ratio = best / value(ours)?.max(0.001);
         Some(Verdict { what, value: ratio, beside: Some(tool), goal, met: goal.map(|goal| ratio >= goal) })
     };
-    verdicts.extend(ratio("times as fast", |row| row.seconds, goal));
+    verdicts.extend(ratio("times as fast", |row| Some(row.seconds), goal));
     if *figure != OPEN {
-        verdicts.extend(ratio(
-            "times as fast, less opening",
-            |row| row.seconds_less_open.unwrap_or(row.seconds),
-            None,
-        ));
+        verdicts.extend(ratio("times as fast, less opening", |row| row.seconds_less_open, None));
     }
     if *figure == FIRST {
         verdicts.extend(stored(rows, ours));
@@ -150,7 +146,7 @@ fn verdicts(rows: &[Row], figure: &Figure) -> Vec<Verdict> {
 }
 
 fn stored(rows: &[Row], ours: &Row) -> Option<Verdict> {
-    let (tool, smallest) = best(rows, |row| row.stored_megabytes.unwrap_or(f64::INFINITY))?;
+    let (tool, smallest) = best(rows, |row| row.stored_megabytes)?;
     let value = ours.stored_megabytes? / smallest;
     Some(Verdict {
         what: "times as large, stored",
@@ -161,9 +157,9 @@ fn stored(rows: &[Row], ours: &Row) -> Option<Verdict> {
     })
 }
 
-/// The peer with the smallest value.
-fn best(rows: &[Row], value: fn(&Row) -> f64) -> Option<(&'static str, f64)> {
-    let peers = rows.iter().filter(|row| row.tool != OURS).map(|row| (row.tool, value(row)));
+/// The peer with the smallest value, among those that have one.
+fn best(rows: &[Row], value: fn(&Row) -> Option<f64>) -> Option<(&'static str, f64)> {
+    let peers = rows.iter().filter(|row| row.tool != OURS).filter_map(|row| Some((row.tool, value(row)?)));
     peers.min_by(|one, other| one.1.total_cmp(&other.1))
 }
 
@@ -209,16 +205,16 @@ mod tests {
         let samples = [
             sample(&OPEN, OURS, 1, 0.5),
             sample(&OPEN, "restic", 1, 0.5),
-            sample(&OPEN, "borg", 1, 0.1),
             sample(&FIRST, OURS, 1, 4.0),
             sample(&FIRST, "restic", 1, 10.0),
-            sample(&FIRST, "borg", 1, 20.0),
+            // It derives its key otherwise: nothing is taken off, and it is not compared there.
+            sample(&FIRST, "borg", 1, 9.8),
         ];
         let summaries = all(&samples);
         let first = &summaries[1];
-        assert_eq!((first.verdicts[0].value, first.verdicts[0].beside), (2.5, Some("restic")));
+        assert_eq!((first.verdicts[0].value, first.verdicts[0].beside), (2.45, Some("borg")));
         assert_eq!(first.verdicts[0].met, Some(true));
-        assert_eq!(first.verdicts[1].value, 9.5 / 3.5);
+        assert_eq!((first.verdicts[1].value, first.verdicts[1].beside), (9.5 / 3.5, Some("restic")));
         assert_eq!((first.verdicts[2].value, first.verdicts[2].met), (1.0, Some(true)));
     }
 
