@@ -1,11 +1,13 @@
-//! The project's own commands: `cargo xtask demo | test | docs | tidy | ci | packages`.
+//! The project's own commands: `cargo xtask demo | test | bench | docs | tidy | ci | packages`.
 //!
 //! Everything a newcomer or a CI machine types is here, so that both run the same thing.
 
+mod bench;
 mod cargo;
 mod checkout;
 mod docs;
 mod failure;
+mod newest_restic;
 mod packages;
 mod play;
 mod suite;
@@ -31,6 +33,9 @@ enum Verb {
     Demo,
     /// Run the test suite: every kind and every fault once.
     Test(suite::Arguments),
+    /// Measure beside peers, in turns. Figures are ratios and never a test.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Write the generated references anew: a page for each error code.
     Docs,
     /// Check the rules of the design that a compiler does not.
@@ -46,6 +51,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Verb::Demo => play::demo(),
         Verb::Test(arguments) => suite::run(&arguments),
+        Verb::Bench(bench) => bench::run(&bench),
         Verb::Docs => docs::write(),
         Verb::Tidy => tidy::run(),
         Verb::Ci => ci(),
