@@ -3,6 +3,9 @@
 
 pub mod dying;
 pub mod moto;
+pub mod operation;
+pub mod tracer;
+pub mod trees;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -134,4 +137,9 @@ pub fn objects(repository: &Path, folders: &[&str]) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// Whether long sweeps run whole.
+pub fn is_full() -> bool {
+    std::env::var_os("LIFEBOAT_FULL").is_some()
 }
