@@ -17,6 +17,7 @@ use repository::{
     BackupMeta, Filter, InitOptions, KdfParams, Location, LockTimes, Monitor, Password, Repository,
     SnapshotInfo, Storage, StorageOptions, storage,
 };
+#[allow(unused_imports)]
 pub use restic::{judges, restic_agrees, restic_ok};
 
 pub const PASSWORD: &str = "correct horse";

@@ -272,10 +272,14 @@ pub fn restore(repo: &Repository, source: &Path, target: &Path) -> repository::R
     Ok(done.warning_count)
 }
 
-/// Numbers of calls to harm: all of them in the full suite, else about `quick` that are spread evenly.
+/// Numbers of calls to harm: all of them in the full suite, else about `quick` that are spread evenly, the last
+/// one among them.
 pub fn numbers(calls: u64, quick: u64) -> Vec<u64> {
     let step = if super::is_full() { 1 } else { calls.div_ceil(quick).max(1) };
-    (1..=calls).step_by(usize::try_from(step).unwrap()).collect()
+    let mut numbers: Vec<u64> = (1..=calls).step_by(usize::try_from(step).unwrap()).chain([calls]).collect();
+    numbers.dedup();
+    numbers.retain(|number| *number > 0);
+    numbers
 }
 
 /// A failure of this kind for one call, or for it and all after it.
