@@ -232,7 +232,7 @@ fn we_write_beside(restic: &Restic) {
 
 /// Rounds of the quick suite, and of the full one.
 fn cases() -> u32 {
-    if std::env::var_os("LIFEBOAT_FULL").is_some() { 200 } else { 12 }
+    if std::env::var_os("LIFEBOAT_FULL").is_some() { 200 } else { 6 }
 }
 
 proptest! {

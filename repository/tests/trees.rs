@@ -10,7 +10,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use proptest::prelude::*;
 use repository::{BackupMeta, Monitor, OnTrouble, RestoreOptions, TreeOptions};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use support::restic::{Restic, newest};
@@ -314,35 +313,4 @@ fn one_file_and_one_folder_can_be_restored_by_themselves() {
     restore("folder/deep", &sub).unwrap();
     assert_eq!(fs::read(sub.join("er/small")).unwrap(), b"small");
     assert_eq!(restore("nothing", &local.beside("x")).unwrap_err().code(), "LB3042");
-}
-
-/// Rounds of the quick suite, and of the full one.
-fn cases() -> u32 {
-    if std::env::var_os("LIFEBOAT_FULL").is_some() { 200 } else { 10 }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
-    #[test]
-    fn any_tree_comes_back_by_us_and_by_restic(
-        files in proptest::collection::btree_map(
-            proptest::collection::vec("[a-c\u{e9}<\"]{1,3}", 1..4), (0_usize..400_000, any::<u64>(), 0_u32..0o10000), 0..12)
-    ) {
-        let local = Local::new();
-        let root = local.beside("tree");
-        for (parts, (size, seed, mode)) in &files {
-            let path = parts.iter().fold(root.clone(), |path, part| path.join(part));
-            // A name may be a folder of another; then it stays one.
-            if fs::create_dir_all(path.parent().unwrap()).is_ok() && fs::write(&path, noise(*seed, *size)).is_ok() {
-                fs::set_permissions(&path, fs::Permissions::from_mode(*mode)).unwrap();
-            }
-        }
-        let before = look(&root);
-        back_up(&local, &root);
-        let (ours, theirs) = (local.folder.path().join("ours"), local.beside("theirs"));
-        local.repo.restore_tree(&local.latest(), root.to_str().unwrap(), &ours, RestoreOptions::default(), &Monitor::new()).unwrap();
-        prop_assert_eq!(&look(&ours), &before);
-        restic_ok(&local.path(), &["restore", "latest", "--target", theirs.to_str().unwrap()]);
-        prop_assert_eq!(&look(&theirs.join(root.strip_prefix("/").unwrap())), &before);
-    }
 }
