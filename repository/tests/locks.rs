@@ -4,7 +4,7 @@
 mod support;
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -13,8 +13,12 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use repository::storage::{Kind, Listed, Object, Problem, StorageError};
-use repository::{Class, LockTimes, Monitor, Repository, Storage};
-use support::{Local, meta, noise, open, quick_locks, restic_agrees};
+use repository::{CheckOptions, Class, LockTimes, Monitor, Repository, Storage, TreeOptions};
+use support::restic::Restic;
+use support::{Local, judges, meta, noise, open, quick_locks, restic_agrees};
+
+/// How often restic is started until it was stopped in time.
+const ATTEMPTS: usize = 20;
 
 fn ended_well() -> Result<(), io::Error> {
     Ok(())
@@ -54,26 +58,30 @@ fn restic_does_not_prune_while_we_write_and_prunes_after() {
     let local = Local::new();
     let (end, wait) = channel();
     std::thread::scope(|scope| {
+        // Dropped here too when something fails below, so that the backup ends.
+        let end = end;
         let backup = scope.spawn(|| {
             let mut source = Waits(wait, false);
             local.repo.backup_stream(&meta(), "d", &mut source, ended_well, &Monitor::new()).unwrap();
         });
         until("our lock", || locks(&local.path()).len() == 1);
-        let prune = Command::new("restic")
-            .args(["--no-cache", "prune", "-r"])
-            .arg(local.path())
-            .env("RESTIC_PASSWORD", support::PASSWORD)
-            .output();
-        let prune = prune.unwrap();
-        assert!(!prune.status.success());
-        assert!(String::from_utf8_lossy(&prune.stderr).contains("already locked"), "{prune:?}");
+        for restic in judges() {
+            let prune = restic.run(&local.path(), &["prune"]);
+            assert!(!prune.status.success());
+            assert!(String::from_utf8_lossy(&prune.stderr).contains("already locked"), "{prune:?}");
+            // What needs no more than to read goes on beside us, and so does a backup.
+            restic.ok(&local.path(), &["snapshots"]);
+            restic.ok(&local.path(), &["backup", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")]);
+        }
         assert_eq!(local.repo.rebuild_index(&Monitor::new()).unwrap_err().code(), "LB3030", "nor do we");
         end.send(()).unwrap();
         backup.join().unwrap();
     });
     assert!(locks(&local.path()).is_empty(), "the lock is removed");
-    local.restic(&["prune"]);
-    restic_agrees(&local.path());
+    for restic in judges() {
+        restic.ok(&local.path(), &["prune"]);
+        restic_agrees(&local.path());
+    }
 }
 
 /// A process that is continued and ended when the test is over, however it ends.
@@ -92,29 +100,72 @@ impl Drop for Stopped {
     }
 }
 
+/// A restic that has taken a lock and then stands still, however often that takes: it may be done too soon.
+fn standing_still(restic: &Restic, path: &Path, args: &[&str]) -> Stopped {
+    for _ in 0..ATTEMPTS {
+        let mut command = restic.command(path, args);
+        let child = Stopped(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        until("restic's lock", || !locks(path).is_empty());
+        child.signal("-STOP");
+        if !locks(path).is_empty() {
+            return child;
+        }
+    }
+    panic!("restic {} {args:?} is always done before it can be stopped", restic.version);
+}
+
 #[test]
 fn we_do_not_write_while_restic_holds_an_exclusive_lock() {
+    judges().iter().for_each(we_do_not_write_beside_its_exclusive_lock);
+}
+
+fn we_do_not_write_beside_its_exclusive_lock(restic: &Restic) {
     let local = Local::new();
-    local
-        .repo
-        .backup_stream(&meta(), "d", &mut noise(1, 30_000_000).as_slice(), ended_well, &Monitor::new())
-        .unwrap();
-    let mut command = Command::new("restic");
-    command
-        .args(["--no-cache", "check", "--read-data", "-r"])
-        .arg(local.path())
-        .env("RESTIC_PASSWORD", support::PASSWORD);
-    let restic = Stopped(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    until("restic's lock", || locks(&local.path()).len() == 1);
-    restic.signal("-STOP");
-    let backup = || local.repo.backup_stream(&meta(), "e", &mut b"e".as_slice(), ended_well, &Monitor::new());
-    let error = backup().unwrap_err();
+    let backup = |name: &str, bytes: &[u8]| {
+        local.repo.backup_stream(&meta(), name, &mut &*bytes, ended_well, &Monitor::new())
+    };
+    let first = backup("d", &noise(1, 10_000_000)).unwrap();
+    backup("e", &noise(2, 1_000_000)).unwrap();
+    local.repo.forget(&[first.snapshot]).unwrap();
+    let other = standing_still(restic, &local.path(), &["prune"]);
+    let error = backup("f", b"f").unwrap_err();
     assert_eq!((error.code(), error.class()), ("LB3030", Class::Transient), "{error}");
     assert_eq!(local.repo.snapshots().unwrap().len(), 1);
-    restic.signal("-CONT");
+    let prune = support::operation::prune(&local.repo, Duration::ZERO).unwrap_err();
+    assert_eq!(prune.code(), "LB3030");
+    other.signal("-CONT");
     until("restic's end", || locks(&local.path()).is_empty());
-    backup().unwrap();
+    backup("f", b"f").unwrap();
     restic_agrees(&local.path());
+    assert_eq!(local.dump("f"), b"f");
+}
+
+#[test]
+fn we_do_not_prune_while_restic_writes_but_write_beside_it() {
+    judges().iter().for_each(we_write_beside_its_backup_and_do_not_prune);
+}
+
+fn we_write_beside_its_backup_and_do_not_prune(restic: &Restic) {
+    let local = Local::new();
+    let mut command = restic.command(&local.path(), &["backup", "--stdin", "--stdin-filename", "theirs"]);
+    let mut other = Stopped(command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap());
+    // It does not end as long as its input does not.
+    let mut pipe = other.0.stdin.take().unwrap();
+    pipe.write_all(&noise(3, 2_000_000)).unwrap();
+    until("restic's lock", || !locks(&local.path()).is_empty());
+    assert_eq!(support::operation::prune(&local.repo, Duration::ZERO).unwrap_err().code(), "LB3030");
+    local.repo.backup_stream(&meta(), "ours", &mut b"ours".as_slice(), ended_well, &Monitor::new()).unwrap();
+    pipe.write_all(&noise(4, 2_000_000)).unwrap();
+    drop(pipe);
+    assert!(other.0.wait().unwrap().success());
+    assert_eq!(local.repo.snapshots().unwrap().len(), 2);
+    support::operation::prune(&local.repo, Duration::ZERO).unwrap();
+    restic_agrees(&local.path());
+    let all = local.repo.snapshots().unwrap();
+    let theirs = all.iter().find(|info| info.snapshot.paths == ["/theirs"]).unwrap();
+    let mut back = Vec::new();
+    local.repo.dump(theirs, "theirs", &mut back, &Monitor::new()).unwrap();
+    assert!(back == [noise(3, 2_000_000), noise(4, 2_000_000)].concat());
 }
 
 #[test]
@@ -243,6 +294,36 @@ fn two_writers_at_once_both_succeed() {
     });
     assert_eq!(local.repo.snapshots().unwrap().len(), 3);
     restic_agrees(&local.path());
-    local.restic(&["prune"]);
+    for restic in judges() {
+        restic.ok(&local.path(), &["prune"]);
+        restic_agrees(&local.path());
+    }
+}
+
+#[test]
+fn two_writers_of_trees_share_what_is_the_same_and_a_third_is_restic() {
+    let local = Local::new();
+    let roots = [1, 2, 3].map(|n| {
+        let root = local.beside(&format!("tree-{n}"));
+        std::fs::write(root.join("same"), noise(1, 1_000_000)).unwrap();
+        std::fs::write(root.join("own"), noise(10 + n, 1_000_000)).unwrap();
+        root
+    });
+    std::thread::scope(|scope| {
+        for root in &roots[..2] {
+            let (path, root) = (local.path(), root.clone());
+            scope.spawn(move || {
+                let options = TreeOptions::default();
+                open(&path).backup_tree(&[root], &options, &meta(), &Monitor::new()).unwrap();
+            });
+        }
+        for restic in judges() {
+            let (path, root) = (local.path(), &roots[2]);
+            scope.spawn(move || restic.ok(&path, &["backup", root.to_str().unwrap()]));
+        }
+    });
+    assert_eq!(local.repo.snapshots().unwrap().len(), 2 + judges().len());
+    let report = local.repo.check(CheckOptions { read_data: true, ..Default::default() }, &Monitor::new());
+    assert!(report.unwrap().is_sound());
     restic_agrees(&local.path());
 }

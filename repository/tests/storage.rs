@@ -171,19 +171,18 @@ fn a_backup_into_a_bucket_comes_back_and_restic_agrees() {
     again.dump(&again.find(&Filter::default()).unwrap(), "d", &mut out, &Monitor::new()).unwrap();
     assert!(out == bytes);
 
-    let restic = |args: &[&str]| {
-        let mut command = std::process::Command::new("restic");
-        command.args(["--no-cache", "-r", &format!("s3:{}/backups/eu", moto.endpoint())]).args(args);
-        command
-            .env("RESTIC_PASSWORD", support::PASSWORD)
-            .env("AWS_ACCESS_KEY_ID", "k")
-            .env("AWS_SECRET_ACCESS_KEY", "s");
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    };
-    restic(&["check", "--read-data"]);
-    assert!(restic(&["dump", "latest", "/d"]) == bytes);
+    let place = std::path::PathBuf::from(format!("s3:{}/backups/eu", moto.endpoint()));
+    for restic in support::judges() {
+        let run = |args: &[&str]| {
+            let mut command = restic.command(&place, args);
+            command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        run(&["check", "--read-data"]);
+        assert!(run(&["dump", "latest", "/d"]) == bytes);
+    }
 }
 
 /// The storage may be called from inside somebody's asynchronous program too.

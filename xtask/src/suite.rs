@@ -11,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Failure, cargo, checkout,
+    Failure, cargo, checkout, newest_restic,
     packages::{self, ALL},
     play::build_programs,
 };
@@ -29,6 +29,9 @@ pub struct Arguments {
     #[arg(last = true)]
     rest: Vec<String>,
 }
+
+/// Where the tests find the newest restic; whoever sets it has one.
+const NEWEST_RESTIC: &str = "LIFEBOAT_NEWEST_RESTIC";
 
 /// How many tests ended how.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -51,8 +54,16 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if ended_well && count.failed == 0 && count.passed > 0 { Ok(()) } else { Err(Failure::Tests) }
 }
 
-/// What the tests read to know how much to do.
+/// What the tests read to know how much to do, and beside what.
 fn extent(arguments: &Arguments, command: &mut Command) {
+    if std::env::var_os(NEWEST_RESTIC).is_none() {
+        match newest_restic::ensure() {
+            Ok(program) => drop(command.env(NEWEST_RESTIC, program)),
+            Err(failure) => eprintln!(
+                "the newest restic of Debian cannot be fetched, so the tests have the stable one alone: {failure}"
+            ),
+        }
+    }
     if arguments.full {
         command.env("LIFEBOAT_FULL", "1");
     }

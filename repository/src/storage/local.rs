@@ -77,7 +77,9 @@ fn write_new(temporary: &Path, target: &Path, folder: &Path, bytes: &[u8]) -> io
         }
         Err(e) => return Err(e.into()),
     }
-    sync_folder(folder)
+    // Its name may be lost in a power cut, so this is an error; and whoever is told of an error must not find
+    // the object all the same, a snapshot least of all.
+    sync_folder(folder).inspect_err(|_| drop(fs::remove_file(target)))
 }
 
 impl Storage for LocalStorage {

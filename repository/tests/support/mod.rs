@@ -3,9 +3,12 @@
 
 pub mod dying;
 pub mod moto;
+pub mod operation;
+pub mod restic;
+pub mod tracer;
+pub mod trees;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -14,6 +17,8 @@ use repository::{
     BackupMeta, Filter, InitOptions, KdfParams, Location, LockTimes, Monitor, Password, Repository,
     SnapshotInfo, Storage, StorageOptions, storage,
 };
+#[allow(unused_imports)]
+pub use restic::{judges, restic_agrees, restic_ok};
 
 pub const PASSWORD: &str = "correct horse";
 
@@ -102,25 +107,6 @@ pub fn sql(rows: usize) -> Vec<u8> {
         .collect()
 }
 
-fn restic(repository: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new("restic");
-    command.arg("--no-cache").arg("-r").arg(repository).args(args).env("RESTIC_PASSWORD", PASSWORD);
-    command.output().expect("stock restic must be installed: it is the judge")
-}
-
-/// Runs stock restic, which must succeed. Gives its stdout.
-pub fn restic_ok(repository: &Path, args: &[&str]) -> Vec<u8> {
-    let output = restic(repository, args);
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    assert!(output.status.success(), "restic {args:?}:\n{}\n{}", text(&output.stdout), text(&output.stderr));
-    output.stdout
-}
-
-/// Stock restic reads all data and finds nothing wrong.
-pub fn restic_agrees(repository: &Path) {
-    restic_ok(repository, &["check", "--read-data"]);
-}
-
 /// Every file of a repository of these folders.
 pub fn objects(repository: &Path, folders: &[&str]) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -134,4 +120,9 @@ pub fn objects(repository: &Path, folders: &[&str]) -> Vec<PathBuf> {
     }
     files.sort();
     files
+}
+
+/// Whether long sweeps run whole.
+pub fn is_full() -> bool {
+    std::env::var_os("LIFEBOAT_FULL").is_some()
 }
