@@ -7,17 +7,17 @@ use std::io::Read;
 use jiff::Timestamp;
 
 use super::content::{Nodes, ReadFailure};
-use super::{BackupMeta, Counts, METADATA_FILE, SnapshotSummary, Troubles, commit, describe};
+use super::into::{Capture, Captured, Outcomes, only};
+use super::{BackupMeta, Counts, METADATA_FILE, OnTrouble, SnapshotSummary, Troubles, describe};
 use crate::chunker::Chunker;
 use crate::error::{Error, Result, SourceError};
 use crate::format::node::{Node, NodeKind};
 use crate::format::{mode, tree};
 use crate::host;
 use crate::id::Id;
-use crate::lock::{LockGuard, Mode};
 use crate::monitor::Monitor;
 use crate::repository::Repository;
-use crate::write::{self, Writer};
+use crate::write::Writer;
 
 /// Deeper paths than this make no sense in a snapshot of streams.
 const MAX_DEPTH: usize = 64;
@@ -40,10 +40,7 @@ impl Repository {
         finish: impl FnOnce() -> Result<(), E>,
         monitor: &Monitor,
     ) -> Result<SnapshotSummary> {
-        self.backup_streams(meta, monitor, |snapshot| {
-            snapshot.stream(file_name, reader)?;
-            finish().map_err(Error::source_failed)
-        })
+        only(Capture::into(&[self])?.stream(meta, file_name, reader, finish, monitor))
     }
 
     /// Backs up several streams as one snapshot: `build` adds them one after another, and says at the
@@ -58,9 +55,23 @@ impl Repository {
         monitor: &Monitor,
         build: impl FnOnce(&mut SnapshotBuilder<'_>) -> Result<()>,
     ) -> Result<SnapshotSummary> {
-        let lock = LockGuard::acquire(self, Mode::Shared)?;
-        let ((root, paths, counts), written) = write::session(self, &lock, monitor, |writer| {
-            let mut builder = SnapshotBuilder::new(self, writer, monitor, meta.time);
+        only(Capture::into(&[self])?.streams(meta, monitor, build))
+    }
+}
+
+pub(super) fn capture(
+    into: &Capture<'_>,
+    meta: &BackupMeta,
+    monitor: &Monitor,
+    build: impl FnOnce(&mut SnapshotBuilder<'_>) -> Result<()>,
+) -> Result<Outcomes> {
+    let first = into.first()?;
+    into.run(
+        monitor,
+        |_| Ok(None),
+        OnTrouble::Fail,
+        |writer, _| {
+            let mut builder = SnapshotBuilder::new(first, writer, monitor, meta.time);
             build(&mut builder)?;
             let paths = builder.paths.clone();
             if let Some(bytes) = &meta.metadata {
@@ -68,10 +79,10 @@ impl Repository {
             }
             monitor.proceed()?;
             let root = builder.finish()?;
-            Ok((root, paths, builder.counts))
-        })?;
-        commit(self, &lock, &describe(meta, root, paths), counts, written, Troubles::default())
-    }
+            let snapshot = describe(meta, root, paths);
+            Ok(Captured { snapshot, counts: builder.counts, troubles: Troubles::default() })
+        },
+    )
 }
 
 impl Error {
