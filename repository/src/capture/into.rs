@@ -10,7 +10,7 @@
 //! and no snapshot is written anywhere.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{BackupMeta, Counts, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions, Troubles};
@@ -115,6 +115,20 @@ impl<'a> Capture<'a> {
             snapshot.stream(file_name, reader)?;
             finish().map_err(Error::source_failed)
         })
+    }
+
+    /// [`Repository::backup_device`] into all of them.
+    ///
+    /// # Errors
+    /// As [`Capture::streams`], with the errors of a device.
+    pub fn device(
+        &self,
+        meta: &BackupMeta,
+        file_name: &str,
+        device: &Path,
+        monitor: &Monitor,
+    ) -> Result<Outcomes> {
+        self.streams(meta, monitor, |snapshot| snapshot.device(file_name, device).map(drop))
     }
 
     /// The one whose secret cuts and whose limits hold.

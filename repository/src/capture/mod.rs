@@ -1,11 +1,12 @@
-//! Making snapshots: of streams ([`Repository::backup_stream`], [`Repository::backup_streams`]) and of
-//! file trees ([`Repository::backup_tree`]), in one repository or in several at once ([`Capture`]).
+//! Making snapshots: of streams ([`Repository::backup_stream`], [`Repository::backup_streams`]), of file
+//! trees ([`Repository::backup_tree`]) and of block devices ([`Repository::backup_device`]), in one repository or in several at once ([`Capture`]).
 //!
 //! The rule that all keep: the snapshot file is written last, once every source has ended well, every
 //! pack and index file is durable, and the lock was just refreshed. Whatever fails before leaves the
 //! repository with the snapshots that it had.
 
 mod content;
+mod device;
 mod entry;
 mod excludes;
 mod into;

@@ -102,8 +102,8 @@ struct Folder(BTreeMap<Vec<u8>, Item>);
 
 /// A snapshot of streams that is being made. Paths have `/` between their parts; folders appear by themselves.
 pub struct SnapshotBuilder<'w> {
-    writer: &'w Writer<'w>,
-    monitor: &'w Monitor,
+    pub(super) writer: &'w Writer<'w>,
+    pub(super) monitor: &'w Monitor,
     chunker: Chunker<'w>,
     root: Folder,
     template: Node,
@@ -136,9 +136,7 @@ impl<'w> SnapshotBuilder<'w> {
     /// storing failed with.
     pub fn stream(&mut self, path: &str, reader: &mut dyn Read) -> Result<u64> {
         let parts = self.check(path)?;
-        let name = parts.last().copied().unwrap_or_default();
-        let mut node = self.template.clone();
-        node.name = name.as_bytes().to_vec();
+        let node = self.node_named(&parts);
         let mut nodes = Nodes::default();
         let read = nodes.push_read(node, reader, &mut self.chunker, self.writer, self.monitor);
         let size = read.map_err(|failure| match failure {
@@ -146,12 +144,7 @@ impl<'w> SnapshotBuilder<'w> {
             ReadFailure::Session(e) => e,
         })?;
         let node = nodes.finish(self.writer)?.pop().ok_or(Error::Internal("a stream without node"))?;
-        self.insert(path, &parts, node)?;
-        self.counts.files += 1;
-        self.counts.bytes += size;
-        self.counts.bytes_read += size;
-        self.monitor.add_file();
-        self.paths.push(format!("/{}", path.trim_matches('/')));
+        self.add(path, &parts, node)?;
         Ok(size)
     }
 
@@ -163,7 +156,25 @@ impl<'w> SnapshotBuilder<'w> {
         self.stream(path, &mut bytes)
     }
 
-    fn check<'p>(&self, path: &'p str) -> Result<Vec<&'p str>> {
+    /// A file of this name, without content.
+    pub(super) fn node_named(&self, parts: &[&str]) -> Node {
+        let name = parts.last().copied().unwrap_or_default();
+        Node { name: name.as_bytes().to_vec(), ..self.template.clone() }
+    }
+
+    /// Puts a file with its content in its place.
+    pub(super) fn add(&mut self, path: &str, parts: &[&str], node: Node) -> Result<()> {
+        let size = node.size;
+        self.insert(path, parts, node)?;
+        self.counts.files += 1;
+        self.counts.bytes += size;
+        self.counts.bytes_read += size;
+        self.monitor.add_file();
+        self.paths.push(format!("/{}", path.trim_matches('/')));
+        Ok(())
+    }
+
+    pub(super) fn check<'p>(&self, path: &'p str) -> Result<Vec<&'p str>> {
         let refuse = |reason| Error::BadName { name: path.to_owned(), reason };
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         if parts.len() > MAX_DEPTH {

@@ -76,6 +76,11 @@ impl Writer<'_> {
         locked(&self.shared.spare).pop().unwrap_or_default()
     }
 
+    /// Takes back a buffer that was not handed over.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        self.shared.recycle(buffer);
+    }
+
     /// The id of a blob that was handed over.
     pub(crate) fn id(&self, ticket: &Ticket) -> Result<Id> {
         ticket.0.recv().map_err(|_| self.shared.proceed().err().unwrap_or(Error::Internal("a blob got lost")))
