@@ -52,8 +52,10 @@ fn make(root: &Path) -> bool {
         && set("link", "trusted.of-the-link", b"not of its target")
 }
 
+type Attributes = BTreeMap<OsString, Option<Vec<u8>>>;
+
 /// All attributes, and the mode, which an ACL changes.
-fn look(root: &Path) -> BTreeMap<PathBuf, (u32, BTreeMap<OsString, Option<Vec<u8>>>)> {
+fn look(root: &Path) -> BTreeMap<PathBuf, (u32, Attributes)> {
     let all =
         |path: &Path| xattr::list(path).unwrap().map(|n| (n.clone(), xattr::get(path, n).unwrap())).collect();
     let one = |name: &str| {

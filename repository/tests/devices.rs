@@ -127,6 +127,19 @@ fn an_error_while_reading_names_the_place_and_leaves_no_snapshot() {
     assert!(objects(&local.path(), &["locks"]).is_empty());
 }
 
+#[test]
+fn progress_knows_the_end_of_a_device_and_a_cancel_leaves_no_snapshot() {
+    let local = Local::new();
+    let (image, monitor) = (make_image(&local), Monitor::new());
+    local.repo.backup_device(&meta(), "d", &image, &monitor).unwrap();
+    let size = 64 * MIB + 4097;
+    assert_eq!((monitor.progress().bytes_done, monitor.progress().bytes_expected), (size, Some(size)));
+    monitor.cancel();
+    let error = local.repo.backup_device(&meta(), "d", &image, &monitor).unwrap_err();
+    assert!(matches!(error, repository::Error::Cancelled), "{error}");
+    assert_eq!(local.repo.snapshots().unwrap().len(), 1);
+}
+
 /// A loop device, which ends when it is dropped.
 struct Loop(PathBuf);
 

@@ -60,6 +60,7 @@ impl SnapshotBuilder<'_> {
         let parts = self.check(path)?;
         let mut node = self.node_named(&parts);
         let source = Source::open(device)?;
+        self.monitor.expect(source.size);
         let read_error = |source| Error::SourceRead { name: device.display().to_string(), source };
         let content = source.read(self.writer, self.monitor).map_err(|failure| match failure {
             Failure::Read(e) => read_error(e),

@@ -1,10 +1,11 @@
 //! One capture into one repository or several.
 //!
 //! The source is read once, and each blob hashed and compressed once; see [`crate::write`] for what follows.
-//! Three things come from the list's order: the first repository's secret decides where blobs are cut, so the
-//! others see blobs that are cut as before only while the first one stays the same; its limits hold for all
-//! together; and its newest fitting snapshot is the parent. A file is taken over from the parent unread
-//! only while every repository has all its blobs, since each may have let go of other snapshots.
+//! Three things come from the list's order. The first repository's secret decides where blobs are cut, so the
+//! others see the same blobs again only while the first one stays the same. Its memory and threads are for
+//! all together, while each keeps its own bandwidth. And its newest fitting snapshot is the parent: a file is
+//! taken over from it unread only while every repository has all its blobs, since each may have let go of
+//! other snapshots.
 //!
 //! A repository that fails (a storage, a lock, damage) ends alone. A source that fails, or a cancel, ends all,
 //! and no snapshot is written anywhere.
