@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Permit};
+use crate::chunker::MAX_BYTES;
 use crate::error::{Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::pack::PackBuilder;
@@ -19,6 +20,8 @@ const OPEN_DATA_PACKS: usize = 2;
 const OPEN_PACKS: usize = OPEN_DATA_PACKS + 1;
 /// Packs that are to fit into memory at least: the open ones, and two on their way.
 const FEWEST_PACKS: usize = OPEN_PACKS + 2;
+/// What a pack may grow above its size: by its last blob, and its header. Memory is taken only as it is filled.
+const SLACK_BYTES: usize = MAX_BYTES + MAX_BYTES / 8;
 /// Threads that upload, at most; memory for their packs decides.
 const MAX_UPLOADERS: usize = 8;
 
@@ -88,7 +91,7 @@ impl Packer {
     /// Takes back the buffer of a pack that is stored.
     pub(super) fn give_back(&self, buffer: Vec<u8>) {
         // One that grew far for a huge tree is not kept. There are never more than permits.
-        if buffer.capacity() < 2 * self.pack_bytes {
+        if buffer.capacity() < 2 * (self.pack_bytes + SLACK_BYTES) {
             locked(&self.spare).push(buffer);
         }
     }
@@ -97,7 +100,7 @@ impl Packer {
     fn open(&self) -> Pack {
         let permit = Budget::take(&self.budget, 1);
         let spare = locked(&self.spare).pop();
-        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(self.pack_bytes + self.pack_bytes / 3));
+        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(self.pack_bytes + SLACK_BYTES));
         Pack { builder: PackBuilder::within(buffer), permit }
     }
 }
