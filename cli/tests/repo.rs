@@ -115,6 +115,45 @@ fn a_stream_becomes_a_snapshot_only_when_its_program_ends_well() {
 }
 
 #[test]
+fn one_backup_goes_into_two_repositories_and_one_that_fails_is_named() {
+    let place = Place::new();
+    let tree = place.tree();
+    let (other, password) = (place.folder.path().join("other"), place.folder.path().join("password"));
+    std::fs::write(&password, "of its own\n").unwrap();
+    place.ok(&["init", "--repo", text(&other), "--password-file", text(&password)]);
+    let both = ["backup", text(&tree), "--also", text(&other), "--also-password-file", text(&password)];
+    let done = place.json(&both);
+    let made = done["repositories"].as_array().unwrap();
+    assert_eq!((made.len(), &made[0]["tree"], &made[0]["files"]), (2, &made[1]["tree"], &made[1]["files"]));
+    assert_eq!((made[1]["repository"].as_str(), made[1]["problem"].is_null()), (Some(text(&other)), true));
+    place.ok(&both);
+    let there = ["--repo", text(&other), "--password-file", text(&password)];
+    assert_eq!(place.json(&[&["snapshots"], &there[..]].concat()).as_array().unwrap().len(), 2);
+    assert!(place.ok(&[&["check", "--read-data"], &there[..]].concat()).contains("sound"));
+
+    // 3: one of them has it. 2: the command was wrong.
+    std::fs::remove_dir_all(&other).unwrap();
+    assert!(place.exits(&both, 3).contains("no snapshot"));
+    assert_eq!(place.json(&["snapshots"]).as_array().unwrap().len(), 3);
+    place.exits(&[&both[..], &["--also", "/third"]].concat(), 2);
+    std::fs::remove_dir_all(place.repo()).unwrap();
+    place.exits(&both, 2);
+}
+
+#[test]
+fn an_image_of_a_device_is_a_file_of_its_name() {
+    let place = Place::new();
+    let image = place.folder.path().join("disk.img");
+    std::fs::write(&image, b"boot").unwrap();
+    std::fs::File::options().write(true).open(&image).unwrap().set_len(5_000_000).unwrap();
+    place.ok(&["backup", "--device", text(&image)]);
+    let out = place.folder.path().join("out");
+    place.ok(&["restore", "--target", text(&out)]);
+    assert!(std::fs::read(out.join("disk.img")).unwrap() == std::fs::read(&image).unwrap());
+    place.exits(&["backup", "--device", text(place.folder.path())], 2);
+}
+
+#[test]
 fn exit_codes_say_what_kind_of_no_it_was() {
     let place = Place::new();
     let tree = place.tree();

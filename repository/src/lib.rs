@@ -36,6 +36,8 @@
 //! |---|---|
 //! | [`backup_stream`](Repository::backup_stream), [`backup_streams`](Repository::backup_streams) | one stream, or several as a small tree, into a snapshot |
 //! | [`backup_tree`](Repository::backup_tree) | files and folders with all their metadata |
+//! | [`backup_device`](Repository::backup_device) | a block device or an image of one |
+//! | [`Capture`] | each of these into several repositories, which reads the source once |
 //! | [`snapshots`](Repository::snapshots), [`find`](Repository::find) | all, or the one that a [`Filter`] means |
 //! | [`ls`](Repository::ls), [`dump`](Repository::dump) | look inside; one file to a writer |
 //! | [`restore_tree`](Repository::restore_tree) | everything or a part, verified, durable when it returns |
@@ -75,8 +77,7 @@
 //!
 //! # Limits today
 //!
-//! Append-only credentials with object lock, storage classes, one capture into two repositories, resumed
-//! restores and block devices are not there yet. An index file is read whole into memory,
+//! Append-only credentials with object lock, storage classes and resumed restores are not there yet. An index file is read whole into memory,
 //! some 100 bytes a blob.
 
 mod browse;
@@ -110,7 +111,7 @@ mod trees;
 mod unlock;
 mod write;
 
-pub use capture::{BackupMeta, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
+pub use capture::{BackupMeta, Capture, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
 pub use check::{CheckOptions, CheckReport, Damage, Subset};
 pub use copy::CopySummary;
 pub use error::{Class, Error, Result, SourceError};

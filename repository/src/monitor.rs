@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 pub struct Monitor {
     cancelled: AtomicBool,
     bytes_done: AtomicU64,
+    bytes_expected: AtomicU64,
     bytes_stored: AtomicU64,
     files_done: AtomicU64,
 }
@@ -21,6 +22,8 @@ pub struct Monitor {
 pub struct Progress {
     /// Bytes of user data read from the source, or written to the target.
     pub bytes_done: u64,
+    /// How many that will be, where it is known beforehand: of devices, not of streams and trees.
+    pub bytes_expected: Option<u64>,
     /// Bytes sent to the storage.
     pub bytes_stored: u64,
     /// Files finished.
@@ -50,6 +53,7 @@ impl Monitor {
     pub fn progress(&self) -> Progress {
         Progress {
             bytes_done: self.bytes_done.load(Ordering::Relaxed),
+            bytes_expected: Some(self.bytes_expected.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0),
             bytes_stored: self.bytes_stored.load(Ordering::Relaxed),
             files_done: self.files_done.load(Ordering::Relaxed),
         }
@@ -57,6 +61,11 @@ impl Monitor {
 
     pub(crate) fn proceed(&self) -> Result<()> {
         if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+
+    /// So many bytes more will be done.
+    pub(crate) fn expect(&self, bytes: u64) {
+        self.bytes_expected.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn add_done(&self, bytes: u64) {

@@ -62,9 +62,7 @@ pub(super) fn describe(path: &Path, name: &OsStr, meta: &Metadata, names: &Names
         NodeKind::Symlink => set_target(&mut node, fs::read_link(path)?.as_os_str().as_bytes()),
         _ => {}
     }
-    if kind != NodeKind::Symlink {
-        node.extended_attributes = xattrs(path)?;
-    }
+    node.extended_attributes = xattrs(path)?;
     Ok(node)
 }
 
@@ -82,6 +80,8 @@ fn set_target(node: &mut Node, target: &[u8]) {
     }
 }
 
+/// Those of the path itself, also when it is a link. ACLs are among them, as `system.posix_acl_*`. (restic
+/// 0.14 stores none of links, and restores them to the link's target; 0.19 does as we do.)
 fn xattrs(path: &Path) -> io::Result<Option<Vec<Xattr>>> {
     let names = match xattr::list(path) {
         Ok(names) => names,

@@ -1,13 +1,15 @@
-//! Making snapshots: of streams ([`Repository::backup_stream`], [`Repository::backup_streams`]) and of
-//! file trees ([`Repository::backup_tree`]).
+//! Making snapshots: of streams ([`Repository::backup_stream`], [`Repository::backup_streams`]), of file
+//! trees ([`Repository::backup_tree`]) and of block devices ([`Repository::backup_device`]), in one repository or in several at once ([`Capture`]).
 //!
-//! The rule that both keep: the snapshot file is written last, once every source has ended well, every
+//! The rule that all keep: the snapshot file is written last, once every source has ended well, every
 //! pack and index file is durable, and the lock was just refreshed. Whatever fails before leaves the
 //! repository with the snapshots that it had.
 
 mod content;
+mod device;
 mod entry;
 mod excludes;
+mod into;
 mod parent;
 mod plan;
 mod reading;
@@ -18,19 +20,16 @@ mod walk;
 
 use jiff::Timestamp;
 
+pub use into::{Capture, MAX_REPOSITORIES, Outcomes};
 pub use stream::SnapshotBuilder;
 pub use tree::TreeOptions;
 pub use trouble::{MAX_NAMED, OnTrouble, Trouble, TroubleKind, Troubles};
 
-use crate::error::{Error, Result};
-use crate::format::gojson;
 use crate::format::snapshot::Snapshot;
 use crate::host;
 use crate::id::Id;
-use crate::lock::LockGuard;
+#[cfg(doc)]
 use crate::repository::Repository;
-use crate::storage::Kind;
-use crate::write::Written;
 
 /// The file at the root of a snapshot that carries our own description of it. The tree's hash
 /// authenticates it, and it survives when somebody changes tags with stock restic.
@@ -118,33 +117,6 @@ impl Counts {
         self.bytes += other.bytes;
         self.bytes_read += other.bytes_read;
     }
-}
-
-/// Writes the snapshot: the moment from which the backup exists.
-fn commit(
-    repo: &Repository,
-    lock: &LockGuard,
-    snapshot: &Snapshot,
-    counts: Counts,
-    written: Written,
-    troubles: Troubles,
-) -> Result<SnapshotSummary> {
-    let json = gojson::encode(snapshot).map_err(|_| Error::Internal("a snapshot cannot be encoded"))?;
-    lock.confirm()?;
-    let id = repo.write_unpacked(Kind::Snapshot, &json)?;
-    Ok(SnapshotSummary {
-        snapshot: id,
-        tree: snapshot.tree,
-        files: counts.files,
-        folders: counts.folders,
-        files_unchanged: counts.files_unchanged,
-        bytes: counts.bytes,
-        bytes_read: counts.bytes_read,
-        blobs_new: written.blobs,
-        bytes_stored: written.stored_bytes,
-        packs: written.packs,
-        troubles,
-    })
 }
 
 /// A snapshot file of this process.

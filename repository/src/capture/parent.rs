@@ -14,6 +14,7 @@ use crate::format::tree;
 use crate::id::Id;
 use crate::index::Index;
 use crate::repository::Repository;
+use crate::write::Writer;
 
 /// The kernel's file times move in steps of up to 10 ms.
 const CLOCK_STEP: SignedDuration = SignedDuration::from_millis(20);
@@ -27,8 +28,8 @@ pub(super) struct Known {
 
 impl Known {
     /// One of the parent's trees. A parent only saves work, so one that is damaged is not used.
-    pub(super) fn read(repo: &Repository, index: &Index, tree: Option<Id>) -> Self {
-        let read = |id| repo.read_blob(index, BlobKind::Tree, id).ok();
+    pub(super) fn read(writer: &Writer<'_>, tree: Option<Id>) -> Self {
+        let read = |id| writer.read(BlobKind::Tree, id);
         let Some(mut nodes) = tree.and_then(read).and_then(|bytes| tree::decode(&bytes).ok()) else {
             return Self::default();
         };
@@ -43,9 +44,9 @@ impl Known {
         self.nodes.get(at)
     }
 
-    /// The tree, when it holds just these nodes, which are sorted by name.
-    pub(super) fn same(&self, nodes: &[Node]) -> Option<Id> {
-        self.tree.filter(|_| self.nodes == nodes)
+    /// The tree, when it holds just these nodes, which are sorted by name, and is wherever it is needed.
+    pub(super) fn same(&self, nodes: &[Node], writer: &Writer<'_>) -> Option<Id> {
+        self.tree.filter(|tree| self.nodes == nodes && writer.has(BlobKind::Tree, *tree))
     }
 }
 
@@ -70,15 +71,18 @@ pub(super) fn is_unchanged(now: &Metadata, then: &Node, trusted_before: Timestam
     now.ino() == then.inode && mtime == then.mtime && ctime == then.ctime && ctime < trusted_before
 }
 
-/// Whether a file's content is as the parent knows it, and all its blobs are there.
-pub(super) fn has_content(now: &Metadata, then: &Node, index: &Index) -> bool {
+/// Whether a file's content is as the parent knows it, and every repository has all its blobs.
+pub(super) fn has_content(now: &Metadata, then: &Node, writer: &Writer<'_>) -> bool {
     then.kind == NodeKind::File
         && now.size() == then.size
-        && then.content.as_ref().is_some_and(|blobs| {
-            let places: Option<u64> = blobs
-                .iter()
-                .map(|id| index.find(BlobKind::Data, *id).map(|p| p.plain_bytes(BlobKind::Data, *id)))
-                .sum();
-            places == Some(then.size)
-        })
+        && then
+            .content
+            .as_ref()
+            .is_some_and(|blobs| writer.indexes().all(|index| length_in(index, blobs) == Some(then.size)))
+}
+
+/// How long these blobs are together; none when one of them is missing.
+fn length_in(index: &Index, blobs: &[Id]) -> Option<u64> {
+    let length = |id: &Id| index.find(BlobKind::Data, *id).map(|p| p.plain_bytes(BlobKind::Data, *id));
+    blobs.iter().map(length).sum()
 }

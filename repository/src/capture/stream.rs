@@ -7,17 +7,17 @@ use std::io::Read;
 use jiff::Timestamp;
 
 use super::content::{Nodes, ReadFailure};
-use super::{BackupMeta, Counts, METADATA_FILE, SnapshotSummary, Troubles, commit, describe};
+use super::into::{Capture, Captured, Outcomes, only};
+use super::{BackupMeta, Counts, METADATA_FILE, OnTrouble, SnapshotSummary, Troubles, describe};
 use crate::chunker::Chunker;
 use crate::error::{Error, Result, SourceError};
 use crate::format::node::{Node, NodeKind};
 use crate::format::{mode, tree};
 use crate::host;
 use crate::id::Id;
-use crate::lock::{LockGuard, Mode};
 use crate::monitor::Monitor;
 use crate::repository::Repository;
-use crate::write::{self, Writer};
+use crate::write::Writer;
 
 /// Deeper paths than this make no sense in a snapshot of streams.
 const MAX_DEPTH: usize = 64;
@@ -40,10 +40,7 @@ impl Repository {
         finish: impl FnOnce() -> Result<(), E>,
         monitor: &Monitor,
     ) -> Result<SnapshotSummary> {
-        self.backup_streams(meta, monitor, |snapshot| {
-            snapshot.stream(file_name, reader)?;
-            finish().map_err(Error::source_failed)
-        })
+        only(Capture::into(&[self])?.stream(meta, file_name, reader, finish, monitor))
     }
 
     /// Backs up several streams as one snapshot: `build` adds them one after another, and says at the
@@ -58,9 +55,23 @@ impl Repository {
         monitor: &Monitor,
         build: impl FnOnce(&mut SnapshotBuilder<'_>) -> Result<()>,
     ) -> Result<SnapshotSummary> {
-        let lock = LockGuard::acquire(self, Mode::Shared)?;
-        let ((root, paths, counts), written) = write::session(self, &lock, monitor, |writer| {
-            let mut builder = SnapshotBuilder::new(self, writer, monitor, meta.time);
+        only(Capture::into(&[self])?.streams(meta, monitor, build))
+    }
+}
+
+pub(super) fn capture(
+    into: &Capture<'_>,
+    meta: &BackupMeta,
+    monitor: &Monitor,
+    build: impl FnOnce(&mut SnapshotBuilder<'_>) -> Result<()>,
+) -> Result<Outcomes> {
+    let first = into.first()?;
+    into.run(
+        monitor,
+        |_| Ok(None),
+        OnTrouble::Fail,
+        |writer, _| {
+            let mut builder = SnapshotBuilder::new(first, writer, monitor, meta.time);
             build(&mut builder)?;
             let paths = builder.paths.clone();
             if let Some(bytes) = &meta.metadata {
@@ -68,10 +79,10 @@ impl Repository {
             }
             monitor.proceed()?;
             let root = builder.finish()?;
-            Ok((root, paths, builder.counts))
-        })?;
-        commit(self, &lock, &describe(meta, root, paths), counts, written, Troubles::default())
-    }
+            let snapshot = describe(meta, root, paths);
+            Ok(Captured { snapshot, counts: builder.counts, troubles: Troubles::default() })
+        },
+    )
 }
 
 impl Error {
@@ -91,8 +102,8 @@ struct Folder(BTreeMap<Vec<u8>, Item>);
 
 /// A snapshot of streams that is being made. Paths have `/` between their parts; folders appear by themselves.
 pub struct SnapshotBuilder<'w> {
-    writer: &'w Writer<'w>,
-    monitor: &'w Monitor,
+    pub(super) writer: &'w Writer<'w>,
+    pub(super) monitor: &'w Monitor,
     chunker: Chunker<'w>,
     root: Folder,
     template: Node,
@@ -125,9 +136,7 @@ impl<'w> SnapshotBuilder<'w> {
     /// storing failed with.
     pub fn stream(&mut self, path: &str, reader: &mut dyn Read) -> Result<u64> {
         let parts = self.check(path)?;
-        let name = parts.last().copied().unwrap_or_default();
-        let mut node = self.template.clone();
-        node.name = name.as_bytes().to_vec();
+        let node = self.node_named(&parts);
         let mut nodes = Nodes::default();
         let read = nodes.push_read(node, reader, &mut self.chunker, self.writer, self.monitor);
         let size = read.map_err(|failure| match failure {
@@ -135,12 +144,7 @@ impl<'w> SnapshotBuilder<'w> {
             ReadFailure::Session(e) => e,
         })?;
         let node = nodes.finish(self.writer)?.pop().ok_or(Error::Internal("a stream without node"))?;
-        self.insert(path, &parts, node)?;
-        self.counts.files += 1;
-        self.counts.bytes += size;
-        self.counts.bytes_read += size;
-        self.monitor.add_file();
-        self.paths.push(format!("/{}", path.trim_matches('/')));
+        self.add(path, &parts, node)?;
         Ok(size)
     }
 
@@ -152,7 +156,25 @@ impl<'w> SnapshotBuilder<'w> {
         self.stream(path, &mut bytes)
     }
 
-    fn check<'p>(&self, path: &'p str) -> Result<Vec<&'p str>> {
+    /// A file of this name, without content.
+    pub(super) fn node_named(&self, parts: &[&str]) -> Node {
+        let name = parts.last().copied().unwrap_or_default();
+        Node { name: name.as_bytes().to_vec(), ..self.template.clone() }
+    }
+
+    /// Puts a file with its content in its place.
+    pub(super) fn add(&mut self, path: &str, parts: &[&str], node: Node) -> Result<()> {
+        let size = node.size;
+        self.insert(path, parts, node)?;
+        self.counts.files += 1;
+        self.counts.bytes += size;
+        self.counts.bytes_read += size;
+        self.monitor.add_file();
+        self.paths.push(format!("/{}", path.trim_matches('/')));
+        Ok(())
+    }
+
+    pub(super) fn check<'p>(&self, path: &'p str) -> Result<Vec<&'p str>> {
         let refuse = |reason| Error::BadName { name: path.to_owned(), reason };
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         if parts.len() > MAX_DEPTH {

@@ -4,15 +4,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::excludes::Excludes;
+use super::into::{Capture, Captured, Outcomes, only};
 use super::plan::Plan;
 use super::trouble::OnTrouble;
 use super::walk::Walk;
-use super::{BackupMeta, SnapshotSummary, commit, describe, parent};
+use super::{BackupMeta, SnapshotSummary, describe, parent};
 use crate::error::{Error, Result};
-use crate::lock::{LockGuard, Mode};
 use crate::monitor::Monitor;
 use crate::repository::Repository;
-use crate::write;
 
 /// How a tree is backed up.
 #[derive(Clone, Debug, Default)]
@@ -40,22 +39,34 @@ impl Repository {
         meta: &BackupMeta,
         monitor: &Monitor,
     ) -> Result<SnapshotSummary> {
-        let plan = Plan::of(paths)?;
-        let excludes = Excludes::compile(&options.excludes)?;
-        for path in paths {
-            fs::symlink_metadata(path).map_err(Error::local("looking at", path))?;
-        }
-        let mut shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-        shown.sort_unstable();
-        let lock = LockGuard::acquire(self, Mode::Shared)?;
-        let parent = if options.ignore_parent { None } else { parent::choose(self, &meta.hostname, &shown)? };
-        let ((root, counts, troubles), written) = write::session(self, &lock, monitor, |writer| {
-            Walk::new(self, writer, monitor, options, excludes, parent.as_ref(), meta).run(plan)
-        })?;
-        let mut snapshot = describe(meta, root, shown);
-        snapshot.parent = parent.map(|p| p.id);
-        snapshot.excludes.clone_from(&options.excludes);
-        snapshot.tags.extend(troubles.judge(options.on_trouble)?.map(str::to_owned));
-        commit(self, &lock, &snapshot, counts, written, troubles)
+        only(Capture::into(&[self])?.tree(paths, options, meta, monitor))
     }
+}
+
+pub(super) fn capture(
+    into: &Capture<'_>,
+    paths: &[PathBuf],
+    options: &TreeOptions,
+    meta: &BackupMeta,
+    monitor: &Monitor,
+) -> Result<Outcomes> {
+    let plan = Plan::of(paths)?;
+    let excludes = Excludes::compile(&options.excludes)?;
+    for path in paths {
+        fs::symlink_metadata(path).map_err(Error::local("looking at", path))?;
+    }
+    let mut shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    shown.sort_unstable();
+    let first = into.first()?;
+    let parent_in = |repo: &Repository| {
+        if options.ignore_parent { Ok(None) } else { parent::choose(repo, &meta.hostname, &shown) }
+    };
+    into.run(monitor, parent_in, options.on_trouble, |writer, parent| {
+        let walk = Walk::new(first, writer, monitor, options, excludes, parent, meta);
+        let (root, counts, troubles) = walk.run(plan)?;
+        let mut snapshot = describe(meta, root, shown.clone());
+        snapshot.excludes.clone_from(&options.excludes);
+        snapshot.tags.extend(troubles.tag().map(str::to_owned));
+        Ok(Captured { snapshot, counts, troubles })
+    })
 }

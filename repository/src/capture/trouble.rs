@@ -91,13 +91,15 @@ impl Troubles {
         self.named.sort_by(|a, b| a.path.cmp(&b.path));
     }
 
-    /// The policy: an error, or the tag that the snapshot gets.
-    pub(super) fn judge(&self, policy: OnTrouble) -> Result<Option<&'static str>> {
-        if self.is_empty() {
-            return Ok(None);
-        }
-        if policy == OnTrouble::KeepIncomplete {
-            return Ok(Some(INCOMPLETE_TAG));
+    /// The tag of a snapshot that misses something.
+    pub(super) fn tag(&self) -> Option<&'static str> {
+        (!self.is_empty()).then_some(INCOMPLETE_TAG)
+    }
+
+    /// An error when there are some, and the policy is to fail.
+    pub(super) fn judge(&self, policy: OnTrouble) -> Result<()> {
+        if self.is_empty() || policy == OnTrouble::KeepIncomplete {
+            return Ok(());
         }
         let named: Vec<String> = self.named.iter().map(|t| format!("{}: {}", t.path, t.detail)).collect();
         Err(Error::FilesFailed {

@@ -85,7 +85,7 @@ enum Looked {
 
 /// One backup of a tree.
 pub(super) struct Walk<'a> {
-    pub(super) repo: &'a Repository,
+    repo: &'a Repository,
     pub(super) writer: &'a Writer<'a>,
     pub(super) monitor: &'a Monitor,
     options: &'a TreeOptions,
@@ -178,7 +178,7 @@ impl<'a> Walk<'a> {
     }
 
     fn known(&self, tree: Option<Id>) -> Known {
-        Known::read(self.repo, self.writer.index(), tree)
+        Known::read(self.writer, tree)
     }
 
     fn list(&self, tasks: &Tasks<Task>, folder: &Arc<Folder>, plan: Option<Plan>) -> Result<()> {
@@ -268,7 +268,7 @@ impl<'a> Walk<'a> {
                 let known = then.and_then(|then| then.subtree);
                 Ok(Looked::Later(self.enter(folder, place, path, node, &meta, known, plan)))
             }
-            NodeKind::File if is_same && parent::has_content(&meta, &node, self.writer.index()) => {
+            NodeKind::File if is_same && parent::has_content(&meta, &node, self.writer) => {
                 hand.counts.files_unchanged += 1;
                 self.count_file(hand, node.size);
                 self.monitor.add_done(node.size);
@@ -352,7 +352,7 @@ impl<'a> Walk<'a> {
             if folder.above.is_none() {
                 self.add_own_files(&mut nodes)?;
             }
-            let id = match folder.known.same(&nodes) {
+            let id = match folder.known.same(&nodes, self.writer) {
                 Some(id) => id,
                 None => {
                     let bytes =

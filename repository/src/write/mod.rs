@@ -2,41 +2,41 @@
 //! packs, uploaded, indexed.
 //!
 //! The order that makes a crash harmless: a pack is durable before an index file names it, and every
-//! index file is durable before the caller writes a snapshot. [`session`] returns only when all packs and
+//! index file is durable before the caller writes a snapshot. A session returns only when all packs and
 //! the index are; whatever happens before leaves packs that no snapshot needs. An index file is written
 //! every few packs and at the latest every 30 seconds, and also when the session fails or is cancelled, so
 //! that a later run finds again what was uploaded.
 //!
+//! A session writes into one repository or into several at once. A blob is hashed and compressed once, and
+//! goes, sealed with each one's own key and verified for each, only where it is missing. Each repository
+//! has its own packs, uploads and index files, so that one which fails ends alone: what was on its way into
+//! it is dropped, and the session goes on for as long as one is left. The slowest sets the pace.
+//!
 //! Memory is bounded in bytes: plaintext in flight and packs, open or on their way, by parts of
-//! [`crate::Limits::memory`]. Buffers are used again.
+//! [`crate::Limits::memory`], and several repositories share the part for packs. Buffers are used again.
 
 mod budget;
 mod packer;
+mod target;
 mod upload;
+mod writer;
 
-use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 
-use budget::{Budget, Permit};
-use packer::{OPEN_PACKS, PACK_BYTES, Pack, Packer};
-use upload::Uploads;
+use budget::Budget;
+use packer::Pack;
+use target::{Fault, Target};
+use writer::{Job, Lane, QUEUED_JOBS};
+pub(crate) use writer::{Ticket, Writer, sealer};
 
 use crate::error::{Error, Result};
-use crate::format::blob::BlobKind;
-use crate::format::sealer::Sealer;
-use crate::id::Id;
 use crate::index::Index;
 use crate::lock::LockGuard;
 use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::sync::locked;
 
-/// Threads that upload, at most; memory for their packs decides.
-const MAX_UPLOADERS: usize = 8;
-/// Jobs that wait for a worker; small blobs would else be unbounded in number.
-const QUEUED_JOBS: usize = 256;
 /// Buffers of blobs that wait to be used again.
 const SPARE_BUFFERS: usize = 24;
 const SPARE_BYTES: usize = 2 * 1024 * 1024;
@@ -45,7 +45,7 @@ const PLAIN_SHARE: usize = 10;
 /// And packs, open or on their way, this part.
 const PACK_SHARE: usize = 2;
 
-/// What a session wrote.
+/// What a session wrote into one repository.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Written {
     pub(crate) blobs: u64,
@@ -53,136 +53,52 @@ pub(crate) struct Written {
     pub(crate) packs: u64,
 }
 
-struct Job {
-    kind: BlobKind,
-    plain: Vec<u8>,
-    /// Known for trees, which are named before they are sent.
-    id: Option<Id>,
-    reply: Option<SyncSender<Id>>,
-    _permit: Permit,
+/// A repository that is locked, and the blobs that are not stored again.
+pub(crate) struct Opened<'a> {
+    pub(crate) repo: &'a Repository,
+    pub(crate) lock: &'a LockGuard,
+    pub(crate) index: Arc<Index>,
 }
 
 /// What all threads of a session share.
-pub(crate) struct Shared<'a> {
-    repo: &'a Repository,
-    lock: &'a LockGuard,
+struct Shared<'a> {
     monitor: &'a Monitor,
-    index: Arc<Index>,
-    /// Blobs of this session, claimed by the first worker that meets them.
-    claimed: Mutex<HashSet<(BlobKind, Id)>>,
-    packer: Packer,
+    targets: Vec<Target<'a>>,
     spare: Mutex<Vec<Vec<u8>>>,
-    blobs: AtomicU64,
-    stored_bytes: AtomicU64,
-    failed: AtomicBool,
-    error: Mutex<Option<Error>>,
+    /// What ends the session for every repository.
+    fault: Fault,
 }
 
-impl Shared<'_> {
-    /// Remembers the first error; everything stops soon after.
-    fn fail(&self, error: Error) {
-        locked(&self.error).get_or_insert(error);
-        self.failed.store(true, Ordering::Release);
+impl<'a> Shared<'a> {
+    /// The repositories that are still written.
+    fn alive(&self) -> impl Iterator<Item = &Target<'a>> {
+        self.targets.iter().filter(|target| target.is_alive())
     }
 
     fn has_failed(&self) -> bool {
-        self.failed.load(Ordering::Acquire)
+        self.fault.is_set() || self.targets.iter().all(|target| target.fault.is_set())
     }
 
     fn proceed(&self) -> Result<()> {
-        if self.has_failed() {
-            return Err(self.take_error());
+        if self.fault.is_set() {
+            return Err(self.fault.take().unwrap_or(Error::Internal("a session failed before")));
         }
         self.monitor.proceed()?;
-        self.lock.still_held()
+        // Each one's own error is what the session ends with.
+        self.alive().next().map(drop).ok_or(Error::Internal("no repository of the session is left"))
     }
 
-    fn take_error(&self) -> Error {
-        locked(&self.error).take().unwrap_or(Error::Internal("a session failed before"))
-    }
-}
-
-/// A blob on its way: its id, once a worker has it.
-pub(crate) struct Ticket(Receiver<Id>);
-
-/// Takes blobs into a session. It can be shared between threads.
-pub(crate) struct Writer<'a> {
-    shared: &'a Shared<'a>,
-    jobs: SyncSender<Job>,
-    packs: SyncSender<Pack>,
-    budget: Arc<Budget>,
-}
-
-impl Writer<'_> {
-    /// Hands over a blob of data. Blocks while the memory budget is used up.
-    pub(crate) fn data(&self, plain: Vec<u8>) -> Result<Ticket> {
-        let (reply, ticket) = sync_channel(1);
-        self.send(BlobKind::Data, plain, None, Some(reply))?;
-        Ok(Ticket(ticket))
-    }
-
-    /// Hands over a tree. Its name is known at once.
-    pub(crate) fn tree(&self, plain: Vec<u8>) -> Result<Id> {
-        let id = Id::of(&plain);
-        if self.has(BlobKind::Tree, id) {
-            self.shared.proceed()?;
-            return Ok(id);
+    fn recycle(&self, mut buffer: Vec<u8>) {
+        let mut spare = locked(&self.spare);
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+            buffer.clear();
+            spare.push(buffer);
         }
-        self.send(BlobKind::Tree, plain, Some(id), None)?;
-        Ok(id)
-    }
-
-    /// Stores a blob on this thread, with its own sealer: for small ones, of which many threads have many.
-    pub(crate) fn store(&self, sealer: &mut Sealer, kind: BlobKind, plain: &[u8]) -> Result<Id> {
-        self.shared.proceed()?;
-        let id = Id::of(plain);
-        store(self.shared, sealer, kind, id, plain, &self.packs)?;
-        Ok(id)
-    }
-
-    /// An empty buffer for a blob that is handed over later.
-    pub(crate) fn buffer(&self) -> Vec<u8> {
-        locked(&self.shared.spare).pop().unwrap_or_default()
-    }
-
-    /// The id of a blob that was handed over.
-    pub(crate) fn id(&self, ticket: &Ticket) -> Result<Id> {
-        ticket.0.recv().map_err(|_| self.shared.proceed().err().unwrap_or(Error::Internal("a blob got lost")))
-    }
-
-    /// Whether the repository had this blob before the session.
-    pub(crate) fn has(&self, kind: BlobKind, id: Id) -> bool {
-        self.shared.index.has(kind, id)
-    }
-
-    /// The index as it was before the session.
-    pub(crate) fn index(&self) -> &Index {
-        &self.shared.index
-    }
-
-    /// An error when the session is to stop.
-    pub(crate) fn proceed(&self) -> Result<()> {
-        self.shared.proceed()
-    }
-
-    fn send(
-        &self,
-        kind: BlobKind,
-        plain: Vec<u8>,
-        id: Option<Id>,
-        reply: Option<SyncSender<Id>>,
-    ) -> Result<()> {
-        self.shared.proceed()?;
-        let permit = Budget::take(&self.budget, plain.len());
-        let job = Job { kind, plain, id, reply, _permit: permit };
-        self.jobs
-            .send(job)
-            .map_err(|_| self.shared.proceed().err().unwrap_or(Error::Internal("all workers are gone")))
     }
 }
 
 /// [`session_over`] the index as it is now.
-pub(crate) fn session<T>(
+pub(crate) fn session<T: Clone>(
     repo: &Repository,
     lock: &LockGuard,
     monitor: &Monitor,
@@ -191,86 +107,90 @@ pub(crate) fn session<T>(
     session_over(repo, repo.index()?, lock, monitor, body)
 }
 
-/// Runs `body` with a writer that stores no blob which `index` has. Everything it handed over is durable and indexed when this returns `Ok`.
-pub(crate) fn session_over<T>(
+/// Runs `body` with a writer that stores no blob which `index` has. Everything it handed over is durable
+/// and indexed when this returns `Ok`.
+pub(crate) fn session_over<T: Clone>(
     repo: &Repository,
     index: Arc<Index>,
     lock: &LockGuard,
     monitor: &Monitor,
     body: impl FnOnce(&Writer<'_>) -> Result<T>,
 ) -> Result<(T, Written)> {
-    let packs = repo.limits().memory() / PACK_SHARE / PACK_BYTES;
+    let mut done = session_into(vec![Opened { repo, lock, index }], monitor, body)?;
+    done.pop().unwrap_or(Err(Error::Internal("a session without a repository")))
+}
+
+/// Runs `body` with a writer into all of these repositories, at least one, of which the first sets the limits.
+/// Gives, in their order, what `body` gave to each in which everything is durable and indexed, and what
+/// failed first in each of the others. An error is one of `body`, and concerns all of them.
+pub(crate) fn session_into<T: Clone>(
+    opened: Vec<Opened<'_>>,
+    monitor: &Monitor,
+    body: impl FnOnce(&Writer<'_>) -> Result<T>,
+) -> Result<Vec<Result<(T, Written)>>> {
+    let Some(limits) = opened.first().map(|first| first.repo.limits()) else {
+        return Err(Error::Internal("a session without a repository"));
+    };
+    let pack_memory = limits.memory() / PACK_SHARE / opened.len();
     let shared = Shared {
-        repo,
-        lock,
         monitor,
-        index,
-        claimed: Mutex::new(HashSet::new()),
-        packer: Packer::new(packs),
+        targets: opened.into_iter().map(|opened| Target::new(opened, pack_memory)).collect(),
         spare: Mutex::default(),
-        blobs: AtomicU64::new(0),
-        stored_bytes: AtomicU64::new(0),
-        failed: AtomicBool::new(false),
-        error: Mutex::new(None),
+        fault: Fault::default(),
     };
-    let uploads = Uploads::new();
-    let uploaders = packs.saturating_sub(OPEN_PACKS).clamp(1, MAX_UPLOADERS);
-    let result = run(&shared, &uploads, uploaders, body);
-    // Without the lock the packs may have been pruned, so nothing may name them.
-    if matches!(result, Err(Error::LockLost { .. })) {
-        return result.map(|value| (value, Written::default()));
+    let result = run(&shared, limits.threads(), limits.memory() / PLAIN_SHARE, body);
+    let is_over = shared.targets.iter().all(|target| target.fault.is_set());
+    let ends: Vec<Result<Written>> = shared.targets.iter().map(Target::end).collect();
+    match result {
+        Ok(value) => Ok(ends.into_iter().map(|end| end.map(|written| (value.clone(), written))).collect()),
+        // Then `body` was only told that nobody is left.
+        Err(_) if is_over => Ok(ends.into_iter().filter_map(Result::err).map(Err).collect()),
+        Err(e) => Err(e),
     }
-    let indexed = uploads.write_index(&shared);
-    let value = result?;
-    indexed?;
-    let written = Written {
-        blobs: shared.blobs.load(Ordering::Relaxed),
-        stored_bytes: shared.stored_bytes.load(Ordering::Relaxed),
-        packs: uploads.count(),
-    };
-    Ok((value, written))
 }
 
 fn run<T>(
     shared: &Shared<'_>,
-    uploads: &Uploads,
-    uploaders: usize,
+    threads: usize,
+    plain_memory: usize,
     body: impl FnOnce(&Writer<'_>) -> Result<T>,
 ) -> Result<T> {
     // The channels' ends are owned by the threads that use them, so that a thread which dies wakes the
     // others by closing its end instead of leaving them waiting.
     std::thread::scope(|scope| {
-        let (pack_sender, pack_receiver) = sync_channel::<Pack>(0);
-        let pack_receiver = Arc::new(Mutex::new(pack_receiver));
-        let uploaders: Vec<_> = (0..uploaders)
-            .map(|_| {
-                let packs = Arc::clone(&pack_receiver);
-                scope.spawn(move || uploads.work(shared, &packs))
-            })
-            .collect();
-        drop(pack_receiver);
+        let (mut lanes, mut uploaders) = (Vec::new(), Vec::new());
+        for target in &shared.targets {
+            let (sender, receiver) = sync_channel::<Pack>(0);
+            let receiver = Arc::new(Mutex::new(receiver));
+            uploaders.extend((0..target.packer.uploaders()).map(|_| {
+                let packs = Arc::clone(&receiver);
+                scope.spawn(move || target.uploads.work(shared.monitor, target, &packs))
+            }));
+            lanes.push(Lane { target, packs: sender });
+        }
         let (job_sender, job_receiver) = sync_channel::<Job>(QUEUED_JOBS);
         let job_receiver = Arc::new(Mutex::new(job_receiver));
-        let workers: Vec<_> = (0..shared.repo.limits().threads())
+        let workers: Vec<_> = (0..threads)
             .map(|_| {
-                let (jobs, packs) = (Arc::clone(&job_receiver), pack_sender.clone());
-                scope.spawn(move || work(shared, &jobs, &packs))
+                let (jobs, lanes) = (Arc::clone(&job_receiver), lanes.clone());
+                scope.spawn(move || writer::work(shared, &jobs, &lanes))
             })
             .collect();
         drop(job_receiver);
 
-        let budget = Budget::new(shared.repo.limits().memory() / PLAIN_SHARE);
-        let writer = Writer { shared, jobs: job_sender, packs: pack_sender.clone(), budget };
+        let budget = Budget::new(plain_memory);
+        let writer = Writer { shared, jobs: job_sender, lanes: lanes.clone(), budget };
         let result = body(&writer);
         drop(writer);
         let mut died = false;
         for worker in workers {
             died |= worker.join().is_err();
         }
-        if result.is_ok() && !died && !shared.has_failed() {
-            shared.packer.drain().into_iter().for_each(|pack| drop(pack_sender.send(pack)));
+        if result.is_ok() && !died && !shared.fault.is_set() {
+            drain(lanes);
+        } else {
+            drop(lanes);
         }
-        drop(pack_sender);
         for uploader in uploaders {
             died |= uploader.join().is_err();
         }
@@ -283,65 +203,13 @@ fn run<T>(
     })
 }
 
-fn work(shared: &Shared<'_>, jobs: &Mutex<Receiver<Job>>, packs: &SyncSender<Pack>) {
-    let mut sealer = match sealer() {
-        Ok(sealer) => sealer,
-        Err(e) => return shared.fail(e),
-    };
-    loop {
-        let Ok(job) = locked(jobs).recv() else { return };
-        // Jobs are drained after a failure, so that nobody waits for room in the queue.
-        if shared.has_failed() {
-            continue;
+/// Sends what is left in open packs, by turns: a slow repository does not keep the others from their last ones.
+fn drain(lanes: Vec<Lane<'_>>) {
+    std::thread::scope(|scope| {
+        for lane in lanes.into_iter().filter(|lane| !lane.target.fault.is_set()) {
+            scope.spawn(move || {
+                lane.target.packer.drain().into_iter().for_each(|pack| drop(lane.packs.send(pack)))
+            });
         }
-        let id = job.id.unwrap_or_else(|| Id::of(&job.plain));
-        if let Err(e) = store(shared, &mut sealer, job.kind, id, &job.plain, packs) {
-            shared.fail(e);
-            continue;
-        }
-        if let Some(reply) = job.reply {
-            let _ = reply.send(id);
-        }
-        recycle(shared, job.plain);
-    }
-}
-
-/// What seals blobs on one thread.
-pub(crate) fn sealer() -> Result<Sealer> {
-    Sealer::new().map_err(|_| Error::Internal("zstd does not start"))
-}
-
-fn recycle(shared: &Shared<'_>, mut buffer: Vec<u8>) {
-    let mut spare = locked(&shared.spare);
-    if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
-        buffer.clear();
-        spare.push(buffer);
-    }
-}
-
-/// One blob, from plaintext to an open pack.
-fn store(
-    shared: &Shared<'_>,
-    sealer: &mut Sealer,
-    kind: BlobKind,
-    id: Id,
-    plain: &[u8],
-    packs: &SyncSender<Pack>,
-) -> Result<()> {
-    shared.monitor.proceed()?;
-    if shared.index.has(kind, id) || !locked(&shared.claimed).insert((kind, id)) {
-        return Ok(());
-    }
-    let wrong =
-        |e: crate::format::Malformed| Error::SelfCheck { blob: id.to_string(), detail: e.to_string() };
-    let plain_length = sealer.compress(plain).map_err(wrong)?;
-    let sealed = sealer.seal(shared.repo.cipher(), plain, plain_length, id).map_err(wrong)?;
-    shared.blobs.fetch_add(1, Ordering::Relaxed);
-    shared.stored_bytes.fetch_add(sealed.len() as u64, Ordering::Relaxed);
-    let full = shared.packer.add(kind, id, sealed, plain_length)?;
-    sealer.shrink();
-    match full {
-        Some(full) => packs.send(full).map_err(|_| Error::Internal("all uploaders are gone")),
-        None => Ok(()),
-    }
+    });
 }

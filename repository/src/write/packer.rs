@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::budget::{Budget, Permit};
+use crate::chunker::MAX_BYTES;
 use crate::error::{Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::pack::PackBuilder;
@@ -12,9 +13,18 @@ use crate::sync::locked;
 
 /// Blobs are added until a pack has this size. restic takes 4 to 128 MiB; more packs fit into memory this way.
 pub(super) const PACK_BYTES: usize = 12 * 1024 * 1024;
+/// Where memory is short, packs are smaller, but not below this.
+const MIN_PACK_BYTES: usize = 2 * 1024 * 1024;
 const OPEN_DATA_PACKS: usize = 2;
 /// Packs that are open at once: of data, and one of trees.
-pub(super) const OPEN_PACKS: usize = OPEN_DATA_PACKS + 1;
+const OPEN_PACKS: usize = OPEN_DATA_PACKS + 1;
+/// Packs that are to fit into memory at least: the open ones, and two on their way.
+const FEWEST_PACKS: usize = OPEN_PACKS + 2;
+/// What a pack may grow above its size: by its last blob, and its header. Memory is taken only as it is filled.
+const SLACK_BYTES: usize = MAX_BYTES + MAX_BYTES / 8;
+/// Threads that upload, at most; memory for their packs decides.
+const MAX_UPLOADERS: usize = 8;
+
 /// A pack and the right to the memory that it takes.
 pub(super) struct Pack {
     pub(super) builder: PackBuilder,
@@ -27,13 +37,28 @@ pub(super) struct Packer {
     tree: Mutex<Option<Pack>>,
     spare: Mutex<Vec<Vec<u8>>>,
     budget: Arc<Budget>,
+    pack_bytes: usize,
+    uploaders: usize,
 }
 
 impl Packer {
-    /// At most `packs` are in memory, more than can be open at once.
-    pub(super) fn new(packs: usize) -> Self {
-        let budget = Budget::new(packs.max(OPEN_PACKS + 1));
-        Self { data: Default::default(), tree: Mutex::default(), spare: Mutex::default(), budget }
+    /// With so many bytes for packs, open or on their way.
+    pub(super) fn new(memory: usize) -> Self {
+        let pack_bytes = (memory / FEWEST_PACKS).clamp(MIN_PACK_BYTES, PACK_BYTES);
+        let packs = (memory / pack_bytes).max(FEWEST_PACKS);
+        Self {
+            data: Default::default(),
+            tree: Mutex::default(),
+            spare: Mutex::default(),
+            budget: Budget::new(packs),
+            pack_bytes,
+            uploaders: (packs - OPEN_PACKS).min(MAX_UPLOADERS),
+        }
+    }
+
+    /// How many threads are to upload.
+    pub(super) fn uploaders(&self) -> usize {
+        self.uploaders
     }
 
     /// Adds a sealed blob; gives the pack when that made it full.
@@ -53,7 +78,7 @@ impl Packer {
         pack.builder
             .push(kind, id, sealed, plain_length)
             .map_err(|_| Error::Internal("a pack grew above 4 GiB"))?;
-        let is_full = pack.builder.len() >= PACK_BYTES || pack.builder.is_crowded();
+        let is_full = pack.builder.len() >= self.pack_bytes || pack.builder.is_crowded();
         Ok(if is_full { slot.take() } else { None })
     }
 
@@ -66,7 +91,7 @@ impl Packer {
     /// Takes back the buffer of a pack that is stored.
     pub(super) fn give_back(&self, buffer: Vec<u8>) {
         // One that grew far for a huge tree is not kept. There are never more than permits.
-        if buffer.capacity() < 2 * PACK_BYTES {
+        if buffer.capacity() < 2 * (self.pack_bytes + SLACK_BYTES) {
             locked(&self.spare).push(buffer);
         }
     }
@@ -75,7 +100,7 @@ impl Packer {
     fn open(&self) -> Pack {
         let permit = Budget::take(&self.budget, 1);
         let spare = locked(&self.spare).pop();
-        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(PACK_BYTES + PACK_BYTES / 3));
+        let buffer = spare.unwrap_or_else(|| Vec::with_capacity(self.pack_bytes + SLACK_BYTES));
         Pack { builder: PackBuilder::within(buffer), permit }
     }
 }

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use super::Shared;
 use super::packer::Pack;
+use super::target::Target;
 use crate::error::{Error, Result};
 use crate::format::index_file;
 use crate::format::pack::Entry;
 use crate::id::Id;
+use crate::monitor::Monitor;
 use crate::storage::{Kind, Object};
 use crate::sync::locked;
 
@@ -63,31 +64,31 @@ impl Uploads {
     }
 
     /// One uploader thread.
-    pub(super) fn work(&self, shared: &Shared<'_>, packs: &Mutex<Receiver<Pack>>) {
+    pub(super) fn work(&self, monitor: &Monitor, target: &Target<'_>, packs: &Mutex<Receiver<Pack>>) {
         loop {
             let Ok(pack) = locked(packs).recv() else {
                 return;
             };
-            if shared.has_failed() || shared.monitor.is_cancelled() {
+            if target.fault.is_set() || monitor.is_cancelled() {
                 continue;
             }
-            if let Err(e) = self.upload(shared, pack) {
-                shared.fail(e);
+            if let Err(e) = self.upload(monitor, target, pack) {
+                target.fault.set(e);
             }
         }
     }
 
-    fn upload(&self, shared: &Shared<'_>, pack: Pack) -> Result<()> {
+    fn upload(&self, monitor: &Monitor, target: &Target<'_>, pack: Pack) -> Result<()> {
         let (id, bytes, entries) = pack
             .builder
-            .finish(shared.repo.cipher())
+            .finish(target.repo.cipher())
             .map_err(|_| Error::Internal("a pack cannot be finished"))?;
-        shared.lock.settled()?;
-        shared.repo.storage().put(Object::Named(Kind::Pack, id), &bytes)?;
+        target.lock.settled()?;
+        target.repo.storage().put(Object::Named(Kind::Pack, id), &bytes)?;
         let size = bytes.len() as u64;
-        shared.packer.give_back(bytes);
+        target.packer.give_back(bytes);
         drop(pack.permit);
-        shared.monitor.add_stored(size);
+        monitor.add_stored(size);
         self.count.fetch_add(1, Ordering::Relaxed);
         let stored = self.bytes.fetch_add(size, Ordering::Relaxed) + size;
         let mut pending = locked(&self.pending);
@@ -100,20 +101,20 @@ impl Uploads {
             None
         };
         drop(pending);
-        due.map_or(Ok(()), |due| write(shared, &due.packs))
+        due.map_or(Ok(()), |due| write(target, &due.packs))
     }
 
     /// Writes an index file over what is durable and in none.
-    pub(super) fn write_index(&self, shared: &Shared<'_>) -> Result<()> {
+    pub(super) fn write_index(&self, target: &Target<'_>) -> Result<()> {
         let pending = std::mem::replace(&mut *locked(&self.pending), Pending::new());
-        write(shared, &pending.packs)
+        write(target, &pending.packs)
     }
 }
 
-fn write(shared: &Shared<'_>, packs: &[(Id, Vec<Entry>)]) -> Result<()> {
+fn write(target: &Target<'_>, packs: &[(Id, Vec<Entry>)]) -> Result<()> {
     if packs.is_empty() {
         return Ok(());
     }
     let json = index_file::encode(packs).map_err(|_| Error::Internal("an index file cannot be encoded"))?;
-    shared.repo.write_unpacked(Kind::Index, &json).map(drop)
+    target.repo.write_unpacked(Kind::Index, &json).map(drop)
 }

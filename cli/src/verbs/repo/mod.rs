@@ -1,5 +1,6 @@
 //! `lifeboat repo`: repositories by hand, without a controller. One file a group of verbs.
 
+mod backup;
 mod keep;
 mod look;
 mod open;
@@ -61,8 +62,8 @@ pub struct Place {
 enum RepoVerb {
     /// Make a repository.
     Init,
-    /// Back up files and folders, or a stream.
-    Backup(write::Backup),
+    /// Back up files and folders, a stream or a block device.
+    Backup(backup::Backup),
     /// List snapshots, oldest first.
     Snapshots(look::Which),
     /// List what is in a snapshot.
@@ -113,7 +114,7 @@ fn perform(cli: &Cli, args: &Repo, monitor: &std::sync::Arc<repository::Monitor>
     let job = open::Job { cli, place: &args.place, monitor };
     match &args.verb {
         RepoVerb::Init => write::init(&job),
-        RepoVerb::Backup(args) => write::backup(&job, args),
+        RepoVerb::Backup(args) => backup::backup(&job, args),
         RepoVerb::Snapshots(args) => look::snapshots(&job, args),
         RepoVerb::Ls(args) => look::ls(&job, args),
         RepoVerb::Dump(args) => look::dump(&job, args),

@@ -57,6 +57,9 @@ fn line(what: &str, monitor: &Monitor, elapsed: Duration) -> String {
     let now = monitor.progress();
     let seconds = elapsed.as_secs().max(1);
     let mut line = format!("{what}: {}", units::bytes(now.bytes_done));
+    if let Some(expected) = now.bytes_expected {
+        line.push_str(&format!(" of {}", units::bytes(expected)));
+    }
     if now.files_done > 0 {
         line.push_str(&format!(", {} files", now.files_done));
     }
