@@ -10,10 +10,10 @@ use crate::find::{SnapshotInfo, newest_first};
 use crate::format::blob::BlobKind;
 use crate::format::gojson::time::clamp;
 use crate::format::node::{Node, NodeKind};
-use crate::format::tree;
 use crate::id::Id;
 use crate::index::Index;
 use crate::repository::Repository;
+use crate::trees::Trees;
 use crate::write::Writer;
 
 /// The kernel's file times move in steps of up to 10 ms.
@@ -28,11 +28,9 @@ pub(super) struct Known {
 
 impl Known {
     /// One of the parent's trees. A parent only saves work, so one that is damaged is not used.
-    pub(super) fn read(writer: &Writer<'_>, tree: Option<Id>) -> Self {
-        let read = |id| writer.read(BlobKind::Tree, id);
-        let Some(mut nodes) = tree.and_then(read).and_then(|bytes| tree::decode(&bytes).ok()) else {
-            return Self::default();
-        };
+    pub(super) fn read(trees: &[Trees<'_>], tree: Option<Id>) -> Self {
+        let read = |id| trees.iter().find_map(|trees| trees.read(id).ok());
+        let Some(mut nodes) = tree.and_then(read) else { return Self::default() };
         if !nodes.is_sorted_by(|a, b| a.name < b.name) {
             nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         }

@@ -32,6 +32,7 @@ use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::sync::locked;
 use crate::tasks::Tasks;
+use crate::trees::Trees;
 use crate::write::Writer;
 
 /// The list of what an incomplete snapshot misses, at its root.
@@ -94,6 +95,8 @@ pub(super) struct Walk<'a> {
     parent: Option<&'a SnapshotInfo>,
     trusted_before: Timestamp,
     names: Names,
+    /// Of each repository, for what the parent knows.
+    trees: Vec<Trees<'a>>,
     pub(super) chunkers: Chunkers<'a>,
     counts: Mutex<Counts>,
     pub(super) troubles: Mutex<Troubles>,
@@ -121,6 +124,7 @@ impl<'a> Walk<'a> {
             parent,
             trusted_before: parent.map_or(Timestamp::MIN, parent::trusted_before),
             names: Names::load(),
+            trees: writer.trees(),
             chunkers: Chunkers::new(repo, repo.limits().threads()),
             counts: Mutex::default(),
             troubles: Mutex::default(),
@@ -178,7 +182,7 @@ impl<'a> Walk<'a> {
     }
 
     fn known(&self, tree: Option<Id>) -> Known {
-        Known::read(self.writer, tree)
+        Known::read(&self.trees, tree)
     }
 
     fn list(&self, tasks: &Tasks<Task>, folder: &Arc<Folder>, plan: Option<Plan>) -> Result<()> {

@@ -13,6 +13,7 @@ use crate::format::sealer::Sealer;
 use crate::id::Id;
 use crate::index::Index;
 use crate::sync::locked;
+use crate::trees::Trees;
 
 /// Jobs that wait for a worker; small blobs would else be unbounded in number.
 pub(super) const QUEUED_JOBS: usize = 256;
@@ -44,7 +45,7 @@ pub(crate) struct Writer<'a> {
     pub(super) budget: Arc<Budget>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
     /// Hands over a blob of data. Blocks while the memory budget is used up.
     pub(crate) fn data(&self, plain: Vec<u8>) -> Result<Ticket> {
         let (reply, ticket) = sync_channel(1);
@@ -96,12 +97,9 @@ impl Writer<'_> {
         self.shared.alive().map(|target| &*target.index)
     }
 
-    /// A blob from before the session, from the first repository that has it whole.
-    pub(crate) fn read(&self, kind: BlobKind, id: Id) -> Option<Vec<u8>> {
-        self.shared
-            .alive()
-            .filter(|target| target.index.has(kind, id))
-            .find_map(|target| target.repo.read_blob(&target.index, kind, id).ok())
+    /// The trees of each repository, as they were before the session.
+    pub(crate) fn trees(&self) -> Vec<Trees<'a>> {
+        self.shared.targets.iter().map(|target| Trees::new(target.repo, &target.index)).collect()
     }
 
     /// An error when the session is to stop.
