@@ -5,8 +5,6 @@
 //! time, host and tags, and says in `original` where it came from.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 use crate::find::SnapshotInfo;
@@ -17,9 +15,9 @@ use crate::id::Id;
 use crate::index::{Index, Place};
 use crate::lock::{LockGuard, Mode};
 use crate::monitor::Monitor;
+use crate::parallel;
 use crate::repository::Repository;
 use crate::storage::Kind;
-use crate::sync::locked;
 use crate::trees::Trees;
 use crate::write::{self, Writer};
 
@@ -122,34 +120,8 @@ impl Repository {
             writer.tree(bytes)?;
         }
         needed.sort_unstable_by_key(|n| (n.place.pack, n.place.offset));
-        self.copy_data(index, &runs(&needed), writer, monitor)
-    }
-
-    fn copy_data(
-        &self,
-        index: &Index,
-        runs: &[&[Needed]],
-        writer: &Writer<'_>,
-        monitor: &Monitor,
-    ) -> Result<()> {
-        let next = AtomicUsize::new(0);
-        let error = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..self.limits().threads() {
-                scope.spawn(|| {
-                    while let Some(run) = runs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if locked(&error).is_some() {
-                            return;
-                        }
-                        if let Err(e) = self.copy_run(index, run, writer, monitor) {
-                            locked(&error).get_or_insert(e);
-                        }
-                    }
-                });
-            }
-        });
-        let error = locked(&error).take();
-        error.map_or(Ok(()), Err)
+        let copy = |run: &&[Needed]| self.copy_run(index, run, writer, monitor);
+        parallel::each(self.readers(), &runs(&needed), copy).map(drop)
     }
 
     /// One read, and its blobs stored, each verified by its name.

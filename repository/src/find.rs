@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::error::{Error, Result};
 use crate::format::snapshot::Snapshot;
 use crate::id::Id;
+use crate::parallel;
 use crate::repository::Repository;
 use crate::storage::{Kind, Listed, Object, Problem, StorageError, listing};
 
@@ -75,15 +76,13 @@ impl Repository {
     /// # Errors
     /// When the listing fails or a snapshot is damaged: one that is left out would look forgotten.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>> {
-        let mut all = Vec::new();
-        for listed in listing(self.storage(), Kind::Snapshot)? {
-            match self.read_snapshot(&listed) {
-                Ok(info) => all.push(info),
-                // Forgotten between the listing and the reading.
-                Err(Error::Storage(StorageError { problem: Problem::Missing, .. })) => {}
-                Err(e) => return Err(e),
-            }
-        }
+        let listed = listing(self.storage(), Kind::Snapshot)?;
+        let read = parallel::each(self.readers(), &listed, |listed| match self.read_snapshot(listed) {
+            // Forgotten between the listing and the reading.
+            Err(Error::Storage(StorageError { problem: Problem::Missing, .. })) => Ok(None),
+            other => other.map(Some),
+        })?;
+        let mut all: Vec<SnapshotInfo> = read.into_iter().flatten().collect();
         newest_first(&mut all);
         all.reverse();
         Ok(all)

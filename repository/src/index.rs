@@ -1,14 +1,17 @@
 //! Where each blob lies, in memory: all index files of a repository together.
 
 use std::collections::HashMap;
+use std::sync::Mutex;
 
 use crate::error::{Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::pack::Entry;
 use crate::format::{index_file, pack};
 use crate::id::Id;
+use crate::parallel;
 use crate::repository::Repository;
-use crate::storage::{Kind, Object, listing};
+use crate::storage::{Kind, Listed, Object};
+use crate::sync::locked;
 
 /// restic writes at most 8 MiB or 50,000 blobs; others write more.
 const MAX_INDEX_BYTES: u64 = 256 * 1024 * 1024;
@@ -120,15 +123,15 @@ pub(crate) fn read_marks(repo: &Repository, id: Id, size: u64) -> Result<Vec<Id>
     index_file::decode_marks(&json).map_err(|e| Error::damaged(object.to_string(), e.to_string()))
 }
 
-/// Reads every index file. The first one that is damaged is an error: a blob taken for missing would be
+/// Reads these index files. The first one that is damaged is an error: a blob taken for missing would be
 /// stored twice at best, and a file given up at worst.
-pub(crate) fn load(repo: &Repository) -> Result<(Vec<Id>, Index)> {
-    let files = listing(repo.storage(), Kind::Index)?;
-    let mut index = Index::default();
-    for file in &files {
+pub(crate) fn load(repo: &Repository, files: &[Listed]) -> Result<Index> {
+    let index = Mutex::new(Index::default());
+    parallel::each(repo.readers(), files, |file| {
         for (pack, entries) in read_file(repo, file.id, file.size)? {
-            index.add(pack, entries, false);
+            locked(&index).add(pack, entries, false);
         }
-    }
-    Ok((files.iter().map(|f| f.id).collect(), index))
+        Ok(())
+    })?;
+    Ok(std::mem::take(&mut *locked(&index)))
 }

@@ -97,6 +97,7 @@ mod keys;
 mod limits;
 mod lock;
 mod monitor;
+mod parallel;
 mod password;
 pub mod prune;
 mod rebuild;

@@ -220,12 +220,12 @@ impl Repository {
 
     /// The index as it is now. Call it after the snapshot is known: a snapshot's index is written before it.
     pub(crate) fn index(&self) -> Result<Arc<Index>> {
-        let files: Vec<Id> = listing(self.storage(), Kind::Index)?.iter().map(|f| f.id).collect();
+        let listed = listing(self.storage(), Kind::Index)?;
+        let files: Vec<Id> = listed.iter().map(|file| file.id).collect();
         if let Some(cached) = locked(&self.index).as_ref().filter(|c| c.files == files) {
             return Ok(Arc::clone(&cached.index));
         }
-        let (files, index) = index::load(self)?;
-        let index = Arc::new(index);
+        let index = Arc::new(index::load(self, &listed)?);
         *locked(&self.index) = Some(CachedIndex { files, index: Arc::clone(&index) });
         Ok(index)
     }
