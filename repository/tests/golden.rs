@@ -96,20 +96,12 @@ fn write_by_restic(restic: &Restic, path: &Path) {
 }
 
 fn write_missing() {
-    let version = env!("CARGO_PKG_VERSION");
     let restic = restic::newest();
-    let write_by_it = |path: &Path| write_by_restic(restic, path);
-    let all: [(String, &dyn Fn(&Path)); 3] = [
-        (version.to_owned(), &write),
-        (format!("{version}-marked"), &write_marked),
-        (format!("restic-{}", restic.version), &write_by_it),
-    ];
-    for (name, write) in all {
-        let path = testdata().join(name);
-        if !path.exists() {
-            write(&path);
-        }
-    }
+    let missing = |name: String| Some(testdata().join(name)).filter(|path| !path.exists());
+    let version = env!("CARGO_PKG_VERSION");
+    missing(version.to_owned()).iter().for_each(|path| write(path));
+    missing(format!("{version}-marked")).iter().for_each(|path| write_marked(path));
+    missing(format!("restic-{}", restic.version)).iter().for_each(|path| write_by_restic(restic, path));
 }
 
 fn is_as_it_was(repo: &Repository, path: &Path) {
