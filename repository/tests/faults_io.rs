@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
-use support::operation::{self, Operation, Outcome, Scene, contents, failing, numbers};
+use support::operation::{self, Operation, Outcome, failing, numbers};
 use support::restic_agrees;
+use support::scene::{Files, Scene, contents};
 use support::tracer::{Call, Does, Harm};
 
 /// How many calls of a kind are harmed in the quick suite.
@@ -39,7 +40,7 @@ fn does_one_operation_when_asked() {
     operation::serve();
 }
 
-type Snapshots = BTreeMap<repository::Id, BTreeMap<PathBuf, Vec<u8>>>;
+type Snapshots = BTreeMap<repository::Id, Files>;
 
 /// One operation that is harmed on one side.
 struct Bench {

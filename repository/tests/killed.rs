@@ -6,8 +6,9 @@ mod support;
 use std::path::Path;
 use std::time::Duration;
 
-use support::operation::{self, DAY, Operation, Outcome, Scene, contents, numbers};
+use support::operation::{self, DAY, Operation, Outcome, numbers};
 use support::restic_agrees;
+use support::scene::{Scene, contents};
 use support::tracer::{Call, Harm};
 use support::trees::look;
 
@@ -52,7 +53,8 @@ fn unlock(scene: &Scene) {
 
 #[test]
 fn fault_57_kill_9_at_every_write_of_a_backup_loses_nothing_and_nothing_is_sent_again() {
-    let scene = Scene::of(Operation::Backup);
+    // In the full suite enough for several packs, and an index on the way.
+    let scene = Scene::sized(Operation::Backup, if support::is_full() { 40_000_000 } else { 300_000 });
     let (before, source) = (scene.snapshots(), contents(&scene.source()));
     let blobs_before = scene.open().stats().unwrap().blobs;
     scene.save();

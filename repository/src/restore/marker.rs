@@ -59,17 +59,16 @@ impl Marker {
     }
 }
 
-/// Removes the mark, durably. The folder's times stay: they are restored already.
-pub(super) fn remove(folder: &Path) -> Result<()> {
+/// Removes the mark, durably. The folder's times stay, for they are restored already; gives why they do not.
+pub(super) fn remove(folder: &Path) -> Result<Option<io::Error>> {
     let to = path(folder);
     let removed = (|| {
         let open = File::open(folder)?;
         let meta = open.metadata()?;
         remove_file(&to)?;
-        // Who does not own the folder could not restore its times before either.
-        let _ =
-            open.set_times(FileTimes::new().set_accessed(meta.accessed()?).set_modified(meta.modified()?));
-        open.sync_all()
+        let times = FileTimes::new().set_accessed(meta.accessed()?).set_modified(meta.modified()?);
+        let changed = open.set_times(times).err();
+        open.sync_all().map(|()| changed)
     })();
     removed.map_err(Error::local("removing the mark", &to))
 }

@@ -138,12 +138,14 @@ impl Repository {
         let site = Site::new(monitor);
         let links = self.build(&index, &site, found, (target, path.trim_matches('/')), over)?;
         walk::make_links(&site, links, over)?;
-        let summary = site.end();
+        let mut summary = site.end();
         sync(&file_system, target).map_err(Error::local("syncing the file system of", target))?;
         if summary.damaged_count > 0 && !options.skip_damaged {
             return Err(Error::FilesDamaged { files: summary.damaged });
         }
-        marker::remove(target)?;
+        if let Some(error) = marker::remove(target)? {
+            summary.warn(target, "times", error);
+        }
         Ok(summary)
     }
 

@@ -5,6 +5,7 @@ pub mod dying;
 pub mod moto;
 pub mod operation;
 pub mod restic;
+pub mod scene;
 pub mod tracer;
 pub mod trees;
 

@@ -105,6 +105,8 @@ pub fn run(command: &mut Command, harm: Harm, counts: &dyn Fn(&Call) -> bool) ->
     tracer.attach();
     child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     let code = tracer.follow();
+    // Its end was seen there, so there is nothing more to wait for.
+    let _ = child.wait();
     let mut said = String::new();
     output.read_to_string(&mut said).unwrap();
     Ended { calls: tracer.calls, code, said }
@@ -137,7 +139,7 @@ impl Tracer<'_> {
         let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACECLONE;
         for entry in std::fs::read_dir(format!("/proc/{}/task", self.leader)).unwrap() {
             let thread = entry.unwrap().file_name().to_string_lossy().parse().unwrap();
-            ptrace::seize(Pid::from_raw(thread), options).unwrap();
+            ptrace::seize(Pid::from_raw(thread), options).expect("we may trace what we started");
             ptrace::interrupt(Pid::from_raw(thread)).unwrap();
         }
     }
