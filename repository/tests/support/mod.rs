@@ -7,6 +7,7 @@ pub mod operation;
 pub mod restic;
 pub mod tracer;
 pub mod trees;
+pub mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
