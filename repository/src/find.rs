@@ -75,8 +75,12 @@ impl Repository {
     /// # Errors
     /// When the listing fails or a snapshot is damaged: one that is left out would look forgotten.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>> {
+        self.read_snapshots(listing(self.storage(), Kind::Snapshot)?)
+    }
+
+    pub(crate) fn read_snapshots(&self, files: Vec<Listed>) -> Result<Vec<SnapshotInfo>> {
         let mut all = Vec::new();
-        for listed in listing(self.storage(), Kind::Snapshot)? {
+        for listed in files {
             match self.read_snapshot(&listed) {
                 Ok(info) => all.push(info),
                 // Forgotten between the listing and the reading.
