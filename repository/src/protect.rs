@@ -20,6 +20,7 @@ use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::storage::{Kind, Object, Protected, RetentionMode, listing};
 use crate::sync::locked;
+use crate::trees::Trees;
 
 /// Requests in flight.
 const THREADS: usize = 8;
@@ -143,6 +144,7 @@ impl Repository {
         needed: &mut Needed,
         monitor: &Monitor,
     ) -> Result<HashSet<usize>> {
+        let trees = Trees::new(self, index);
         let (mut packs, mut seen) = (HashSet::new(), HashSet::new());
         let mut add = |kind, id, needed: &mut Needed| match index.find(kind, id) {
             Some(place) => drop(packs.insert(place.pack as usize)),
@@ -154,7 +156,7 @@ impl Repository {
                 continue;
             }
             add(BlobKind::Tree, id, needed);
-            let nodes = match self.read_tree(index, id) {
+            let nodes = match trees.read(id) {
                 Ok(nodes) => nodes,
                 Err(e) => {
                     needed.excuse(&format!("tree {id}"), e)?;

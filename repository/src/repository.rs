@@ -295,18 +295,22 @@ impl Repository {
 
     /// Opens a blob that was read from its place; when it is bad, the one of an older version of the pack.
     pub(crate) fn open_blob(&self, pack: Id, place: Place, id: Id, sealed: &[u8]) -> Result<Vec<u8>> {
-        let damaged = |e: crate::format::Malformed| {
+        let opened = self.open_as_read(pack, place, id, sealed);
+        if opened.is_err() && self.recovers_pack(pack)? {
+            let again = self.read_pack(pack, u64::from(place.offset), place.length as usize)?;
+            return self.open_as_read(pack, place, id, &again);
+        }
+        opened
+    }
+
+    /// Opens a blob that was read from its place.
+    pub(crate) fn open_as_read(&self, pack: Id, place: Place, id: Id, sealed: &[u8]) -> Result<Vec<u8>> {
+        blob::open(&self.cipher, sealed, place.plain_length, id).map_err(|e| {
             Error::damaged(
                 Object::Named(Kind::Pack, pack).to_string(),
                 format!("blob {id} at {}: {e}", place.offset),
             )
-        };
-        let opened = blob::open(&self.cipher, sealed, place.plain_length, id);
-        if opened.is_err() && self.recovers_pack(pack)? {
-            let again = self.read_pack(pack, u64::from(place.offset), place.length as usize)?;
-            return blob::open(&self.cipher, &again, place.plain_length, id).map_err(damaged);
-        }
-        opened.map_err(damaged)
+        })
     }
 
     /// Reads `config` as if the repository was opened now.

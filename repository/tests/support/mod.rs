@@ -1,6 +1,7 @@
 //! What the tests of this crate use: repositories in temporary folders, and stock restic, the judge.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod attacker;
 pub mod dying;
 pub mod moto;
 pub mod operation;
