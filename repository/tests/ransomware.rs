@@ -267,7 +267,9 @@ fn fault_63_credentials_that_cannot_delete_or_replace_are_enough_for_a_host() {
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();
     fs::write(tree.join("a"), noise(1, 2_000_000)).unwrap();
-    let done = repo.backup_tree(&[tree.clone()], &TreeOptions::default(), &meta(), &Monitor::new()).unwrap();
+    let done = repo
+        .backup_tree(std::slice::from_ref(&tree), &TreeOptions::default(), &meta(), &Monitor::new())
+        .unwrap();
     let info = repo.find(&Filter::default()).unwrap();
     repo.copy(&other, std::slice::from_ref(&info), &Monitor::new()).unwrap();
     let (target, options) = (folder.path().join("back"), RestoreOptions::default());
@@ -411,6 +413,19 @@ fn protection_goes_on_past_what_is_forged_and_says_so() {
         done.extended as usize,
         victim.attacker.keys("eu/").iter().filter(|(k, _)| !k.contains("/locks/")).count()
     );
+}
+
+#[test]
+fn fault_63_a_false_index_file_is_damage_until_the_index_is_made_anew() {
+    let victim = Victim::new(None);
+    let noise = noise(9, 500);
+    let key = format!("eu/index/{}", Id::of(&noise));
+    victim.attacker.put(&key, &noise);
+    let repo = open(victim.storage());
+    let report = repo.check(CheckOptions::default(), &Monitor::new()).unwrap();
+    assert!(report.damages.iter().any(|damage| names(std::slice::from_ref(&key)).contains(&damage.object)));
+    assert!(repo.rebuild_index(&Monitor::new()).unwrap().damaged.is_empty());
+    victim.all_is_restored(&open(victim.storage()));
 }
 
 #[test]
