@@ -26,7 +26,9 @@ pub(super) fn compare(repo: &Repository, index: &Index, findings: &mut Findings)
     for pack in index.packs() {
         let detail = match stored.remove(&pack.id) {
             None => "it is missing".to_owned(),
-            Some(size) if size != pack.size && !repo.recovers_pack(pack.id)? => format!("it has {size} bytes instead of {}", pack.size),
+            Some(size) if size != pack.size && !repo.recovers_pack(pack.id)? => {
+                format!("it has {size} bytes instead of {}", pack.size)
+            }
             Some(_) => continue,
         };
         blame(pack, pack.entries.iter().map(|e| (e.kind, e.id)), detail, findings);
