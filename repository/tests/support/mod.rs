@@ -5,10 +5,10 @@ pub mod attacker;
 pub mod dying;
 pub mod moto;
 pub mod operation;
+pub mod proxy;
 pub mod restic;
 pub mod tracer;
 pub mod trees;
-pub mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
