@@ -97,7 +97,11 @@ fn a_backup_is_listed_looked_at_restored_and_checked_and_restic_agrees() {
     let read: u64 = parts.map(|report| report["packs_read"].as_u64().unwrap()).sum();
     assert_eq!(place.json(&["check"])["packs"], read);
     place.exits(&["check", "--read-data", "--subset", "4/3"], 2);
+    assert_eq!(place.json(&["check"])["overwritten"].as_array().unwrap().len(), 0);
     place.ok(&["check", "--read-data", "--limit-download", "10MiB"]);
+    // A folder has no lock of its own: said, not passed over.
+    place.exits(&["protect", "--days", "30"], 1);
+    place.exits(&["protect", "--days", "0"], 2);
     place.exits(&["check", "--limit-download", "fast"], 2);
     assert!(place.json(&["stats"])["blobs"].as_u64().unwrap() > 2);
     place.ok(&["stats"]);

@@ -75,6 +75,12 @@ pub enum Error {
         /// How it was noticed.
         detail: String,
     },
+    /// Somebody wrote over a stored object. The bucket keeps versions, and an older one is good.
+    #[error("{object}: an older version is good; somebody wrote over it")]
+    Overwritten {
+        /// What: a pack, an index file, a snapshot, a key, `config`.
+        object: String,
+    },
     /// A restore wrote all it could, and these files it could not.
     #[error("{} files could not be restored because their stored data is damaged; first: {}", files.len(), first(files))]
     FilesDamaged {
@@ -116,6 +122,15 @@ pub enum Error {
     NoSuchKey {
         /// What was asked for.
         wanted: String,
+    },
+    /// The credentials may not remove anything but locks.
+    #[error("these credentials may not remove {object}")]
+    MayNotRemove {
+        /// What was to be removed.
+        object: String,
+        /// What the storage said.
+        #[source]
+        source: StorageError,
     },
     /// A prune that would take more away than its bound, or rests on something that it cannot be sure of.
     #[error("the prune is refused, and nothing was removed: {reason}")]
@@ -244,7 +259,10 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Storage(e) => e.class(),
-            Self::Damaged { .. } | Self::FilesDamaged { .. } | Self::SelfCheck { .. } => Class::Integrity,
+            Self::Damaged { .. }
+            | Self::Overwritten { .. }
+            | Self::FilesDamaged { .. }
+            | Self::SelfCheck { .. } => Class::Integrity,
             Self::Locked { .. } | Self::LockLost { .. } | Self::SourceRead { .. } | Self::PlanChanged => {
                 Class::Transient
             }
@@ -257,6 +275,7 @@ impl Error {
             | Self::WrongPassword { .. }
             | Self::KeyNeeded { .. }
             | Self::NoSuchKey { .. }
+            | Self::MayNotRemove { .. }
             | Self::PruneRefused { .. }
             | Self::NoSuchSnapshot { .. }
             | Self::AmbiguousSnapshot { .. }
@@ -288,10 +307,12 @@ impl Error {
             Self::Damaged { .. } => "LB3020",
             Self::FilesDamaged { .. } => "LB3021",
             Self::SelfCheck { .. } => "LB3022",
+            Self::Overwritten { .. } => "LB3023",
             Self::Locked { .. } => "LB3030",
             Self::LockLost { .. } => "LB3031",
             Self::PruneRefused { .. } => "LB3032",
             Self::PlanChanged => "LB3033",
+            Self::MayNotRemove { .. } => "LB3034",
             Self::NoSuchSnapshot { .. } => "LB3040",
             Self::AmbiguousSnapshot { .. } => "LB3041",
             Self::NoSuchPath { .. } => "LB3042",
@@ -328,6 +349,12 @@ impl Error {
             }
             Self::FilesDamaged { .. } => {
                 "the other files are restored; take these from an older snapshot or another repository, or accept the loss with --skip-damaged"
+            }
+            Self::Overwritten { .. } => {
+                "nothing is lost: the good version is read. Take the key from whoever wrote, and remove the bad versions"
+            }
+            Self::MayNotRemove { .. } => {
+                "as it should be for a host that only backs up; forget and prune with the janitor's credentials"
             }
             Self::SelfCheck { .. } => {
                 "nothing bad was stored; test the memory of this host before you trust it again"

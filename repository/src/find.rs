@@ -76,8 +76,12 @@ impl Repository {
     /// # Errors
     /// When the listing fails or a snapshot is damaged: one that is left out would look forgotten.
     pub fn snapshots(&self) -> Result<Vec<SnapshotInfo>> {
-        let listed = listing(self.storage(), Kind::Snapshot)?;
-        let read = parallel::each(self.readers(), &listed, |listed| match self.read_snapshot(listed) {
+        self.read_snapshots(&listing(self.storage(), Kind::Snapshot)?)
+    }
+
+    /// The snapshots in these files, oldest first.
+    pub(crate) fn read_snapshots(&self, files: &[Listed]) -> Result<Vec<SnapshotInfo>> {
+        let read = parallel::each(self.readers(), files, |listed| match self.read_snapshot(listed) {
             // Forgotten between the listing and the reading.
             Err(Error::Storage(StorageError { problem: Problem::Missing, .. })) => Ok(None),
             other => other.map(Some),

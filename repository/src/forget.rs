@@ -7,7 +7,7 @@ use crate::find::SnapshotInfo;
 use crate::id::Id;
 use crate::repository::Repository;
 use crate::retention::{Point, Policy, Verdict, judge};
-use crate::storage::{Kind, Object};
+use crate::storage::{Kind, Object, first_written};
 
 /// The tag of a snapshot that was restored and checked.
 pub const PROVEN_TAG: &str = "lifeboat:proven";
@@ -30,7 +30,8 @@ impl Repository {
     /// # Errors
     /// When a snapshot cannot be read: nothing is decided over half of them.
     pub fn forget_plan(&self, policy: &Policy, proven: &[Id], now: SystemTime) -> Result<ForgetPlan> {
-        let snapshots = self.snapshots()?;
+        // By the oldest version of each: who writes all of them anew today makes them no younger.
+        let snapshots = self.read_snapshots(&first_written(self.storage(), Kind::Snapshot)?)?;
         let points: Vec<Point> = snapshots.iter().map(|info| point(info, proven)).collect();
         Ok(ForgetPlan { verdict: judge(&points, policy, now), snapshots })
     }
@@ -44,7 +45,7 @@ impl Repository {
         let lock = crate::lock::LockGuard::acquire(self, crate::lock::Mode::Shared)?;
         lock.settled()?;
         for id in snapshots {
-            self.storage().delete(Object::Named(Kind::Snapshot, *id))?;
+            self.remove(Object::Named(Kind::Snapshot, *id))?;
         }
         Ok(())
     }

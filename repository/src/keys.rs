@@ -10,6 +10,7 @@ use crate::id::Id;
 use crate::password::Password;
 use crate::repository::{MAX_KEY_BYTES, Repository};
 use crate::storage::{Kind, Object, listing, read_whole};
+use crate::versions::{named, read_good};
 
 /// One key, without its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +34,7 @@ impl Repository {
         let mut all = Vec::new();
         for listed in listing(self.storage(), Kind::Key)? {
             let object = Object::Named(Kind::Key, listed.id);
-            let bytes = read_whole(self.storage(), object, listed.size, MAX_KEY_BYTES)?;
+            let bytes = read_good(self.storage(), object, listed.size, MAX_KEY_BYTES, &mut named(listed.id))?;
             let (created, username, hostname) =
                 keyfile::describe(&bytes).map_err(|e| Error::damaged(object.to_string(), e.to_string()))?;
             all.push(KeyInfo { id: listed.id, created, username, hostname });
@@ -86,7 +87,7 @@ impl Repository {
         if self.opened_with() == Some(id) {
             return needed("the repository was opened with it; use another password to remove it");
         }
-        self.storage().delete(Object::Named(Kind::Key, id))?;
+        self.remove(Object::Named(Kind::Key, id))?;
         Ok(id)
     }
 }

@@ -44,6 +44,7 @@
 //! | [`check`](Repository::check) | every damage, with the snapshots and files that it touches |
 //! | [`forget`](Repository::forget), [`forget_plan`](Repository::forget_plan) | remove snapshots; which of them may go |
 //! | [`prune`](Repository::prune), [`prune_plan`](Repository::prune_plan) | remove data that nobody needs, after a grace |
+//! | [`protect`](Repository::protect) | keep what is needed from being removed, by the storage's own lock |
 //! | [`copy`](Repository::copy) | snapshots into another repository |
 //! | [`keys`](Repository::keys), [`key_add`](Repository::key_add), [`key_remove`](Repository::key_remove) | passwords |
 //! | [`locks`](Repository::locks), [`unlock`](Repository::unlock), [`stats`](Repository::stats) | who is there; what there is |
@@ -77,7 +78,7 @@
 //!
 //! # Limits today
 //!
-//! Append-only credentials with object lock, storage classes and resumed restores are not there yet. An index file is read whole into memory,
+//! Storage classes are not there yet. An index file is read whole into memory,
 //! some 100 bytes a blob.
 
 mod browse;
@@ -99,6 +100,7 @@ mod lock;
 mod monitor;
 mod parallel;
 mod password;
+mod protect;
 pub mod prune;
 mod rebuild;
 mod repository;
@@ -110,6 +112,7 @@ mod sync;
 mod tasks;
 mod trees;
 mod unlock;
+mod versions;
 mod write;
 
 pub use capture::{BackupMeta, Capture, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
@@ -127,6 +130,7 @@ pub use limits::Limits;
 pub use lock::LockTimes;
 pub use monitor::{Monitor, Progress};
 pub use password::Password;
+pub use protect::ProtectSummary;
 pub use prune::{PruneOptions, PrunePlan, PruneSummary};
 pub use rebuild::RebuildSummary;
 pub use repository::{InitOptions, Repository};

@@ -22,9 +22,10 @@ use crate::format::{gojson, unpacked};
 use crate::host;
 use crate::id::Id;
 use crate::repository::Repository;
-use crate::storage::{Kind, Listed, Object, Problem, Storage, StorageError, listing, read_whole};
+use crate::storage::{Kind, Listed, Object, Problem, Storage, StorageError, listing};
 use crate::sync::{locked, since_boot};
 use crate::unlock::LockInfo;
+use crate::versions::{named, read_good};
 
 const MAX_LOCK_BYTES: u64 = 64 * 1024;
 const MAX_LOCK_JSON_BYTES: usize = 64 * 1024;
@@ -306,10 +307,8 @@ fn read(
 ) -> Result<Option<LockFile>> {
     let object = Object::Named(Kind::Lock, listed.id);
     let damaged = |detail: String| Error::damaged(object.to_string(), detail);
-    let read = read_whole(storage, object, listed.size, MAX_LOCK_BYTES).and_then(|sealed| {
-        if Id::of(&sealed) != listed.id {
-            return Err(damaged("its content is not what its name says".to_owned()));
-        }
+    let sealed = read_good(storage, object, listed.size, MAX_LOCK_BYTES, &mut named(listed.id));
+    let read = sealed.and_then(|sealed| {
         let json =
             unpacked::decode(cipher, &sealed, MAX_LOCK_JSON_BYTES).map_err(|e| damaged(e.to_string()))?;
         serde_json::from_slice(&json).map_err(|e| damaged(e.to_string()))

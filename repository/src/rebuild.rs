@@ -35,6 +35,7 @@ impl Repository {
     /// When the repository is locked, the storage fails, or it was cancelled. The old index is untouched then.
     pub fn rebuild_index(&self, monitor: &Monitor) -> Result<RebuildSummary> {
         let lock = LockGuard::acquire(self, Mode::Exclusive)?;
+        self.may_remove()?;
         let old = listing(self.storage(), Kind::Index)?;
         let mut summary = RebuildSummary::default();
         let mut packs: Vec<(Id, Vec<Entry>)> = Vec::new();
@@ -64,7 +65,7 @@ impl Repository {
         }
         lock.confirm()?;
         for listed in old.iter().filter(|listed| !new.contains(&listed.id)) {
-            self.storage().delete(Object::Named(Kind::Index, listed.id))?;
+            self.remove(Object::Named(Kind::Index, listed.id))?;
             summary.removed += 1;
         }
         Ok(summary)
@@ -76,7 +77,18 @@ impl Repository {
         self.write_unpacked(Kind::Index, &json)
     }
 
+    /// The blobs that a pack says it has; of an older version when what is there is bad.
     pub(crate) fn read_header(&self, id: Id, size: u64) -> Result<Vec<Entry>> {
+        match self.read_header_of(id, size) {
+            Err(Error::Damaged { .. }) if self.recovers_pack(id)? => {
+                let size = self.storage().stat(Object::Named(Kind::Pack, id))?.unwrap_or(size);
+                self.read_header_of(id, size)
+            }
+            other => other,
+        }
+    }
+
+    fn read_header_of(&self, id: Id, size: u64) -> Result<Vec<Entry>> {
         let damaged = |detail: String| Error::damaged(Object::Named(Kind::Pack, id).to_string(), detail);
         let at = size.checked_sub(4).ok_or_else(|| damaged("it is shorter than a pack can be".to_owned()))?;
         let last = self.read_pack(id, at, 4)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use crate::chunker::Gear;
-use crate::error::{Error, Result};
+use crate::error::{Class, Error, Result};
 use crate::format::blob::{self, BlobKind};
 use crate::format::config::{Config, VERSION};
 use crate::format::envelope::{Cipher, KeyBytes};
@@ -18,8 +18,9 @@ use crate::limits::Limits;
 use crate::lock::{LockGuard, LockTimes, Mode};
 use crate::password::Password;
 use crate::storage::throttle::Throttled;
-use crate::storage::{Kind, Object, Problem, Storage, StorageError, listing, read_whole};
+use crate::storage::{Kind, Object, Problem, Storage, StorageError, first_written, listing};
 use crate::sync::locked;
+use crate::versions::{self, named, read_good};
 
 const MAX_CONFIG_BYTES: u64 = 64 * 1024;
 pub(crate) const MAX_KEY_BYTES: u64 = 64 * 1024;
@@ -107,11 +108,7 @@ impl Repository {
             return Err(Error::NotARepository { location: storage.describe() });
         };
         let (key, master) = find_key(&*storage, password)?;
-        let cipher = Cipher::new(&master);
-        let sealed = read_whole(&*storage, Object::Config, size, MAX_CONFIG_BYTES)?;
-        let damaged = |e: crate::format::Malformed| Error::damaged("config", e.to_string());
-        let json = cipher.open(&sealed).map_err(damaged)?;
-        let config = Config::decode(&json).map_err(damaged)?;
+        let config = read_config(&*storage, &Cipher::new(&master), size)?;
         if config.version != VERSION {
             return Err(Error::Version { version: config.version });
         }
@@ -240,10 +237,7 @@ impl Repository {
         json_limit: usize,
     ) -> Result<Vec<u8>> {
         let object = Object::Named(kind, id);
-        let sealed = read_whole(self.storage(), object, size, limit)?;
-        if Id::of(&sealed) != id {
-            return Err(Error::damaged(object.to_string(), "its content is not what its name says"));
-        }
+        let sealed = read_good(self.storage(), object, size, limit, &mut named(id))?;
         unpacked::decode(&self.cipher, &sealed, json_limit)
             .map_err(|e| Error::damaged(object.to_string(), e.to_string()))
     }
@@ -280,15 +274,37 @@ impl Repository {
     /// Some bytes of a pack; that they are not there is damage.
     pub(crate) fn read_pack(&self, pack: Id, offset: u64, length: usize) -> Result<Vec<u8>> {
         let object = Object::Named(Kind::Pack, pack);
-        self.storage.read(object, offset, length).map_err(|e| match e.problem {
+        let read = match self.storage.read(object, offset, length) {
+            Err(e) if e.problem == Problem::Short && self.recovers_pack(pack)? => {
+                self.storage.read(object, offset, length)
+            }
+            other => other,
+        };
+        read.map_err(|e| match e.problem {
             Problem::Missing => Error::damaged(object.to_string(), "it is missing"),
             Problem::Short => Error::damaged(object.to_string(), "it is truncated"),
             _ => e.into(),
         })
     }
 
-    /// Opens a blob that was read from its place.
+    /// Whether a good version of a pack is read from now on, after what was read turned out to be bad.
+    pub(crate) fn recovers_pack(&self, pack: Id) -> Result<bool> {
+        let object = Object::Named(Kind::Pack, pack);
+        versions::recovers(self.storage(), object, &mut |bytes| Id::of(bytes) == pack)
+    }
+
+    /// Opens a blob that was read from its place; when it is bad, the one of an older version of the pack.
     pub(crate) fn open_blob(&self, pack: Id, place: Place, id: Id, sealed: &[u8]) -> Result<Vec<u8>> {
+        let opened = self.open_as_read(pack, place, id, sealed);
+        if opened.is_err() && self.recovers_pack(pack)? {
+            let again = self.read_pack(pack, u64::from(place.offset), place.length as usize)?;
+            return self.open_as_read(pack, place, id, &again);
+        }
+        opened
+    }
+
+    /// Opens a blob that was read from its place.
+    pub(crate) fn open_as_read(&self, pack: Id, place: Place, id: Id, sealed: &[u8]) -> Result<Vec<u8>> {
         blob::open(&self.cipher, sealed, place.plain_length, id).map_err(|e| {
             Error::damaged(
                 Object::Named(Kind::Pack, pack).to_string(),
@@ -296,19 +312,66 @@ impl Repository {
             )
         })
     }
+
+    /// Reads `config` as if the repository was opened now.
+    pub(crate) fn read_config_again(&self) -> Result<()> {
+        let size = self.storage.stat(Object::Config)?;
+        let size = size.ok_or_else(|| Error::damaged("config", "it is missing"))?;
+        let mut examine = |sealed: &[u8]| {
+            if self.is_config(sealed) { Ok(()) } else { Err("it is not this repository's".to_owned()) }
+        };
+        read_good(self.storage(), Object::Config, size, MAX_CONFIG_BYTES, &mut examine).map(drop)
+    }
+
+    /// Whether these bytes are this repository's `config`.
+    pub(crate) fn is_config(&self, sealed: &[u8]) -> bool {
+        open_config(&self.cipher, sealed).is_ok_and(|config| config.id == self.config.id)
+    }
+
+    /// Removes an object that is no lock.
+    pub(crate) fn remove(&self, object: Object) -> Result<()> {
+        self.storage.delete(object).map_err(|e| match e.problem {
+            Problem::Denied => Error::MayNotRemove { object: object.to_string(), source: e },
+            _ => e.into(),
+        })
+    }
+
+    /// An error when nothing may be removed here, before anything is done that would be half done then.
+    pub(crate) fn may_remove(&self) -> Result<()> {
+        // Nobody has this one; to remove what is not there is fine, for who may remove.
+        self.remove(Object::Named(Kind::Index, Id::random()))
+    }
+}
+
+fn open_config(cipher: &Cipher, sealed: &[u8]) -> std::result::Result<Config, String> {
+    cipher.open(sealed).and_then(|json| Config::decode(&json)).map_err(|e| e.to_string())
+}
+
+fn read_config(storage: &dyn Storage, cipher: &Cipher, size: u64) -> Result<Config> {
+    let mut examine = |sealed: &[u8]| open_config(cipher, sealed).map(drop);
+    let sealed = read_good(storage, Object::Config, size, MAX_CONFIG_BYTES, &mut examine)?;
+    open_config(cipher, &sealed).map_err(|e| Error::damaged("config", e))
 }
 
 /// The master key, from the first key file that the password opens.
 fn find_key(storage: &dyn Storage, password: &Password) -> Result<(Id, KeyBytes)> {
-    let keys = listing(storage, Kind::Key)?;
+    let mut keys = listing(storage, Kind::Key)?;
+    if keys.len() > MAX_KEYS_TRIED {
+        // Somebody may have written many to hide the true one, which is older.
+        keys = first_written(storage, Kind::Key)?;
+        keys.sort_by_key(|key| (key.written, key.id));
+    }
     let mut damage = None;
     for key in keys.iter().take(MAX_KEYS_TRIED) {
         let object = Object::Named(Kind::Key, key.id);
-        let bytes = read_whole(storage, object, key.size, MAX_KEY_BYTES)?;
-        if Id::of(&bytes) != key.id {
-            damage = Some(Error::damaged(object.to_string(), "its content is not what its name says"));
-            continue;
-        }
+        let bytes = match read_good(storage, object, key.size, MAX_KEY_BYTES, &mut named(key.id)) {
+            Ok(bytes) => bytes,
+            Err(e) if e.class() == Class::Integrity => {
+                damage = Some(e);
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
         match keyfile::unwrap(&bytes, password) {
             Ok(Some(master)) => return Ok((key.id, master)),
             Ok(None) => {}

@@ -61,6 +61,7 @@ impl<'a> Trees<'a> {
             .find(BlobKind::Tree, id)
             .ok_or_else(|| Error::damaged(format!("blob {id}"), "no index file knows it"))?;
         let pack = self.index.pack(place)?;
+        let mut was_bad = false;
         if let Some(sealed) = self.sealed(pack, place)? {
             let spare = locked(&self.openers).pop();
             let mut opener =
@@ -71,8 +72,14 @@ impl<'a> Trees<'a> {
                 locked(&self.openers).push(opener);
                 return Ok(done);
             }
+            was_bad = true;
         }
-        self.repo.read_blob(self.index, BlobKind::Tree, id).map(|plain| work(&plain))
+        let plain = self.repo.read_blob(self.index, BlobKind::Tree, id)?;
+        // When an older version of the pack is read now, the segments of the other one are of no use.
+        if was_bad && self.repo.recovers_pack(pack)? {
+            locked(&self.segments).retain(|segment| segment.pack != place.pack);
+        }
+        Ok(work(&plain))
     }
 
     /// The sealed bytes out of segments; none when a segment cannot be read whole.

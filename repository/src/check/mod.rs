@@ -16,8 +16,9 @@ use crate::format::blob::BlobKind;
 use crate::id::Id;
 use crate::index::{self, Index};
 use crate::monitor::Monitor;
-use crate::repository::Repository;
+use crate::repository::{MAX_KEY_BYTES, Repository};
 use crate::storage::{Kind, Object, listing};
+use crate::versions::{named, read_good};
 
 /// So many files are named for each damage.
 pub const MAX_FILES_NAMED: usize = 1000;
@@ -78,6 +79,9 @@ pub struct CheckReport {
     pub bytes_read: u64,
     /// Every damage.
     pub damages: Vec<Damage>,
+    /// Objects that somebody wrote over, and that are read in an older version: [`Error::Overwritten`]. No
+    /// data is lost, but somebody who should not has a key that writes.
+    pub overwritten: BTreeSet<String>,
 }
 
 impl CheckReport {
@@ -133,6 +137,7 @@ impl Repository {
         }
         let _lock = self.read_lock()?;
         let mut findings = Findings::default();
+        self.check_keys(&mut findings)?;
         let snapshots = self.check_snapshots(&mut findings)?;
         let index = self.check_index(&mut findings)?;
         let mut report = CheckReport {
@@ -148,7 +153,23 @@ impl Repository {
         }
         trees::check(self, &index, &snapshots, monitor, &mut findings)?;
         report.damages = findings.damages.into_values().collect();
+        report.overwritten = self.storage().overwritten().iter().map(ToString::to_string).collect();
         Ok(report)
+    }
+
+    /// `config` and the keys: without them nothing can be read, but for who has it open now.
+    fn check_keys(&self, findings: &mut Findings) -> Result<()> {
+        if let Err(e) = self.read_config_again() {
+            findings.add_error(&Object::Config.to_string(), e)?;
+        }
+        for listed in listing(self.storage(), Kind::Key)? {
+            let object = Object::Named(Kind::Key, listed.id);
+            let read = read_good(self.storage(), object, listed.size, MAX_KEY_BYTES, &mut named(listed.id));
+            if let Err(e) = read {
+                findings.add_error(&object.to_string(), e)?;
+            }
+        }
+        Ok(())
     }
 
     fn check_snapshots(&self, findings: &mut Findings) -> Result<Vec<SnapshotInfo>> {

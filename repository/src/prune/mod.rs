@@ -137,6 +137,7 @@ impl Repository {
             return Err(Error::PlanChanged);
         }
         bounds(&again, options)?;
+        self.may_remove()?;
         run::run(self, &lock, &again, monitor)
     }
 }

@@ -35,13 +35,13 @@ pub(super) fn run(
         }
         monitor.proceed()?;
         lock.still_held()?;
-        repo.storage().delete(Object::Named(Kind::Pack, listed.id))?;
+        repo.remove(Object::Named(Kind::Pack, listed.id))?;
         summary.removed.add(listed.size);
         monitor.add_done(listed.size);
     }
     // Only when all their packs are gone: a mark that is lost would make its packs wait once more.
     for mark in &work.spent_marks {
-        repo.storage().delete(Object::Named(Kind::Index, *mark))?;
+        repo.remove(Object::Named(Kind::Index, *mark))?;
     }
     Ok(summary)
 }
@@ -116,7 +116,7 @@ fn take_out(
     repo.write_unpacked(Kind::Index, &marks)?;
     lock.confirm()?;
     for file in replaced {
-        repo.storage().delete(Object::Named(Kind::Index, file))?;
+        repo.remove(Object::Named(Kind::Index, file))?;
     }
     summary.marked = old.packs().iter().fold(Amount::default(), |mut sum, info| {
         sum.add(info.size);

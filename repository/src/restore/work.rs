@@ -102,23 +102,29 @@ impl<'a> Hand<'a> {
         let pack = self.index.pack(first.place)?;
         let begin = first.place.offset;
         let length = (last.place.offset - begin) as usize + last.place.length as usize;
-        let bytes = match self.repo.read_pack(pack, u64::from(begin), length) {
-            Ok(bytes) => Some(bytes),
-            Err(e) if e.class() == Class::Integrity => None,
-            Err(e) => return Err(e),
+        let repo = self.repo;
+        let read = || match repo.read_pack(pack, u64::from(begin), length) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(e) if e.class() == Class::Integrity => Ok(None),
+            Err(e) => Err(e),
         };
+        let (mut bytes, mut is_first_help) = (read()?, true);
         for same in run.chunk_by(|a, b| a.place.offset == b.place.offset) {
             self.site.monitor.proceed()?;
             let Some(piece) = same.first() else { continue };
             let from = (piece.place.offset - begin) as usize;
             let sealed = bytes.as_ref().and_then(|b| b.get(from..from + piece.place.length as usize));
-            self.blob(pack, piece, same, sealed)?;
+            let needed_help = self.blob(pack, piece, same, sealed)?;
+            // An older version of the pack is read now: what follows comes from it in one read, too.
+            if needed_help && std::mem::take(&mut is_first_help) {
+                bytes = read()?;
+            }
         }
         Ok(())
     }
 
-    /// One blob and all the places where it belongs.
-    fn blob(&mut self, pack: Id, piece: &Piece, same: &[Piece], sealed: Option<&[u8]>) -> Result<()> {
+    /// One blob and all the places where it belongs. Whether what was read was bad, and another read was not.
+    fn blob(&mut self, pack: Id, piece: &Piece, same: &[Piece], sealed: Option<&[u8]>) -> Result<bool> {
         let place = piece.place;
         let alone;
         let sealed = match sealed {
@@ -128,23 +134,29 @@ impl<'a> Hand<'a> {
                     alone = bytes;
                     &alone
                 }
-                Err(e) if e.class() == Class::Integrity => return self.spoil(same, &e.to_string()),
+                Err(e) if e.class() == Class::Integrity => {
+                    return self.spoil(same, &e.to_string()).map(|()| false);
+                }
                 Err(e) => return Err(e),
             },
         };
+        let mut needed_help = false;
         let put = |plain: &[u8]| same.iter().try_for_each(|p| self.site.put(&p.target, p.at, plain));
         if let Ok(plain) = self.opener.open(self.repo.cipher(), sealed, place.plain_length, piece.id) {
             put(plain)?;
         } else {
             // Once more, by whoever knows what else may help, and what to say.
             match self.repo.open_blob(pack, place, piece.id, sealed) {
-                Ok(plain) => put(&plain)?,
+                Ok(plain) => {
+                    put(&plain)?;
+                    needed_help = true;
+                }
                 Err(e) if e.class() == Class::Integrity => self.spoil(same, &e.to_string())?,
                 Err(e) => return Err(e),
             }
         }
         self.opener.shrink();
-        Ok(())
+        Ok(needed_help)
     }
 
     fn spoil(&self, pieces: &[Piece], reason: &str) -> Result<()> {

@@ -12,6 +12,7 @@
 mod local;
 mod location;
 mod object;
+mod retention;
 mod s3;
 pub(crate) mod throttle;
 
@@ -21,6 +22,7 @@ use std::time::SystemTime;
 pub use local::LocalStorage;
 pub use location::{Location, S3Location};
 pub use object::{Kind, Object};
+pub use retention::{Protected, Retention, RetentionMode};
 pub use s3::{S3Credentials, S3Options, S3Storage};
 
 use crate::error::{Class, Error, Result, SourceError};
@@ -100,6 +102,52 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// When it may still be there.
     fn delete(&self, object: Object) -> Result<(), StorageError>;
+
+    /// Looks for a version of an object that is good, after the one that is there turned out not to be; from
+    /// then on that one is read, and its size is the object's. False when there is none, or no versions
+    /// are kept here. It is looked for once.
+    ///
+    /// # Errors
+    /// When the storage does not say.
+    fn recover(&self, object: Object, is_good: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, StorageError> {
+        let _ = (object, is_good);
+        Ok(false)
+    }
+
+    /// The objects that somebody wrote over, of which [`Self::recover`] found a good version by now.
+    fn overwritten(&self) -> Vec<Object> {
+        Vec::new()
+    }
+
+    /// As [`Self::list`], but an object was written when its oldest version was: who writes an object anew
+    /// makes it no younger.
+    ///
+    /// # Errors
+    /// As of a listing.
+    fn list_first_written(&self, kind: Kind, each: &mut dyn FnMut(Listed)) -> Result<(), StorageError> {
+        self.list(kind, each)
+    }
+
+    /// Keeps a good version of an object from being removed until a time, by anybody. Never shortens.
+    ///
+    /// # Errors
+    /// When the storage cannot do that, or fails.
+    fn protect(
+        &self,
+        object: Object,
+        until: SystemTime,
+        mode: RetentionMode,
+        is_good: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<Protected, StorageError> {
+        let _ = (until, mode, is_good);
+        Err(StorageError {
+            op: "locking",
+            object: object.to_string(),
+            place: self.describe(),
+            problem: Problem::Failed,
+            source: Some("only a bucket with Object Lock can keep objects from being removed".into()),
+        })
+    }
 }
 
 /// After a put met an object of that name: fine when it has the same bytes, else `exists`.
@@ -118,9 +166,20 @@ fn accept_same(
 pub(crate) fn listing(storage: &dyn Storage, kind: Kind) -> Result<Vec<Listed>> {
     let mut all = Vec::new();
     storage.list(kind, &mut |one| all.push(one))?;
+    Ok(in_order(all))
+}
+
+/// All objects of a kind, by name, with the times of their oldest versions.
+pub(crate) fn first_written(storage: &dyn Storage, kind: Kind) -> Result<Vec<Listed>> {
+    let mut all = Vec::new();
+    storage.list_first_written(kind, &mut |one| all.push(one))?;
+    Ok(in_order(all))
+}
+
+fn in_order(mut all: Vec<Listed>) -> Vec<Listed> {
     all.sort_unstable_by_key(|one| one.id);
     all.dedup_by_key(|one| one.id);
-    Ok(all)
+    all
 }
 
 /// A whole object of a size already known, which is refused above `limit` before memory is taken.

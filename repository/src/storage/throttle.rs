@@ -5,9 +5,9 @@
 //! transfer, and no single transfer is slowed down in itself.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::{Kind, Listed, Object, Storage, StorageError};
+use super::{Kind, Listed, Object, Protected, RetentionMode, Storage, StorageError};
 use crate::limits::Limits;
 use crate::sync::locked;
 
@@ -92,6 +92,28 @@ impl Storage for Throttled {
 
     fn delete(&self, object: Object) -> Result<(), StorageError> {
         self.inner.delete(object)
+    }
+
+    fn recover(&self, object: Object, is_good: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, StorageError> {
+        self.inner.recover(object, is_good)
+    }
+
+    fn overwritten(&self) -> Vec<Object> {
+        self.inner.overwritten()
+    }
+
+    fn list_first_written(&self, kind: Kind, each: &mut dyn FnMut(Listed)) -> Result<(), StorageError> {
+        self.inner.list_first_written(kind, each)
+    }
+
+    fn protect(
+        &self,
+        object: Object,
+        until: SystemTime,
+        mode: RetentionMode,
+        is_good: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<Protected, StorageError> {
+        self.inner.protect(object, until, mode, is_good)
     }
 }
 

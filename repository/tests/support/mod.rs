@@ -1,9 +1,11 @@
 //! What the tests of this crate use: repositories in temporary folders, and stock restic, the judge.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod attacker;
 pub mod dying;
 pub mod moto;
 pub mod operation;
+pub mod proxy;
 pub mod restic;
 pub mod scene;
 pub mod tracer;

@@ -10,6 +10,8 @@ use repository::storage::{S3Credentials, S3Options};
 use repository::{Location, Storage, StorageOptions, storage};
 
 const PACKAGE: &str = "moto[server]==5.2.5";
+/// The bucket with Object Lock.
+pub const LOCKED: &str = "locked";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running server with one empty bucket. It ends when it is dropped.
@@ -57,17 +59,28 @@ impl Moto {
             assert!(begun.elapsed() < START_TIMEOUT, "moto does not start");
             std::thread::sleep(Duration::from_millis(50));
         }
-        server.make_bucket();
+        server.make_bucket("backups", "");
         server
     }
 
+    /// A bucket that keeps versions, and holds them as long as their retention says.
+    pub fn make_locked_bucket(&self) {
+        self.make_bucket(LOCKED, "x-amz-bucket-object-lock-enabled: true\r\n");
+    }
+
+    /// The repository below a prefix of that bucket.
+    pub fn locked(&self, prefix: &str, s3: S3Options) -> std::sync::Arc<dyn Storage> {
+        let location = Location::parse(&format!("s3://{LOCKED}/{prefix}")).unwrap();
+        storage::open(&location, &StorageOptions { s3 }).unwrap()
+    }
+
     /// A bare HTTP request is enough: this server checks no signatures.
-    fn make_bucket(&self) {
+    fn make_bucket(&self, name: &str, headers: &str) {
         use std::io::{Read, Write};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         write!(
             stream,
-            "PUT /backups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            "PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n{headers}Connection: close\r\n\r\n"
         )
         .unwrap();
         let mut answer = String::new();
@@ -80,14 +93,23 @@ impl Moto {
     }
 
     pub fn storage(&self, prefix: &str) -> std::sync::Arc<dyn Storage> {
-        let credentials =
-            S3Credentials { access_key_id: "k".into(), secret_access_key: "s".into(), session_token: None };
-        let s3 = S3Options {
-            endpoint: Some(self.endpoint()),
-            credentials: Some(credentials),
-            ..S3Options::default()
-        };
+        self.storage_at(&self.endpoint(), prefix)
+    }
+
+    /// The same bucket by way of another endpoint, a proxy's.
+    pub fn storage_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
+        self.storage_with(S3Options { endpoint: Some(endpoint.to_owned()), ..self.options() }, prefix)
+    }
+
+    pub fn storage_with(&self, s3: S3Options, prefix: &str) -> std::sync::Arc<dyn Storage> {
         let location = Location::parse(&format!("s3://backups/{prefix}")).unwrap();
         storage::open(&location, &StorageOptions { s3 }).unwrap()
+    }
+
+    /// What reaches this server.
+    pub fn options(&self) -> S3Options {
+        let credentials =
+            S3Credentials { access_key_id: "k".into(), secret_access_key: "s".into(), session_token: None };
+        S3Options { endpoint: Some(self.endpoint()), credentials: Some(credentials), ..S3Options::default() }
     }
 }

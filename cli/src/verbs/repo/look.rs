@@ -15,6 +15,8 @@ use crate::screen::{self, Mood};
 
 /// So many files of one damage are shown; `--output json` has them all.
 const SHOWN: usize = 10;
+/// So many objects that somebody wrote over are shown.
+const SHOWN_OVERWRITTEN: usize = 20;
 
 /// `repo snapshots`
 #[derive(Debug, Args)]
@@ -165,9 +167,22 @@ pub fn check(job: &Job<'_>, args: &Check) -> Result<Exit, Failure> {
         "sound": report.is_sound(), "snapshots": report.snapshots, "packs": report.packs,
         "blobs": report.blobs, "packs_unindexed": report.packs_unindexed,
         "packs_read": report.packs_read, "bytes_read": report.bytes_read, "damages": damages,
+        "overwritten": report.overwritten.iter().map(|object| overwritten(object)).collect::<Vec<_>>(),
     });
     screen::show(job.cli.output, &all, || screen::wrapped(&text(&report, args.read_data)));
-    Ok(if report.is_sound() { Exit::Done } else { Exit::No })
+    Ok(match (report.is_sound(), report.overwritten.is_empty()) {
+        (false, _) => Exit::No,
+        // Nothing is lost, and yet somebody must look.
+        (true, false) => Exit::Incomplete,
+        (true, true) => Exit::Done,
+    })
+}
+
+fn overwritten(object: &str) -> serde_json::Value {
+    let finding = repository::Error::Overwritten { object: object.to_owned() };
+    serde_json::json!({
+        "code": finding.code(), "object": object, "detail": finding.to_string(), "advice": finding.advice(),
+    })
 }
 
 fn text(report: &repository::CheckReport, read_data: bool) -> String {
@@ -189,6 +204,13 @@ fn text(report: &repository::CheckReport, read_data: bool) -> String {
         if damage.files.len() > SHOWN {
             out.push_str(&format!("  and {} more files\n", damage.files.len() - SHOWN));
         }
+    }
+    for object in report.overwritten.iter().take(SHOWN_OVERWRITTEN) {
+        let finding = repository::Error::Overwritten { object: object.clone() };
+        out.push_str(&format!("{} {finding}\n", screen::mood(finding.code(), Mood::Bad)));
+    }
+    if let Some(more) = report.overwritten.len().checked_sub(SHOWN_OVERWRITTEN).filter(|more| *more > 0) {
+        out.push_str(&format!("and {more} more were written over\n"));
     }
     let seen = format!("{} snapshots, {} packs, {} blobs", report.snapshots, report.packs, report.blobs);
     let verdict = if report.is_sound() {

@@ -5,6 +5,7 @@ mod keep;
 mod look;
 mod open;
 mod progress;
+mod protect;
 mod restore;
 mod write;
 
@@ -56,6 +57,11 @@ pub struct Place {
     /// Region of the bucket.
     #[arg(long, global = true)]
     s3_region: Option<String>,
+    /// Read what was deleted as if it were there, in a bucket that keeps versions. Nothing is written then.
+    #[arg(long, global = true)]
+    deleted: bool,
+    #[command(flatten)]
+    retain: protect::Retain,
 }
 
 #[derive(Debug, Subcommand)]
@@ -80,6 +86,8 @@ enum RepoVerb {
     Prune(keep::Prune),
     /// Copy snapshots into another repository.
     Copy(write::Copy),
+    /// Extend the retention of everything that is needed: a bucket with Object Lock keeps it.
+    Protect(protect::Protect),
     /// What the repository holds, in numbers.
     Stats,
     /// Make a lost or damaged index anew from the packs.
@@ -123,6 +131,7 @@ fn perform(cli: &Cli, args: &Repo, monitor: &std::sync::Arc<repository::Monitor>
         RepoVerb::Forget(args) => keep::forget(&job, args),
         RepoVerb::Prune(args) => keep::prune(&job, args),
         RepoVerb::Copy(args) => write::copy(&job, args),
+        RepoVerb::Protect(args) => protect::protect(&job, args),
         RepoVerb::Stats => look::stats(&job),
         RepoVerb::RebuildIndex => keep::rebuild_index(&job),
         RepoVerb::Key(args) => keep::key(&job, args),
@@ -137,6 +146,7 @@ impl From<Error> for Failure {
             | Error::LockLost { .. }
             | Error::WrongPassword { .. }
             | Error::KeyNeeded { .. }
+            | Error::MayNotRemove { .. }
             | Error::PruneRefused { .. }
             | Error::PlanChanged
             | Error::AlreadyInitialised { .. }

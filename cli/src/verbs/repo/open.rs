@@ -33,13 +33,15 @@ impl Job<'_> {
                 "Give --repo, or set LIFEBOAT_REPOSITORY.",
             ));
         };
-        self.storage_at(text)
+        self.storage_at(text, self.place.deleted)
     }
 
-    fn storage_at(&self, text: &str) -> Result<Arc<dyn Storage>, Failure> {
+    fn storage_at(&self, text: &str, see_deleted: bool) -> Result<Arc<dyn Storage>, Failure> {
         let s3 = S3Options {
             endpoint: self.place.s3_endpoint.clone(),
             region: self.place.s3_region.clone(),
+            retention: self.place.retain.retention(),
+            see_deleted,
             ..S3Options::default()
         };
         Ok(storage::open(&Location::parse(text)?, &StorageOptions { s3 })?)
@@ -75,7 +77,7 @@ impl Job<'_> {
     /// Another repository, with the password of a file or else the same one.
     pub fn open_other(&self, at: &str, password: Option<&Path>) -> Result<Repository, Failure> {
         let password = password.map_or_else(|| self.password(), from_file)?;
-        Ok(Repository::open(self.storage_at(at)?, &password)?.with_limits(self.limits()))
+        Ok(Repository::open(self.storage_at(at, false)?, &password)?.with_limits(self.limits()))
     }
 
     fn limits(&self) -> Limits {

@@ -9,6 +9,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Credentials, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_smithy_http_client::tls;
 
+use crate::storage::Retention;
+
 /// Where the endpoint is taken from when it is not given.
 const ENDPOINT_VARIABLE: &str = "LIFEBOAT_S3_ENDPOINT";
 /// What services without regions call theirs.
@@ -51,6 +53,11 @@ pub struct S3Options {
     pub profile: Option<String>,
     /// Credentials, when they are given and not looked up.
     pub credentials: Option<S3Credentials>,
+    /// Every object that is written, locks aside, cannot be removed for so long. The bucket needs Object Lock.
+    pub retention: Option<Retention>,
+    /// Looks through delete markers, in a bucket with versions: what was deleted is read as if it were there.
+    /// Nothing is written then, locks aside.
+    pub see_deleted: bool,
 }
 
 /// A client for these options.

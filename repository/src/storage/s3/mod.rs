@@ -8,6 +8,8 @@
 
 mod client;
 mod problem;
+mod retention;
+mod versions;
 
 use std::future::Future;
 use std::time::SystemTime;
@@ -16,6 +18,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 pub use client::{S3Credentials, S3Options};
@@ -23,8 +26,12 @@ use sha2::{Digest, Sha256};
 
 use self::client::client;
 use self::problem::problem;
-use super::{Kind, Listed, Object, Problem, S3Location, Storage, StorageError};
+use self::versions::Known;
+use super::{
+    Kind, Listed, Object, Problem, Protected, Retention, RetentionMode, S3Location, Storage, StorageError,
+};
 use crate::error::{Error, Result};
+use crate::id::Id;
 
 /// A thousand million objects.
 const MAX_PAGES: usize = 1_000_000;
@@ -33,6 +40,8 @@ const MAX_PAGES: usize = 1_000_000;
 pub struct S3Storage {
     client: Client,
     at: S3Location,
+    known: Known,
+    retention: Option<Retention>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
@@ -58,7 +67,13 @@ impl S3Storage {
         let runtime = runtime.map_err(Error::local("starting threads for", "the S3 client"))?;
         let client = wait(&runtime, client(options.clone()))
             .ok_or(Error::Internal("the S3 client's runtime stopped"))?;
-        Ok(Self { client, at: at.clone(), runtime: Some(runtime) })
+        Ok(Self {
+            client,
+            at: at.clone(),
+            known: Known::new(options.see_deleted),
+            retention: options.retention,
+            runtime: Some(runtime),
+        })
     }
 
     fn key(&self, path: &str) -> String {
@@ -99,49 +114,27 @@ impl S3Storage {
     }
 
     fn put_once(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
+        let (lock_mode, lock_until) = self.lock_of(object).unzip();
         let request = self.client.put_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request
             .if_none_match("*")
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
+            .set_object_lock_mode(lock_mode)
+            .set_object_lock_retain_until_date(lock_until)
             .content_length(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
             .body(ByteStream::from(bytes.to_vec()));
         self.run("storing", &object, async move { request.send().await.map(drop) })
     }
-}
 
-/// Runs a future on the runtime while this thread waits; `None` when the runtime stopped.
-fn wait<T: Send + 'static>(
-    runtime: &tokio::runtime::Runtime,
-    future: impl Future<Output = T> + Send + 'static,
-) -> Option<T> {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    runtime.spawn(async move {
-        let _ = sender.send(future.await);
-    });
-    receiver.recv().ok()
-}
-
-impl Storage for S3Storage {
-    fn describe(&self) -> String {
-        super::Location::S3(self.at.clone()).to_string()
-    }
-
-    fn requests_at_once(&self) -> usize {
-        8
-    }
-
-    fn prepare(&self) -> Result<(), StorageError> {
-        Ok(())
-    }
-
-    fn put(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
-        match self.put_once(object, bytes) {
-            Err(e) if e.problem == Problem::Exists => super::accept_same(self, object, bytes, e),
-            other => other,
-        }
-    }
-
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+    /// Some bytes of a version, or of the latest one.
+    fn read_version(
+        &self,
+        object: Object,
+        version: Option<String>,
+        offset: u64,
+        length: usize,
+    ) -> Result<Vec<u8>, StorageError> {
         let short = || self.error("reading", &object, Problem::Short, None);
         if length == 0 {
             // There is no empty range in HTTP.
@@ -153,7 +146,7 @@ impl Storage for S3Storage {
         }
         let last = offset.saturating_add(length as u64).saturating_sub(1);
         let request = self.client.get_object().bucket(&self.at.bucket).key(self.key(&object.path()));
-        let request = request.range(format!("bytes={offset}-{last}"));
+        let request = request.set_version_id(version).range(format!("bytes={offset}-{last}"));
         let answer = self.run("reading", &object, async move {
             let mut answer = request.send().await?;
             // Sized by what was asked for, not by what the other side says.
@@ -186,10 +179,71 @@ impl Storage for S3Storage {
         }
     }
 
+    /// Whether an object that is not there was deleted, and is seen from now on.
+    fn is_hidden(&self, object: Object, problem: Problem) -> Result<bool, StorageError> {
+        Ok(problem == Problem::Missing && self.known.sees_deleted(object) && self.find_deleted(object)?)
+    }
+
+    /// Who looks through deletions sees a repository that is no more; nothing is written to that one.
+    fn refuse_among_deleted(&self, op: &'static str, object: Object) -> Result<(), StorageError> {
+        if self.known.sees_deleted(object) {
+            let cause = "deleted objects are seen here, so it can only be read";
+            return Err(self.error(op, &object, Problem::Denied, Some(cause)));
+        }
+        Ok(())
+    }
+}
+
+/// Runs a future on the runtime while this thread waits; `None` when the runtime stopped.
+fn wait<T: Send + 'static>(
+    runtime: &tokio::runtime::Runtime,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    runtime.spawn(async move {
+        let _ = sender.send(future.await);
+    });
+    receiver.recv().ok()
+}
+
+impl Storage for S3Storage {
+    fn describe(&self) -> String {
+        super::Location::S3(self.at.clone()).to_string()
+    }
+
+    fn requests_at_once(&self) -> usize {
+        8
+    }
+
+    fn prepare(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn put(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
+        self.refuse_among_deleted("storing", object)?;
+        match self.put_once(object, bytes) {
+            Err(e) if e.problem == Problem::Exists => super::accept_same(self, object, bytes, e),
+            other => other,
+        }
+    }
+
+    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        match self.read_version(object, self.known.version(object), offset, length) {
+            Err(e) if self.is_hidden(object, e.problem)? => {
+                self.read_version(object, self.known.version(object), offset, length)
+            }
+            other => other,
+        }
+    }
+
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
+        if let Some(size) = self.known.size(object) {
+            return Ok(Some(size));
+        }
         let request = self.client.head_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         match self.run("asking for", &object, async move { request.send().await }) {
             Ok(head) => Ok(Some(head.content_length().and_then(|l| u64::try_from(l).ok()).unwrap_or(0))),
+            Err(e) if self.is_hidden(object, e.problem)? => Ok(self.known.size(object)),
             Err(e) if e.problem == Problem::Missing => Ok(None),
             Err(e) => Err(e),
         }
@@ -198,6 +252,10 @@ impl Storage for S3Storage {
     fn list(&self, kind: Kind, each: &mut dyn FnMut(Listed)) -> Result<(), StorageError> {
         let folder = format!("{}/", kind.folder());
         let prefix = self.key(&folder);
+        let mut each = |listed| each(self.known.amend(kind, listed));
+        if self.known.sees_deleted(Object::Named(kind, Id::of(b""))) {
+            return self.list_deleted(kind, &mut each);
+        }
         let mut token: Option<String> = None;
         for _ in 0..MAX_PAGES {
             let request = self.client.list_objects_v2().bucket(&self.at.bucket).prefix(&prefix);
@@ -206,10 +264,8 @@ impl Storage for S3Storage {
             for object in page.contents() {
                 let written = object.last_modified().and_then(|t| SystemTime::try_from(*t).ok());
                 let size = object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
-                let key = object.key().unwrap_or_default();
-                let id = key.rsplit('/').next().and_then(|name| name.parse().ok());
                 // Other names are not ours.
-                if let Some(id) = id.filter(|id| self.key(&Object::Named(kind, *id).path()) == key) {
+                if let Some(id) = self.id_of(kind, object.key().unwrap_or_default()) {
                     each(Listed { id, size, written });
                 }
             }
@@ -225,10 +281,41 @@ impl Storage for S3Storage {
     }
 
     fn delete(&self, object: Object) -> Result<(), StorageError> {
+        self.refuse_among_deleted("removing", object)?;
         let request = self.client.delete_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         match self.run("removing", &object, async move { request.send().await.map(drop) }) {
             Err(e) if e.problem == Problem::Missing => Ok(()),
             other => other,
         }
+    }
+
+    fn recover(&self, object: Object, is_good: &mut dyn FnMut(&[u8]) -> bool) -> Result<bool, StorageError> {
+        self.look_for_good(object, is_good)
+    }
+
+    fn overwritten(&self) -> Vec<Object> {
+        self.known.overwritten()
+    }
+
+    fn list_first_written(&self, kind: Kind, each: &mut dyn FnMut(Listed)) -> Result<(), StorageError> {
+        let mut each = |listed: Listed| {
+            let of_chosen = self.known.amend(kind, listed);
+            each(Listed { size: of_chosen.size, ..listed });
+        };
+        match self.list_first(kind, &mut each) {
+            // A service without versions. One that denies them is an error: somebody may rewrite times.
+            Err(e) if e.problem == Problem::Failed => self.list(kind, &mut each),
+            other => other,
+        }
+    }
+
+    fn protect(
+        &self,
+        object: Object,
+        until: SystemTime,
+        mode: RetentionMode,
+        is_good: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<Protected, StorageError> {
+        self.extend(object, until, mode, is_good)
     }
 }

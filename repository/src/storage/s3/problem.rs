@@ -22,6 +22,8 @@ pub(super) fn problem<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>
         (401 | 403, _) => Problem::Denied,
         (412, _) => Problem::Exists,
         (416, _) => Problem::Short,
+        // A service that has no such thing.
+        (405 | 501, _) => Problem::Failed,
         (408 | 409 | 429 | 500..=599, _) => Problem::Unavailable,
         _ => Problem::Failed,
     }
