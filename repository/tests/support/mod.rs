@@ -4,6 +4,7 @@
 pub mod dying;
 pub mod moto;
 pub mod operation;
+pub mod proxy;
 pub mod restic;
 pub mod tracer;
 pub mod trees;

@@ -80,14 +80,23 @@ impl Moto {
     }
 
     pub fn storage(&self, prefix: &str) -> std::sync::Arc<dyn Storage> {
-        let credentials =
-            S3Credentials { access_key_id: "k".into(), secret_access_key: "s".into(), session_token: None };
-        let s3 = S3Options {
-            endpoint: Some(self.endpoint()),
-            credentials: Some(credentials),
-            ..S3Options::default()
-        };
+        self.storage_at(&self.endpoint(), prefix)
+    }
+
+    /// The same bucket by way of another endpoint, a proxy's.
+    pub fn storage_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
+        self.storage_with(S3Options { endpoint: Some(endpoint.to_owned()), ..self.options() }, prefix)
+    }
+
+    pub fn storage_with(&self, s3: S3Options, prefix: &str) -> std::sync::Arc<dyn Storage> {
         let location = Location::parse(&format!("s3://backups/{prefix}")).unwrap();
         storage::open(&location, &StorageOptions { s3 }).unwrap()
+    }
+
+    /// What reaches this server.
+    pub fn options(&self) -> S3Options {
+        let credentials =
+            S3Credentials { access_key_id: "k".into(), secret_access_key: "s".into(), session_token: None };
+        S3Options { endpoint: Some(self.endpoint()), credentials: Some(credentials), ..S3Options::default() }
     }
 }
