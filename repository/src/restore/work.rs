@@ -136,8 +136,8 @@ impl<'a> Hand<'a> {
         if let Ok(plain) = self.opener.open(self.repo.cipher(), sealed, place.plain_length, piece.id) {
             put(plain)?;
         } else {
-            // Once more, by whoever knows what else may help, and what to say.
-            match self.repo.open_blob(pack, place, piece.id, sealed) {
+            // Read once more: what was damaged on its way is whole then. Else it is said what is wrong.
+            match self.repo.read_blob_at(pack, place, piece.id) {
                 Ok(plain) => put(&plain)?,
                 Err(e) if e.class() == Class::Integrity => self.spoil(same, &e.to_string())?,
                 Err(e) => return Err(e),

@@ -7,7 +7,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Kind, Listed, Object, Storage, StorageError};
+use super::{Kind, Listed, Object, PackClass, Storage, StorageError};
+use crate::id::Id;
 use crate::limits::Limits;
 use crate::sync::locked;
 
@@ -73,6 +74,11 @@ impl Storage for Throttled {
             self.up.pass(bytes.len());
         }
         self.inner.put(object, bytes)
+    }
+
+    fn put_data(&self, pack: Id, bytes: &[u8], class: Option<PackClass>) -> Result<(), StorageError> {
+        self.up.pass(bytes.len());
+        self.inner.put_data(pack, bytes, class)
     }
 
     fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {

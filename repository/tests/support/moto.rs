@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use repository::storage::{S3Credentials, S3Options};
+use repository::storage::{Patience, S3Credentials, S3Options};
 use repository::{Location, Storage, StorageOptions, storage};
 
 const PACKAGE: &str = "moto[server]==5.2.5";
@@ -75,6 +75,24 @@ impl Moto {
         assert!(answer.contains(" 200 "), "{answer}");
     }
 
+    /// Runs every restic on the repository below this prefix; it must succeed. Gives the last one's stdout.
+    pub fn restic(&self, prefix: &str, args: &[&str]) -> Vec<u8> {
+        let place = PathBuf::from(format!("s3:{}/backups/{prefix}", self.endpoint()));
+        let run = |restic: &super::restic::Restic| {
+            let mut command = restic.command(&place, args);
+            command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        super::judges().iter().map(run).last().unwrap()
+    }
+
+    /// Stock restic reads all data and finds nothing wrong.
+    pub fn restic_agrees(&self, prefix: &str) {
+        self.restic(prefix, &["check", "--read-data"]);
+    }
+
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -86,6 +104,20 @@ impl Moto {
     /// The same bucket by way of another endpoint, a proxy's.
     pub fn storage_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
         self.storage_with(S3Options { endpoint: Some(endpoint.to_owned()), ..self.options() }, prefix)
+    }
+
+    /// The same with little patience, for faults that last.
+    pub fn hasty_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
+        let patience = Patience {
+            connect: Duration::from_secs(2),
+            read: Duration::from_millis(700),
+            operation: Duration::from_secs(30),
+            attempts: 3,
+            first_backoff: Duration::from_millis(1),
+            max_backoff: Duration::from_millis(5),
+        };
+        let options = S3Options { endpoint: Some(endpoint.to_owned()), patience, ..self.options() };
+        self.storage_with(options, prefix)
     }
 
     pub fn storage_with(&self, s3: S3Options, prefix: &str) -> std::sync::Arc<dyn Storage> {
