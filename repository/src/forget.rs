@@ -30,6 +30,7 @@ impl Repository {
     /// # Errors
     /// When a snapshot cannot be read: nothing is decided over half of them.
     pub fn forget_plan(&self, policy: &Policy, proven: &[Id], now: SystemTime) -> Result<ForgetPlan> {
+        self.may_shrink("forget")?;
         let snapshots = self.snapshots()?;
         let points: Vec<Point> = snapshots.iter().map(|info| point(info, proven)).collect();
         Ok(ForgetPlan { verdict: judge(&points, policy, now), snapshots })
@@ -40,6 +41,7 @@ impl Repository {
     /// # Errors
     /// When the lock or a removal fails; those before it are removed.
     pub fn forget(&self, snapshots: &[Id]) -> Result<()> {
+        self.may_shrink("forget")?;
         // Shared is enough: no data goes, only names of it. It keeps a prune from running meanwhile.
         let lock = crate::lock::LockGuard::acquire(self, crate::lock::Mode::Shared)?;
         lock.settled()?;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use crate::archive::Archive;
 use crate::chunker::Gear;
 use crate::error::{Class, Error, Result};
 use crate::format::blob::{self, BlobKind};
@@ -71,6 +72,28 @@ impl Repository {
     /// # Errors
     /// [`Error::AlreadyInitialised`], or when the storage fails.
     pub fn init(storage: Arc<dyn Storage>, password: &Password, options: InitOptions) -> Result<Self> {
+        Self::make(storage, password, options, None)
+    }
+
+    /// Makes an archive: see [`crate::archive`].
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn init_archive(
+        storage: Arc<dyn Storage>,
+        password: &Password,
+        options: InitOptions,
+        archive: Archive,
+    ) -> Result<Self> {
+        Self::make(storage, password, options, Some(archive))
+    }
+
+    fn make(
+        storage: Arc<dyn Storage>,
+        password: &Password,
+        options: InitOptions,
+        archive: Option<Archive>,
+    ) -> Result<Self> {
         let exists = || Error::AlreadyInitialised { location: storage.describe() };
         if storage.stat(Object::Config)?.is_some() {
             return Err(exists());
@@ -84,7 +107,7 @@ impl Repository {
         let key = keyfile::wrap(&master, password, options.kdf, who, Timestamp::now())
             .map_err(|e| Error::Invalid(e.to_string()))?;
         storage.put(Object::Named(Kind::Key, Id::of(&key)), &key)?;
-        let config = Config::generate();
+        let config = Config::generate(archive);
         let cipher = Cipher::new(&master);
         let sealed = config
             .encode()
@@ -172,6 +195,10 @@ impl Repository {
     #[must_use]
     pub fn location(&self) -> String {
         self.storage.describe()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {

@@ -8,6 +8,17 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// Whether a pack can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Warmth {
+    /// Now.
+    Ready,
+    /// It was asked for and will be readable.
+    Thawing,
+    /// Nobody asked for it.
+    Cold,
+}
+
 /// A storage class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

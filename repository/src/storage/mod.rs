@@ -10,6 +10,7 @@
 //! - `delete` of what is not there is fine.
 
 mod class;
+mod lifecycle;
 mod local;
 mod location;
 mod object;
@@ -19,7 +20,8 @@ pub(crate) mod throttle;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use class::PackClass;
+pub use class::{PackClass, Warmth};
+pub use lifecycle::{AgeRule, Effect, Lifecycle};
 pub use local::LocalStorage;
 pub use location::{Location, S3Location};
 pub use object::{Kind, Object};
@@ -112,6 +114,21 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// When it may still be there.
     fn delete(&self, object: Object) -> Result<(), StorageError>;
+
+    /// Whether a pack can be read; when it is cold and `days` are given, asks for it to be readable for so
+    /// long.
+    ///
+    /// # Errors
+    /// When the storage does not say, or refuses.
+    fn thaw(&self, pack: Id, days: Option<u32>) -> Result<Warmth, StorageError> {
+        let _ = (pack, days);
+        Ok(Warmth::Ready)
+    }
+
+    /// Rules by which the storage itself moves or removes objects of this repository.
+    fn lifecycle(&self) -> Lifecycle {
+        Lifecycle::Rules(Vec::new())
+    }
 }
 
 /// After a put met an object of that name: fine when it has the same bytes, else `exists`.

@@ -7,7 +7,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::{Kind, Listed, Object, PackClass, Storage, StorageError};
+use super::{Kind, Lifecycle, Listed, Object, PackClass, Storage, StorageError, Warmth};
 use crate::id::Id;
 use crate::limits::Limits;
 use crate::sync::locked;
@@ -98,6 +98,14 @@ impl Storage for Throttled {
 
     fn delete(&self, object: Object) -> Result<(), StorageError> {
         self.inner.delete(object)
+    }
+
+    fn thaw(&self, pack: Id, days: Option<u32>) -> Result<Warmth, StorageError> {
+        self.inner.thaw(pack, days)
+    }
+
+    fn lifecycle(&self) -> Lifecycle {
+        self.inner.lifecycle()
     }
 }
 

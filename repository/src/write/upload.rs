@@ -88,7 +88,7 @@ impl Uploads {
         let storage = target.repo.storage();
         // Packs hold blobs of one kind only.
         if entries.first().is_some_and(|entry| entry.kind == BlobKind::Data) {
-            storage.put_data(id, &bytes, None)?;
+            storage.put_data(id, &bytes, target.repo.archive().map(|archive| archive.class))?;
         } else {
             storage.put(Object::Named(Kind::Pack, id), &bytes)?;
         }

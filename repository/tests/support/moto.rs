@@ -63,16 +63,34 @@ impl Moto {
 
     /// A bare HTTP request is enough: this server checks no signatures.
     fn make_bucket(&self) {
+        self.request("PUT", "/backups", "");
+    }
+
+    /// A request that must succeed; gives the head and the body of the answer.
+    pub fn request(&self, method: &str, target: &str, body: &str) -> String {
         use std::io::{Read, Write};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let length = body.len();
         write!(
             stream,
-            "PUT /backups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains(" 200 "), "{answer}");
+        answer
+    }
+
+    /// The class of every object below a prefix, by key.
+    pub fn classes(&self, prefix: &str) -> Vec<(String, String)> {
+        let text = self.request("GET", &format!("/backups?list-type=2&prefix={prefix}"), "");
+        let field = |object: &str, name: &str| {
+            let rest = object.split_once(&format!("<{name}>")).unwrap().1;
+            rest.split_once('<').unwrap().0.to_owned()
+        };
+        let objects = text.split("<Contents>").skip(1);
+        objects.map(|object| (field(object, "Key"), field(object, "StorageClass"))).collect()
     }
 
     /// Runs every restic on the repository below this prefix; it must succeed. Gives the last one's stdout.

@@ -165,6 +165,10 @@ pub fn check(job: &Job<'_>, args: &Check) -> Result<Exit, Failure> {
         "sound": report.is_sound(), "snapshots": report.snapshots, "packs": report.packs,
         "blobs": report.blobs, "packs_unindexed": report.packs_unindexed,
         "packs_read": report.packs_read, "bytes_read": report.bytes_read, "damages": damages,
+        "findings": report.findings.iter().map(|finding| {
+            serde_json::json!({ "code": finding.code, "detail": finding.detail, "reason": finding.reason })
+        }).collect::<Vec<_>>(),
+        "unseen": report.unseen,
     });
     screen::show(job.cli.output, &all, || screen::wrapped(&text(&report, args.read_data)));
     Ok(if report.is_sound() { Exit::Done } else { Exit::No })
@@ -190,11 +194,19 @@ fn text(report: &repository::CheckReport, read_data: bool) -> String {
             out.push_str(&format!("  and {} more files\n", damage.files.len() - SHOWN));
         }
     }
+    for finding in &report.findings {
+        let word = screen::mood(&format!("{}:", finding.code), Mood::Bad);
+        out.push_str(&format!("{word} {}: it {}\n", finding.detail, finding.reason));
+    }
+    for why in &report.unseen {
+        out.push_str(&format!("the bucket's lifecycle rules could not be looked at: {why}\n"));
+    }
     let seen = format!("{} snapshots, {} packs, {} blobs", report.snapshots, report.packs, report.blobs);
     let verdict = if report.is_sound() {
         screen::mood("sound", Mood::Good)
     } else {
-        screen::mood(&format!("{} damages", report.damages.len()), Mood::Bad)
+        let count = report.damages.len() + report.findings.len();
+        screen::mood(&format!("{count} damages"), Mood::Bad)
     };
     out.push_str(&format!("{verdict}: {seen}"));
     if read_data {

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use repository::storage::S3Options;
-use repository::{Limits, Location, Monitor, Password, Repository, Storage, StorageOptions, storage};
+use repository::{
+    Limits, Location, Monitor, Password, Repository, Storage, StorageOptions, archive, storage,
+};
 
 use super::Place;
 use crate::args::Cli;
@@ -40,9 +42,11 @@ impl Job<'_> {
         let s3 = S3Options {
             endpoint: self.place.s3_endpoint.clone(),
             region: self.place.s3_region.clone(),
+            pack_class: self.place.pack_class,
             ..S3Options::default()
         };
-        Ok(storage::open(&Location::parse(text)?, &StorageOptions { s3 })?)
+        let text = archive::expand(text, jiff::Timestamp::now());
+        Ok(storage::open(&Location::parse(&text)?, &StorageOptions { s3 })?)
     }
 
     /// The password: from a file, a program, the environment, or the terminal.

@@ -19,6 +19,8 @@ macro_rules! send {
 
 mod body;
 mod client;
+mod cold;
+mod lifecycle;
 mod problem;
 mod put;
 
@@ -32,7 +34,7 @@ use tokio::runtime::Runtime;
 use self::body::lend;
 use self::client::client;
 use self::problem::Refusal;
-use super::{Kind, Listed, Object, PackClass, Problem, S3Location, Storage, StorageError};
+use super::{Kind, Lifecycle, Listed, Object, PackClass, Problem, S3Location, Storage, StorageError, Warmth};
 use crate::error::{Error, Result};
 use crate::id::Id;
 
@@ -256,5 +258,13 @@ impl Storage for S3Storage {
             Err(e) if e.problem == Problem::Missing => Ok(()),
             other => other,
         }
+    }
+
+    fn thaw(&self, pack: Id, days: Option<u32>) -> Result<Warmth, StorageError> {
+        self.thaw_pack(pack, days)
+    }
+
+    fn lifecycle(&self) -> Lifecycle {
+        self.rules()
     }
 }

@@ -7,7 +7,9 @@
 //! says that the object exists or that the upload does not: what is there is then compared.
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, StorageClass};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, ChecksumMode, CompletedMultipartUpload, CompletedPart, StorageClass,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -65,9 +67,22 @@ impl S3Storage {
             self.put_at_once(object, bytes, target)
         };
         match stored {
-            Err(e) if e.problem == Problem::Exists => accept_same(self, object, bytes, e),
-            other => other,
+            Err(e) if e.problem == Problem::Exists && !self.has_checksum(object, bytes)? => {
+                accept_same(self, object, bytes, e)
+            }
+            Err(e) if e.problem != Problem::Exists => Err(e),
+            _ => Ok(()),
         }
+    }
+
+    /// Whether the service says that an object has the checksum of these bytes: it need not be read then,
+    /// and in an archive class it could not be. One of parts has a checksum of another kind.
+    fn has_checksum(&self, object: Object, bytes: &[u8]) -> Result<bool, StorageError> {
+        let request = self.client.head_object().bucket(&self.at.bucket).key(self.key(&object.path()));
+        let request = request.checksum_mode(ChecksumMode::Enabled);
+        let head = self.run("asking for", &object, send!(request))?;
+        Ok(head.content_length().and_then(|length| usize::try_from(length).ok()) == Some(bytes.len())
+            && head.checksum_sha256() == Some(STANDARD.encode(Sha256::digest(bytes)).as_str()))
     }
 
     fn put_at_once(&self, object: Object, bytes: &[u8], target: Target) -> Result<(), StorageError> {
@@ -118,6 +133,7 @@ impl Target {
         request
             .if_none_match("*")
             .set_storage_class(self.class.clone())
+            .checksum_algorithm(ChecksumAlgorithm::Sha256)
             .checksum_sha256(sha256)
             .content_length(i64::try_from(length).unwrap_or(i64::MAX))
             .body(lender.body(0, length))
