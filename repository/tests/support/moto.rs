@@ -128,7 +128,7 @@ impl Moto {
     pub fn hasty_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
         let patience = Patience {
             connect: Duration::from_secs(2),
-            read: Duration::from_millis(700),
+            read: Duration::from_millis(1500),
             operation: Duration::from_secs(30),
             attempts: 3,
             first_backoff: Duration::from_millis(1),
