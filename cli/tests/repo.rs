@@ -200,6 +200,25 @@ fn first_file(folder: &Path) -> PathBuf {
 }
 
 #[test]
+fn an_archive_takes_snapshots_and_gives_none_away() {
+    let place = Place { folder: tempfile::tempdir().unwrap() };
+    let at = place.folder.path().join("archive-{quarter}");
+    let run = |args: &[&str]| place.command(args).args(["--repo", text(&at)]).output().unwrap();
+    let code = |args: &[&str]| run(args).status.code();
+    let made = run(&["init", "--archive", "glacier", "--output", "json"]);
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).unwrap();
+    let quarter = made["archive"].as_str().unwrap();
+    assert!(place.folder.path().join(format!("archive-{quarter}/config")).exists(), "{made}");
+    assert_eq!(code(&["backup", text(&place.tree())]), Some(0));
+    assert_eq!(code(&["prune", "--yes"]), Some(5));
+    assert_eq!(code(&["forget", "latest", "--yes"]), Some(5));
+    // A folder is never cold.
+    assert_eq!(code(&["thaw"]), Some(0));
+    assert_eq!(code(&["check"]), Some(0));
+    assert_eq!(code(&["init", "--archive", "TEPID"]), Some(2));
+}
+
+#[test]
 fn retention_and_prune_show_what_goes_and_ask() {
     let place = Place::new();
     let tree = place.tree();

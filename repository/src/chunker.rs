@@ -183,7 +183,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     fn gear() -> Box<Gear> {
-        let config = Config::generate();
+        let config = Config::generate(None);
         Gear::derive(&config, config.polynomial().unwrap()).unwrap()
     }
 

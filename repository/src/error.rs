@@ -6,6 +6,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::archive::Quarter;
 use crate::restore::DamagedFile;
 use crate::storage::StorageError;
 
@@ -141,6 +142,22 @@ pub enum Error {
     /// Between the plan and the prune somebody wrote, forgot or pruned.
     #[error("the repository changed since the plan was made, so nothing was removed")]
     PlanChanged,
+    /// Something would be taken out of an archive.
+    #[error("{operation} is not for an archive: that of {generation} is kept whole until it goes whole")]
+    ArchiveKept {
+        /// What was tried.
+        operation: &'static str,
+        /// The archive's quarter.
+        generation: Quarter,
+    },
+    /// A snapshot of another quarter than the archive's.
+    #[error("the archive is of {generation} and takes no snapshot in {current}")]
+    ArchiveOver {
+        /// The archive's quarter.
+        generation: Quarter,
+        /// The storage's.
+        current: Quarter,
+    },
     /// No snapshot matches what was asked for.
     #[error("no snapshot matches {wanted}")]
     NoSuchSnapshot {
@@ -277,6 +294,8 @@ impl Error {
             | Self::NoSuchKey { .. }
             | Self::MayNotRemove { .. }
             | Self::PruneRefused { .. }
+            | Self::ArchiveKept { .. }
+            | Self::ArchiveOver { .. }
             | Self::NoSuchSnapshot { .. }
             | Self::AmbiguousSnapshot { .. }
             | Self::NoSuchPath { .. }
@@ -313,6 +332,8 @@ impl Error {
             Self::PruneRefused { .. } => "LB3032",
             Self::PlanChanged => "LB3033",
             Self::MayNotRemove { .. } => "LB3034",
+            Self::ArchiveKept { .. } => "LB3035",
+            Self::ArchiveOver { .. } => "LB3036",
             Self::NoSuchSnapshot { .. } => "LB3040",
             Self::AmbiguousSnapshot { .. } => "LB3041",
             Self::NoSuchPath { .. } => "LB3042",
@@ -372,6 +393,12 @@ impl Error {
             Self::NoSuchKey { .. } => "list the keys with `lifeboat repo key list`",
             Self::PruneRefused { .. } => {
                 "see what the plan says; run `lifeboat repo check`, and allow more only when you know why so much goes"
+            }
+            Self::ArchiveKept { .. } => {
+                "let the whole archive expire by a rule of the bucket, or remove its prefix when nobody needs it"
+            }
+            Self::ArchiveOver { .. } => {
+                "make the archive of the current quarter: `lifeboat repo init --archive` at another place, as s3://bucket/archive/{quarter}"
             }
             Self::PlanChanged => "look at the new plan and run it again",
             Self::AmbiguousSnapshot { .. } => "give more digits of the id",

@@ -30,6 +30,7 @@ impl Repository {
     /// # Errors
     /// When a snapshot cannot be read: nothing is decided over half of them.
     pub fn forget_plan(&self, policy: &Policy, proven: &[Id], now: SystemTime) -> Result<ForgetPlan> {
+        self.may_shrink("forget")?;
         // By the oldest version of each: who writes all of them anew today makes them no younger.
         let snapshots = self.read_snapshots(&first_written(self.storage(), Kind::Snapshot)?)?;
         let points: Vec<Point> = snapshots.iter().map(|info| point(info, proven)).collect();
@@ -41,6 +42,7 @@ impl Repository {
     /// # Errors
     /// When the lock or a removal fails; those before it are removed.
     pub fn forget(&self, snapshots: &[Id]) -> Result<()> {
+        self.may_shrink("forget")?;
         // Shared is enough: no data goes, only names of it. It keeps a prune from running meanwhile.
         let lock = crate::lock::LockGuard::acquire(self, crate::lock::Mode::Shared)?;
         lock.settled()?;

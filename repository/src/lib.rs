@@ -48,6 +48,7 @@
 //! | [`copy`](Repository::copy) | snapshots into another repository |
 //! | [`keys`](Repository::keys), [`key_add`](Repository::key_add), [`key_remove`](Repository::key_remove) | passwords |
 //! | [`locks`](Repository::locks), [`unlock`](Repository::unlock), [`stats`](Repository::stats) | who is there; what there is |
+//! | [`init_archive`](Repository::init_archive), [`thaw`](Repository::thaw) | a repository of a quarter in a cold class; make it readable |
 //! | [`rebuild_index`](Repository::rebuild_index) | make a lost index anew from the packs |
 //!
 //! A [`Monitor`] shows progress and cancels. An [`Error`] has a class (try again, change something,
@@ -78,9 +79,10 @@
 //!
 //! # Limits today
 //!
-//! Storage classes are not there yet. An index file is read whole into memory,
+//! An index file is read whole into memory,
 //! some 100 bytes a blob.
 
+pub mod archive;
 mod browse;
 pub mod capture;
 pub mod check;
@@ -110,13 +112,15 @@ mod stats;
 pub mod storage;
 mod sync;
 mod tasks;
+pub mod thaw;
 mod trees;
 mod unlock;
 mod versions;
 mod write;
 
+pub use archive::{Archive, Quarter};
 pub use capture::{BackupMeta, Capture, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
-pub use check::{CheckOptions, CheckReport, Damage, Subset};
+pub use check::{CheckOptions, CheckReport, Damage, Finding, Subset};
 pub use copy::CopySummary;
 pub use error::{Class, Error, Result, SourceError};
 pub use find::{Filter, SnapshotInfo};
@@ -137,4 +141,5 @@ pub use repository::{InitOptions, Repository};
 pub use restore::{RestoreOptions, RestoreSummary};
 pub use stats::Stats;
 pub use storage::{Location, Storage, StorageOptions};
+pub use thaw::ThawSummary;
 pub use unlock::LockInfo;

@@ -156,6 +156,13 @@ impl LockGuard {
         }
     }
 
+    /// When the storage says that the lock was written last.
+    pub(crate) fn written(&self) -> Result<Option<SystemTime>> {
+        let current = *locked(&self.held.current);
+        let all = listing(&*self.held.storage, Kind::Lock)?;
+        Ok(all.iter().find(|listed| listed.id == current).and_then(|listed| listed.written))
+    }
+
     /// An error once the lock went unrefreshed for so long that others may soon ignore it.
     pub(crate) fn still_held(&self) -> Result<()> {
         let age =

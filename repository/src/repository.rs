@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
+use crate::archive::Archive;
 use crate::chunker::Gear;
 use crate::error::{Class, Error, Result};
 use crate::format::blob::{self, BlobKind};
@@ -72,6 +73,28 @@ impl Repository {
     /// # Errors
     /// [`Error::AlreadyInitialised`], or when the storage fails.
     pub fn init(storage: Arc<dyn Storage>, password: &Password, options: InitOptions) -> Result<Self> {
+        Self::make(storage, password, options, None)
+    }
+
+    /// Makes an archive: see [`crate::archive`].
+    ///
+    /// # Errors
+    /// As [`Self::init`].
+    pub fn init_archive(
+        storage: Arc<dyn Storage>,
+        password: &Password,
+        options: InitOptions,
+        archive: Archive,
+    ) -> Result<Self> {
+        Self::make(storage, password, options, Some(archive))
+    }
+
+    fn make(
+        storage: Arc<dyn Storage>,
+        password: &Password,
+        options: InitOptions,
+        archive: Option<Archive>,
+    ) -> Result<Self> {
         let exists = || Error::AlreadyInitialised { location: storage.describe() };
         if storage.stat(Object::Config)?.is_some() {
             return Err(exists());
@@ -85,7 +108,7 @@ impl Repository {
         let key = keyfile::wrap(&master, password, options.kdf, who, Timestamp::now())
             .map_err(|e| Error::Invalid(e.to_string()))?;
         storage.put(Object::Named(Kind::Key, Id::of(&key)), &key)?;
-        let config = Config::generate();
+        let config = Config::generate(archive);
         let cipher = Cipher::new(&master);
         let sealed = config
             .encode()
@@ -169,6 +192,10 @@ impl Repository {
     #[must_use]
     pub fn location(&self) -> String {
         self.storage.describe()
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     pub(crate) fn storage(&self) -> &dyn Storage {
@@ -293,14 +320,21 @@ impl Repository {
         versions::recovers(self.storage(), object, &mut |bytes| Id::of(bytes) == pack)
     }
 
-    /// Opens a blob that was read from its place; when it is bad, the one of an older version of the pack.
+    /// Opens a blob that was read from its place. When it is bad it is read once more, since what was damaged
+    /// on its way is whole then, and at last from an older version of the pack.
     pub(crate) fn open_blob(&self, pack: Id, place: Place, id: Id, sealed: &[u8]) -> Result<Vec<u8>> {
         let opened = self.open_as_read(pack, place, id, sealed);
-        if opened.is_err() && self.recovers_pack(pack)? {
-            let again = self.read_pack(pack, u64::from(place.offset), place.length as usize)?;
-            return self.open_as_read(pack, place, id, &again);
+        if opened.is_ok() {
+            return opened;
         }
-        opened
+        let again = || {
+            let sealed = self.read_pack(pack, u64::from(place.offset), place.length as usize)?;
+            self.open_as_read(pack, place, id, &sealed)
+        };
+        match again() {
+            Err(e) if e.class() == Class::Integrity && self.recovers_pack(pack)? => again(),
+            other => other,
+        }
     }
 
     /// Opens a blob that was read from its place.

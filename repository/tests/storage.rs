@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use repository::storage::{Kind, Object, Problem};
+use repository::storage::{Kind, Object, Problem, StorageError};
 use repository::{
     Class, Filter, Id, InitOptions, KdfParams, Location, Monitor, Repository, Storage, StorageOptions,
     storage,
 };
 use support::moto::Moto;
+use support::proxy::{Action, Proxy};
 
 fn pack(name: &str) -> Object {
     Object::Named(Kind::Pack, Id::of(name.as_bytes()))
@@ -171,18 +172,147 @@ fn a_backup_into_a_bucket_comes_back_and_restic_agrees() {
     again.dump(&again.find(&Filter::default()).unwrap(), "d", &mut out, &Monitor::new()).unwrap();
     assert!(out == bytes);
 
-    let place = std::path::PathBuf::from(format!("s3:{}/backups/eu", moto.endpoint()));
-    for restic in support::judges() {
-        let run = |args: &[&str]| {
-            let mut command = restic.command(&place, args);
-            command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
-            let output = command.output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            output.stdout
-        };
-        run(&["check", "--read-data"]);
-        assert!(run(&["dump", "latest", "/d"]) == bytes);
+    moto.restic_agrees("eu");
+    assert!(moto.restic("eu", &["dump", "latest", "/d"]) == bytes);
+}
+
+/// A call of a storage on an object of these bytes: what it must do, if it says that it did.
+type Call = fn(&dyn Storage, &[u8]) -> Result<(), StorageError>;
+
+const CALLS: [(&str, Call); 5] = [
+    ("put", |storage, bytes| storage.put(pack("new"), bytes)),
+    ("read", |storage, bytes| {
+        let part = storage.read(pack("old"), 1000, 30_000)?;
+        assert!(part == bytes[1000..31_000]);
+        Ok(())
+    }),
+    ("stat", |storage, bytes| {
+        assert_eq!(storage.stat(pack("old"))?, Some(bytes.len() as u64));
+        Ok(())
+    }),
+    ("list", |storage, bytes| {
+        let mut all = Vec::new();
+        storage.list(Kind::Pack, &mut |one| all.push((one.id, one.size)))?;
+        assert!(all.contains(&(Id::of(b"old"), bytes.len() as u64)), "half a listing");
+        Ok(())
+    }),
+    ("delete", |storage, _| storage.delete(pack("spare"))),
+];
+
+/// With the one answer to which each of them may lead when it lasts.
+const FAULTS: [(Action, Option<Class>); 9] = [
+    (Action::Refuse(500, "InternalError"), Some(Class::Transient)),
+    (Action::Refuse(503, "SlowDown"), Some(Class::Transient)),
+    (Action::Refuse(400, "BadDigest"), Some(Class::Transient)),
+    (Action::Refuse(403, "AccessDenied"), Some(Class::Permanent)),
+    (Action::Delay(Duration::from_millis(50)), None),
+    (Action::ShortBody, Some(Class::Transient)),
+    (Action::Duplicate, None),
+    (Action::ResetBefore, Some(Class::Transient)),
+    (Action::ResetAfter, Some(Class::Transient)),
+];
+
+/// What a call left behind: either what it was to do, or nothing of it.
+fn nothing_is_half_done(direct: &dyn Storage, call: &str, bytes: &[u8], is_done: bool) {
+    match direct.stat(pack("new")).unwrap() {
+        Some(size) => assert!(size == 50_000 && direct.read(pack("new"), 0, 50_000).unwrap() == bytes),
+        None => assert!(call != "put" || !is_done),
     }
+    assert!(direct.read(pack("old"), 0, 50_000).unwrap() == bytes);
+    assert!(call != "delete" || !is_done || direct.stat(pack("spare")).unwrap().is_none());
+}
+
+#[test]
+fn each_call_on_a_bucket_keeps_the_contract_when_it_is_refused() {
+    each_call_under(&FAULTS[..4]);
+}
+
+#[test]
+fn each_call_on_a_bucket_keeps_the_contract_when_its_way_is_bad() {
+    each_call_under(&FAULTS[4..]);
+}
+
+fn each_call_under(faults: &[(Action, Option<Class>)]) {
+    let moto = Moto::start();
+    let proxy = Proxy::before(&moto.endpoint());
+    let bytes = support::noise(7, 50_000);
+    let direct = moto.storage("x");
+    for (fault, class) in faults.iter().copied() {
+        // A new one for each fault: a client that met many stops trying again.
+        let hasty = moto.hasty_at(&proxy.endpoint(), "x");
+        for (name, call) in CALLS {
+            if fault == Action::Refuse(400, "BadDigest") && name != "put" {
+                continue;
+            }
+            let case = format!("{name} under {fault:?}");
+            direct.delete(pack("new")).unwrap();
+            direct.put(pack("old"), &bytes).unwrap();
+            direct.put(pack("spare"), b"spare").unwrap();
+            let is_final = matches!(fault, Action::Refuse(403, _));
+
+            // Once: it is tried again, and nobody notices. What is denied is not tried again.
+            proxy.rule(move |head| if head.number == 1 { fault } else { Action::Pass });
+            let done = call(&*hasty, &bytes);
+            assert_eq!(done.is_ok(), !is_final, "{case} once: {done:?}");
+            assert!(!is_final || proxy.seen().len() == 1, "{case}: what is denied was tried again");
+            nothing_is_half_done(&*direct, name, &bytes, done.is_ok());
+
+            // For ever: an error of its class, unless the answer was right all the same.
+            direct.delete(pack("new")).unwrap();
+            direct.put(pack("spare"), b"spare").unwrap();
+            proxy.rule(move |_| fault);
+            let done = call(&*hasty, &bytes);
+            assert!(proxy.seen().len() <= 12, "{case}: tried {} times", proxy.seen().len());
+            match &done {
+                Ok(()) => assert!(class.is_none() || fault == Action::ShortBody, "{case}"),
+                Err(e) => assert_eq!(Some(e.class()), class, "{case}: {e} {:?}", e.source),
+            }
+            nothing_is_half_done(&*direct, name, &bytes, done.is_ok());
+
+            // Over: the same call again succeeds, whatever the earlier ones left.
+            proxy.rule(|_| Action::Pass);
+            call(&*hasty, &bytes).unwrap();
+            nothing_is_half_done(&*direct, name, &bytes, true);
+        }
+    }
+}
+
+#[test]
+fn a_call_that_nobody_answers_is_given_up_and_tried_again() {
+    let moto = Moto::start();
+    let proxy = Proxy::before(&moto.endpoint());
+    let bytes = support::noise(8, 50_000);
+    let direct = moto.storage("x");
+    direct.put(pack("old"), &bytes).unwrap();
+    for (name, call) in CALLS {
+        proxy.rule(|head| if head.number == 1 { Action::Stall } else { Action::Pass });
+        let done = call(&*moto.hasty_at(&proxy.endpoint(), "x"), &bytes);
+        assert!(done.is_ok(), "{name}: {done:?}");
+        nothing_is_half_done(&*direct, name, &bytes, true);
+    }
+}
+
+#[test]
+fn a_large_object_goes_up_in_parts_and_is_whole_under_each_fault() {
+    let moto = Moto::start();
+    let proxy = Proxy::before(&moto.endpoint());
+    // Two parts and a bit: also a last one that is short.
+    let bytes = support::noise(9, 17_000_000);
+    let faults = FAULTS.into_iter().filter(|(_, class)| *class != Some(Class::Permanent));
+    for (number, (fault, _)) in faults.enumerate() {
+        // Each request of an upload in turn: is it there, begin, parts, completion.
+        let at = [2, 4, 6][number % 3];
+        let name = number.to_string();
+        proxy.rule(move |head| if head.number == at { fault } else { Action::Pass });
+        moto.hasty_at(&proxy.endpoint(), "l").put(pack(&name), &bytes).unwrap();
+        assert!(moto.storage("l").read(pack(&name), 0, bytes.len()).unwrap() == bytes, "{fault:?} {at}");
+    }
+    let storage = moto.hasty_at(&proxy.endpoint(), "l");
+    proxy.rule(|_| Action::Pass);
+    storage.put(pack("0"), &bytes).expect("the same bytes again are fine");
+    let mut other = bytes;
+    other[3] ^= 1;
+    assert_eq!(storage.put(pack("0"), &other).unwrap_err().problem, Problem::Exists);
 }
 
 /// The storage may be called from inside somebody's asynchronous program too.

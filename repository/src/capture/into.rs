@@ -174,6 +174,7 @@ impl<'a> Ready<'a> {
         parent_in: impl Fn(&Repository) -> Result<Option<SnapshotInfo>>,
     ) -> Result<Self> {
         let lock = LockGuard::acquire(repo, Mode::Shared)?;
+        repo.may_grow(&lock)?;
         let parent = parent_in(repo)?;
         Ok(Self { repo, lock, parent, index: repo.index()? })
     }

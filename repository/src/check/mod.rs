@@ -17,7 +17,7 @@ use crate::id::Id;
 use crate::index::{self, Index};
 use crate::monitor::Monitor;
 use crate::repository::{MAX_KEY_BYTES, Repository};
-use crate::storage::{Kind, Object, listing};
+use crate::storage::{AgeRule, Kind, Lifecycle, Object, listing};
 use crate::versions::{named, read_good};
 
 /// So many files are named for each damage.
@@ -62,6 +62,20 @@ pub struct Damage {
     pub files: BTreeSet<String>,
 }
 
+/// Something that is not damage yet: a rule of the bucket that will remove or move data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Its stable code.
+    pub code: &'static str,
+    /// What it is.
+    pub detail: String,
+    /// Why it must not be.
+    pub reason: &'static str,
+}
+
+/// The code of [`Repository::dangerous_rules`].
+const AGE_RULE: &str = "LB3037";
+
 /// The result of a check.
 #[derive(Clone, Debug, Default)]
 pub struct CheckReport {
@@ -82,13 +96,17 @@ pub struct CheckReport {
     /// Objects that somebody wrote over, and that are read in an older version: [`Error::Overwritten`]. No
     /// data is lost, but somebody who should not has a key that writes.
     pub overwritten: BTreeSet<String>,
+    /// What will do damage if it stays.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at, and why; no fault.
+    pub unseen: Vec<String>,
 }
 
 impl CheckReport {
-    /// Whether nothing is damaged.
+    /// Whether nothing is damaged, and nothing about to be.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.damages.is_empty()
+        self.damages.is_empty() && self.findings.is_empty()
     }
 }
 
@@ -152,6 +170,10 @@ impl Repository {
                 packs::read_all(self, &index, options.subset, monitor, &mut findings)?;
         }
         trees::check(self, &index, &snapshots, monitor, &mut findings)?;
+        match self.dangerous_rules() {
+            Ok(rules) => report.findings = rules,
+            Err(why) => report.unseen.push(why),
+        }
         report.damages = findings.damages.into_values().collect();
         report.overwritten = self.storage().overwritten().iter().map(ToString::to_string).collect();
         Ok(report)
@@ -170,6 +192,23 @@ impl Repository {
             }
         }
         Ok(())
+    }
+
+    /// Rules of the bucket that move or remove objects of this repository by their age. One request.
+    ///
+    /// # Errors
+    /// Why it could not be looked at: no permission, or a service without such rules.
+    pub fn dangerous_rules(&self) -> Result<Vec<Finding>, String> {
+        let rules = match self.storage().lifecycle() {
+            Lifecycle::Rules(rules) => rules,
+            Lifecycle::Unknown(why) => return Err(why),
+        };
+        let finding = |rule: &AgeRule| {
+            let reason = rule.reason(self.archive().is_some())?;
+            let detail = format!("the bucket's lifecycle rule {:?}", rule.name);
+            Some(Finding { code: AGE_RULE, detail, reason })
+        };
+        Ok(rules.iter().filter_map(finding).collect())
     }
 
     fn check_snapshots(&self, findings: &mut Findings) -> Result<Vec<SnapshotInfo>> {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::polynomial::Polynomial;
 use super::{Malformed, gojson};
+use crate::archive::Archive;
 use crate::id::Id;
 
 /// The only version this program writes; version 1 has no compression.
@@ -16,14 +17,18 @@ pub(crate) struct Config {
     pub(crate) id: Id,
     /// Hexadecimal without `0x`.
     chunker_polynomial: String,
+    /// Only in an archive. Stock restic reads over it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) lifeboat_archive: Option<Archive>,
 }
 
 impl Config {
-    pub(crate) fn generate() -> Self {
+    pub(crate) fn generate(archive: Option<Archive>) -> Self {
         Self {
             version: VERSION,
             id: Id::random(),
             chunker_polynomial: format!("{:x}", Polynomial::random().0),
+            lifeboat_archive: archive,
         }
     }
 

@@ -15,7 +15,7 @@
 
 mod plan;
 mod run;
-mod used;
+pub(crate) mod used;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -77,7 +77,7 @@ pub struct Amount {
 }
 
 impl Amount {
-    fn add(&mut self, bytes: u64) {
+    pub(crate) fn add(&mut self, bytes: u64) {
         self.packs += 1;
         self.bytes += bytes;
     }
@@ -115,6 +115,7 @@ impl Repository {
         now: SystemTime,
         monitor: &Monitor,
     ) -> Result<PrunePlan> {
+        self.may_shrink("prune")?;
         let _lock = self.read_lock()?;
         plan::make(self, options, now, monitor)
     }
@@ -131,6 +132,7 @@ impl Repository {
         now: SystemTime,
         monitor: &Monitor,
     ) -> Result<PruneSummary> {
+        self.may_shrink("prune")?;
         let lock = LockGuard::acquire(self, Mode::Exclusive)?;
         let again = plan::make(self, options, now, monitor)?;
         if again != *plan {

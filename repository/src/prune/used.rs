@@ -11,10 +11,10 @@ use crate::monitor::Monitor;
 use crate::repository::Repository;
 use crate::trees::Trees;
 
-pub(super) type Blobs = HashSet<(BlobKind, Id)>;
+pub(crate) type Blobs = HashSet<(BlobKind, Id)>;
 
 /// Every blob that a tree of these needs. `index` must know all trees; a blob of data is only named.
-pub(super) fn find(
+pub(crate) fn find(
     repo: &Repository,
     index: &Index,
     roots: impl Iterator<Item = Id>,

@@ -9,6 +9,8 @@
 //! - `list` gives every object of the kind, or an error: half a listing is never an answer.
 //! - `delete` of what is not there is fine.
 
+mod class;
+mod lifecycle;
 mod local;
 mod location;
 mod object;
@@ -19,11 +21,13 @@ pub(crate) mod throttle;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+pub use class::{PackClass, Warmth};
+pub use lifecycle::{AgeRule, Effect, Lifecycle};
 pub use local::LocalStorage;
 pub use location::{Location, S3Location};
 pub use object::{Kind, Object};
 pub use retention::{Protected, Retention, RetentionMode};
-pub use s3::{S3Credentials, S3Options, S3Storage};
+pub use s3::{Patience, S3Credentials, S3Options, S3Storage};
 
 use crate::error::{Class, Error, Result, SourceError};
 use crate::id::Id;
@@ -78,6 +82,16 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// [`Problem::Exists`] when there is another one, which is left as it is; anything else that failed.
     fn put(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError>;
+
+    /// Stores a pack that holds data of files and no trees: like [`Self::put`], and where the storage has
+    /// classes, in the one given, or else in the one that it was opened with.
+    ///
+    /// # Errors
+    /// Those of [`Self::put`].
+    fn put_data(&self, pack: Id, bytes: &[u8], class: Option<PackClass>) -> Result<(), StorageError> {
+        let _ = class;
+        self.put(Object::Named(Kind::Pack, pack), bytes)
+    }
 
     /// Reads `length` bytes from `offset`.
     ///
@@ -148,6 +162,21 @@ pub trait Storage: Send + Sync {
             source: Some("only a bucket with Object Lock can keep objects from being removed".into()),
         })
     }
+
+    /// Whether a pack can be read; when it is cold and `days` are given, asks for it to be readable for so
+    /// long.
+    ///
+    /// # Errors
+    /// When the storage does not say, or refuses.
+    fn thaw(&self, pack: Id, days: Option<u32>) -> Result<Warmth, StorageError> {
+        let _ = (pack, days);
+        Ok(Warmth::Ready)
+    }
+
+    /// Rules by which the storage itself moves or removes objects of this repository.
+    fn lifecycle(&self) -> Lifecycle {
+        Lifecycle::Rules(Vec::new())
+    }
 }
 
 /// After a put met an object of that name: fine when it has the same bytes, else `exists`.
@@ -208,6 +237,8 @@ pub enum Problem {
     Full,
     /// Not allowed: permissions or credentials.
     Denied,
+    /// It lies in an archive class and must be thawed before it can be read.
+    Cold,
     /// Busy, unreachable or timed out; may work later.
     Unavailable,
     /// Anything else.
@@ -239,6 +270,7 @@ impl std::fmt::Display for Problem {
             Self::Short => "it is shorter than it should be",
             Self::Full => "there is no space left",
             Self::Denied => "permission denied",
+            Self::Cold => "it is in the cold and must be thawed first",
             Self::Unavailable => "the storage is not reachable or busy",
             Self::Failed => "it failed",
         })
@@ -252,7 +284,9 @@ impl StorageError {
         match self.problem {
             Problem::Missing | Problem::Short => Class::Integrity,
             Problem::Unavailable => Class::Transient,
-            Problem::Exists | Problem::Full | Problem::Denied | Problem::Failed => Class::Permanent,
+            Problem::Exists | Problem::Full | Problem::Denied | Problem::Cold | Problem::Failed => {
+                Class::Permanent
+            }
         }
     }
 
@@ -267,6 +301,7 @@ impl StorageError {
             Problem::Denied => "LB3005",
             Problem::Unavailable => "LB3006",
             Problem::Failed => "LB3007",
+            Problem::Cold => "LB3008",
         }
     }
 
@@ -280,6 +315,9 @@ impl StorageError {
             Problem::Exists => "nothing was overwritten; check who else writes here",
             Problem::Full => "make space or raise the quota; earlier snapshots are untouched",
             Problem::Denied => "check the permissions of the folder, or the credentials and their policy",
+            Problem::Cold => {
+                "ask for it with `lifeboat repo thaw SNAPSHOT`, wait for hours or a day or two, and run this again"
+            }
             Problem::Unavailable => "it is tried again by itself; check the way to the storage if it stays",
             Problem::Failed => "see the cause; check the disk or the service",
         }

@@ -7,7 +7,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{Kind, Listed, Object, Protected, RetentionMode, Storage, StorageError};
+use super::{
+    Kind, Lifecycle, Listed, Object, PackClass, Protected, RetentionMode, Storage, StorageError, Warmth,
+};
+use crate::id::Id;
 use crate::limits::Limits;
 use crate::sync::locked;
 
@@ -75,6 +78,11 @@ impl Storage for Throttled {
         self.inner.put(object, bytes)
     }
 
+    fn put_data(&self, pack: Id, bytes: &[u8], class: Option<PackClass>) -> Result<(), StorageError> {
+        self.up.pass(bytes.len());
+        self.inner.put_data(pack, bytes, class)
+    }
+
     fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
         if !matches!(object, Object::Named(Kind::Lock, _)) {
             self.down.pass(length);
@@ -114,6 +122,14 @@ impl Storage for Throttled {
         is_good: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<Protected, StorageError> {
         self.inner.protect(object, until, mode, is_good)
+    }
+
+    fn thaw(&self, pack: Id, days: Option<u32>) -> Result<Warmth, StorageError> {
+        self.inner.thaw(pack, days)
+    }
+
+    fn lifecycle(&self) -> Lifecycle {
+        self.inner.lifecycle()
     }
 }
 

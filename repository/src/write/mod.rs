@@ -116,6 +116,7 @@ pub(crate) fn session_over<T: Clone>(
     monitor: &Monitor,
     body: impl FnOnce(&Writer<'_>) -> Result<T>,
 ) -> Result<(T, Written)> {
+    repo.may_grow(lock)?;
     let mut done = session_into(vec![Opened { repo, lock, index }], monitor, body)?;
     done.pop().unwrap_or(Err(Error::Internal("a session without a repository")))
 }

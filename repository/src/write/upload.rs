@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::packer::Pack;
 use super::target::Target;
 use crate::error::{Error, Result};
+use crate::format::blob::BlobKind;
 use crate::format::index_file;
 use crate::format::pack::Entry;
 use crate::id::Id;
@@ -84,7 +85,13 @@ impl Uploads {
             .finish(target.repo.cipher())
             .map_err(|_| Error::Internal("a pack cannot be finished"))?;
         target.lock.settled()?;
-        target.repo.storage().put(Object::Named(Kind::Pack, id), &bytes)?;
+        let storage = target.repo.storage();
+        // Packs hold blobs of one kind only.
+        if entries.first().is_some_and(|entry| entry.kind == BlobKind::Data) {
+            storage.put_data(id, &bytes, target.repo.archive().map(|archive| archive.class))?;
+        } else {
+            storage.put(Object::Named(Kind::Pack, id), &bytes)?;
+        }
         let size = bytes.len() as u64;
         target.packer.give_back(bytes);
         drop(pack.permit);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use repository::storage::{S3Credentials, S3Options};
+use repository::storage::{Patience, S3Credentials, S3Options};
 use repository::{Location, Storage, StorageOptions, storage};
 
 const PACKAGE: &str = "moto[server]==5.2.5";
@@ -76,16 +76,56 @@ impl Moto {
 
     /// A bare HTTP request is enough: this server checks no signatures.
     fn make_bucket(&self, name: &str, headers: &str) {
+        self.request_with("PUT", &format!("/{name}"), headers, "");
+    }
+
+    /// A request that must succeed; gives the head and the body of the answer.
+    pub fn request(&self, method: &str, target: &str, body: &str) -> String {
+        self.request_with(method, target, "", body)
+    }
+
+    fn request_with(&self, method: &str, target: &str, headers: &str, body: &str) -> String {
         use std::io::{Read, Write};
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        let length = body.len();
         write!(
             stream,
-            "PUT /{name} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n{headers}Connection: close\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n{body}"
         )
         .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains(" 200 "), "{answer}");
+        answer
+    }
+
+    /// The class of every object below a prefix, by key.
+    pub fn classes(&self, prefix: &str) -> Vec<(String, String)> {
+        let text = self.request("GET", &format!("/backups?list-type=2&prefix={prefix}"), "");
+        let field = |object: &str, name: &str| {
+            let rest = object.split_once(&format!("<{name}>")).unwrap().1;
+            rest.split_once('<').unwrap().0.to_owned()
+        };
+        let objects = text.split("<Contents>").skip(1);
+        objects.map(|object| (field(object, "Key"), field(object, "StorageClass"))).collect()
+    }
+
+    /// Runs every restic on the repository below this prefix; it must succeed. Gives the last one's stdout.
+    pub fn restic(&self, prefix: &str, args: &[&str]) -> Vec<u8> {
+        let place = PathBuf::from(format!("s3:{}/backups/{prefix}", self.endpoint()));
+        let run = |restic: &super::restic::Restic| {
+            let mut command = restic.command(&place, args);
+            command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        super::judges().iter().map(run).last().unwrap()
+    }
+
+    /// Stock restic reads all data and finds nothing wrong.
+    pub fn restic_agrees(&self, prefix: &str) {
+        self.restic(prefix, &["check", "--read-data"]);
     }
 
     pub fn endpoint(&self) -> String {
@@ -99,6 +139,20 @@ impl Moto {
     /// The same bucket by way of another endpoint, a proxy's.
     pub fn storage_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
         self.storage_with(S3Options { endpoint: Some(endpoint.to_owned()), ..self.options() }, prefix)
+    }
+
+    /// The same with little patience, for faults that last.
+    pub fn hasty_at(&self, endpoint: &str, prefix: &str) -> std::sync::Arc<dyn Storage> {
+        let patience = Patience {
+            connect: Duration::from_secs(2),
+            read: Duration::from_millis(1500),
+            operation: Duration::from_secs(30),
+            attempts: 3,
+            first_backoff: Duration::from_millis(1),
+            max_backoff: Duration::from_millis(5),
+        };
+        let options = S3Options { endpoint: Some(endpoint.to_owned()), patience, ..self.options() };
+        self.storage_with(options, prefix)
     }
 
     pub fn storage_with(&self, s3: S3Options, prefix: &str) -> std::sync::Arc<dyn Storage> {

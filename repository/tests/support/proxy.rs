@@ -44,6 +44,8 @@ pub enum Action {
     ResetBefore,
     /// The request takes effect, its answer is lost.
     ResetAfter,
+    /// What the first such request since the proxy began was answered: a listing of long ago.
+    Stale,
     /// The request reaches the server twice; the second answer is the client's.
     Duplicate,
 }
@@ -54,6 +56,7 @@ struct Shared {
     server: SocketAddr,
     rule: Mutex<Rule>,
     seen: Mutex<Vec<RequestHead>>,
+    first: Mutex<BTreeMap<String, Vec<u8>>>,
     is_over: AtomicBool,
 }
 
@@ -83,6 +86,7 @@ impl Proxy {
             server,
             rule: Mutex::new(Arc::new(|_| Action::Pass)),
             seen: Mutex::default(),
+            first: Mutex::default(),
             is_over: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -157,6 +161,11 @@ impl Shared {
             Action::Duplicate => {
                 self.forward(request)?;
                 self.forward(request)?
+            }
+            Action::Stale => {
+                let target = format!("{}?{}", head.path, head.query);
+                let fresh = self.forward(request)?;
+                self.first.lock().unwrap().entry(target).or_insert(fresh).clone()
             }
             Action::ShortBody => shortened(self.forward(request)?),
             Action::WrongContent => flipped(self.forward(request)?),

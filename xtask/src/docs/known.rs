@@ -43,6 +43,12 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("LB3005", "The storage of the repository refuses access.", ""),
     ("LB3006", "The storage of the repository cannot be reached now.", ""),
     ("LB3007", "The storage of the repository failed; the message has its own words.", ""),
+    ("LB3008", "The object lies in an archive class of the service and was not thawed.", ""),
+    (
+        "LB3037",
+        "A lifecycle rule of the bucket moves or removes objects of the repository by their age, and an old pack may hold data of today's snapshot.",
+        "Remove the rule, or let it be for another prefix; rules on noncurrent versions and incomplete uploads are fine. To pay less for packs that are read seldom, use `--pack-class`.",
+    ),
     ("LB4002", "A file of the login, of the settings or of the estate could not be read or written.", ""),
     ("LB4004", "The text that was given as a user's name cannot be a name.", ""),
     ("LB4013", "The text that was given as a length of time cannot be read.", ""),

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::open::Job;
 use super::progress::during;
+use super::write::warn_of_rules;
 use crate::failure::Failure;
 use crate::screen;
 use model::Problem;
@@ -95,10 +96,12 @@ struct Place {
 pub fn backup(job: &Job<'_>, args: &Backup) -> Result<Exit, Failure> {
     if args.also.is_empty() {
         let repo = job.open()?;
+        warn_of_rules(&repo);
         let done = capture(job, args, &[&repo])?.pop().transpose()?;
         return Ok(done.map_or(Exit::Done, |done| shown(job, done)));
     }
     let opened = open_all(job, args)?;
+    opened.iter().filter_map(|(_, repo)| repo.as_ref().ok()).for_each(warn_of_rules);
     let repos: Vec<&Repository> = opened.iter().filter_map(|(_, repo)| repo.as_ref().ok()).collect();
     let outcomes = if repos.is_empty() { Vec::new() } else { capture(job, args, &repos)? };
     let mut outcomes = outcomes.into_iter();

@@ -168,6 +168,10 @@ pub fn check(job: &Job<'_>, args: &Check) -> Result<Exit, Failure> {
         "blobs": report.blobs, "packs_unindexed": report.packs_unindexed,
         "packs_read": report.packs_read, "bytes_read": report.bytes_read, "damages": damages,
         "overwritten": report.overwritten.iter().map(|object| overwritten(object)).collect::<Vec<_>>(),
+        "findings": report.findings.iter().map(|finding| {
+            serde_json::json!({ "code": finding.code, "detail": finding.detail, "reason": finding.reason })
+        }).collect::<Vec<_>>(),
+        "unseen": report.unseen,
     });
     screen::show(job.cli.output, &all, || screen::wrapped(&text(&report, args.read_data)));
     Ok(match (report.is_sound(), report.overwritten.is_empty()) {
@@ -212,11 +216,19 @@ fn text(report: &repository::CheckReport, read_data: bool) -> String {
     if let Some(more) = report.overwritten.len().checked_sub(SHOWN_OVERWRITTEN).filter(|more| *more > 0) {
         out.push_str(&format!("and {more} more were written over\n"));
     }
+    for finding in &report.findings {
+        let word = screen::mood(&format!("{}:", finding.code), Mood::Bad);
+        out.push_str(&format!("{word} {}: it {}\n", finding.detail, finding.reason));
+    }
+    for why in &report.unseen {
+        out.push_str(&format!("the bucket's lifecycle rules could not be looked at: {why}\n"));
+    }
     let seen = format!("{} snapshots, {} packs, {} blobs", report.snapshots, report.packs, report.blobs);
     let verdict = if report.is_sound() {
         screen::mood("sound", Mood::Good)
     } else {
-        screen::mood(&format!("{} damages", report.damages.len()), Mood::Bad)
+        let count = report.damages.len() + report.findings.len();
+        screen::mood(&format!("{count} damages"), Mood::Bad)
     };
     out.push_str(&format!("{verdict}: {seen}"));
     if read_data {

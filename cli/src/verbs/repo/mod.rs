@@ -7,9 +7,11 @@ mod open;
 mod progress;
 mod protect;
 mod restore;
+mod thaw;
 mod write;
 
 use clap::{Args, Subcommand};
+use repository::storage::PackClass;
 use repository::{Class, Error};
 use runtime::lifecycle::Exit;
 use std::path::PathBuf;
@@ -30,7 +32,7 @@ pub struct Repo {
 /// Which repository, and what it may take.
 #[derive(Debug, Clone, Args)]
 pub struct Place {
-    /// Where it is: an absolute path, or s3://bucket/prefix.
+    /// Where it is: an absolute path, or s3://bucket/prefix. `{quarter}` in it is the current one.
     #[arg(long, global = true, env = "LIFEBOAT_REPOSITORY")]
     repo: Option<String>,
     /// File with its password.
@@ -54,6 +56,9 @@ pub struct Place {
     /// Address of the S3 service, when it is not Amazon's.
     #[arg(long, global = true, env = "LIFEBOAT_S3_ENDPOINT")]
     s3_endpoint: Option<String>,
+    /// Storage class of packs of data, as STANDARD_IA or GLACIER_IR; all else stays in the standard one.
+    #[arg(long, global = true, value_name = "CLASS", env = "LIFEBOAT_S3_PACK_CLASS")]
+    pack_class: Option<PackClass>,
     /// Region of the bucket.
     #[arg(long, global = true)]
     s3_region: Option<String>,
@@ -66,14 +71,16 @@ pub struct Place {
 
 #[derive(Debug, Subcommand)]
 enum RepoVerb {
-    /// Make a repository.
-    Init,
+    /// Make a repository, or an archive of this quarter.
+    Init(write::Init),
     /// Back up files and folders, a stream or a block device.
     Backup(backup::Backup),
     /// List snapshots, oldest first.
     Snapshots(look::Which),
     /// List what is in a snapshot.
     Ls(look::Ls),
+    /// Make the data of a snapshot in an archive readable, and say how far that is.
+    Thaw(thaw::Thaw),
     /// Write one file of a snapshot to stdout.
     Dump(look::Dump),
     /// Restore a snapshot or a part of it into a folder.
@@ -121,10 +128,11 @@ pub async fn repo(cli: &Cli, args: &Repo) -> Result<Exit, Failure> {
 fn perform(cli: &Cli, args: &Repo, monitor: &std::sync::Arc<repository::Monitor>) -> Result<Exit, Failure> {
     let job = open::Job { cli, place: &args.place, monitor };
     match &args.verb {
-        RepoVerb::Init => write::init(&job),
+        RepoVerb::Init(args) => write::init(&job, args),
         RepoVerb::Backup(args) => backup::backup(&job, args),
         RepoVerb::Snapshots(args) => look::snapshots(&job, args),
         RepoVerb::Ls(args) => look::ls(&job, args),
+        RepoVerb::Thaw(args) => thaw::thaw(&job, args),
         RepoVerb::Dump(args) => look::dump(&job, args),
         RepoVerb::Restore(args) => restore::restore(&job, args),
         RepoVerb::Check(args) => look::check(&job, args),
@@ -149,6 +157,8 @@ impl From<Error> for Failure {
             | Error::MayNotRemove { .. }
             | Error::PruneRefused { .. }
             | Error::PlanChanged
+            | Error::ArchiveKept { .. }
+            | Error::ArchiveOver { .. }
             | Error::AlreadyInitialised { .. }
             | Error::TargetNotEmpty { .. } => Exit::Refused,
             Error::Location { .. }

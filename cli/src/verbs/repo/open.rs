@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use repository::storage::S3Options;
-use repository::{Limits, Location, Monitor, Password, Repository, Storage, StorageOptions, storage};
+use repository::{
+    Limits, Location, Monitor, Password, Repository, Storage, StorageOptions, archive, storage,
+};
 
 use super::Place;
 use crate::args::Cli;
@@ -42,9 +44,11 @@ impl Job<'_> {
             region: self.place.s3_region.clone(),
             retention: self.place.retain.retention(),
             see_deleted,
+            pack_class: self.place.pack_class,
             ..S3Options::default()
         };
-        Ok(storage::open(&Location::parse(text)?, &StorageOptions { s3 })?)
+        let text = archive::expand(text, jiff::Timestamp::now());
+        Ok(storage::open(&Location::parse(&text)?, &StorageOptions { s3 })?)
     }
 
     /// The password: from a file, a program, the environment, or the terminal.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use report::units;
-use repository::{InitOptions, Repository};
+use repository::storage::PackClass;
+use repository::{Archive, InitOptions, Quarter, Repository};
 use runtime::lifecycle::Exit;
 
 use super::look::find;
@@ -12,6 +13,15 @@ use super::open::Job;
 use super::progress::during;
 use crate::failure::Failure;
 use crate::screen;
+
+/// `repo init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Make an archive: it takes the snapshots of this quarter, its data goes into GLACIER or DEEP_ARCHIVE,
+    /// and nothing is ever taken out.
+    #[arg(long, value_name = "CLASS", num_args = 0..=1, default_missing_value = "DEEP_ARCHIVE")]
+    archive: Option<PackClass>,
+}
 
 /// `repo copy`
 #[derive(Debug, Args)]
@@ -26,9 +36,20 @@ pub struct Copy {
     snapshots: Vec<String>,
 }
 
-pub fn init(job: &Job<'_>) -> Result<Exit, Failure> {
-    let repo = Repository::init(job.storage()?, &job.password()?, InitOptions::default())?;
-    let made = serde_json::json!({ "id": repo.id().to_string(), "location": repo.location() });
+pub fn init(job: &Job<'_>, args: &Init) -> Result<Exit, Failure> {
+    let (storage, password, options) = (job.storage()?, job.password()?, InitOptions::default());
+    let repo = match args.archive {
+        Some(class) => {
+            let generation = Quarter::of(jiff::Timestamp::now());
+            Repository::init_archive(storage, &password, options, Archive { class, generation })?
+        }
+        None => Repository::init(storage, &password, options)?,
+    };
+    warn_of_rules(&repo);
+    let made = serde_json::json!({
+        "id": repo.id().to_string(), "location": repo.location(),
+        "archive": repo.archive().map(|archive| archive.generation.to_string()),
+    });
     screen::show(job.cli.output, &made, || {
         screen::wrapped(&format!(
             "made repository {} at {}\nWithout its password nothing can be read: keep it in a second place.",
@@ -37,6 +58,14 @@ pub fn init(job: &Job<'_>) -> Result<Exit, Failure> {
         ))
     });
     Ok(Exit::Done)
+}
+
+/// Once in a run, since a rule that destroys old packs is made by somebody else and later. Who may not look
+/// at rules is told by the check.
+pub fn warn_of_rules(repo: &Repository) {
+    for finding in repo.dangerous_rules().unwrap_or_default() {
+        screen::say(format!("{} {}: it {}", finding.code, finding.detail, finding.reason));
+    }
 }
 
 pub fn copy(job: &Job<'_>, args: &Copy) -> Result<Exit, Failure> {

@@ -6,8 +6,23 @@
 //! decrypts it. The client is asynchronous, this crate is not: a small runtime of its own carries the
 //! requests, and the calling thread waits. It may be called from any thread.
 
+/// A request that can be sent more than once.
+macro_rules! send {
+    ($request:expr) => {{
+        let request = $request;
+        move || {
+            let sent = request.clone().send();
+            async move { sent.await.map_err($crate::storage::s3::problem::Refusal::from) }
+        }
+    }};
+}
+
+mod body;
 mod client;
+mod cold;
+mod lifecycle;
 mod problem;
+mod put;
 mod retention;
 mod versions;
 
@@ -15,20 +30,16 @@ use std::future::Future;
 use std::time::SystemTime;
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::http::HttpResponse;
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::ChecksumAlgorithm;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-pub use client::{S3Credentials, S3Options};
-use sha2::{Digest, Sha256};
+pub use client::{Patience, S3Credentials, S3Options};
+use tokio::runtime::Runtime;
 
+use self::body::lend;
 use self::client::client;
-use self::problem::problem;
+use self::problem::Refusal;
 use self::versions::Known;
 use super::{
-    Kind, Listed, Object, Problem, Protected, Retention, RetentionMode, S3Location, Storage, StorageError,
+    Kind, Lifecycle, Listed, Object, PackClass, Problem, Protected, Retention, RetentionMode, S3Location,
+    Storage, StorageError, Warmth,
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
@@ -42,7 +53,9 @@ pub struct S3Storage {
     at: S3Location,
     known: Known,
     retention: Option<Retention>,
-    runtime: Option<tokio::runtime::Runtime>,
+    patience: Patience,
+    pack_class: Option<PackClass>,
+    runtime: Option<Runtime>,
 }
 
 impl Drop for S3Storage {
@@ -54,24 +67,29 @@ impl Drop for S3Storage {
     }
 }
 
-type ApiResult<T, E> = std::result::Result<T, SdkError<E, HttpResponse>>;
-
 impl S3Storage {
     /// Sets up a client. The bucket must exist.
     ///
     /// # Errors
-    /// When no runtime can be started.
+    /// When no runtime can be started, or the class is one that cannot be read at once.
     pub fn open(at: &S3Location, options: &S3Options) -> Result<Self> {
+        if let Some(class) = options.pack_class.filter(|class| class.is_cold()) {
+            return Err(Error::Invalid(format!(
+                "packs in {class} cannot be read without thawing, so only an archive repository has them"
+            )));
+        }
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(1).thread_name("repository-s3").enable_all().build();
         let runtime = runtime.map_err(Error::local("starting threads for", "the S3 client"))?;
-        let client = wait(&runtime, client(options.clone()))
-            .ok_or(Error::Internal("the S3 client's runtime stopped"))?;
+        let wanted = options.clone();
+        let client = lend(&runtime, &[], |_| client(wanted));
         Ok(Self {
-            client,
+            client: client.ok_or(Error::Internal("the S3 client's runtime stopped"))?,
             at: at.clone(),
             known: Known::new(options.see_deleted),
             retention: options.retention,
+            patience: options.patience,
+            pack_class: options.pack_class,
             runtime: Some(runtime),
         })
     }
@@ -80,19 +98,37 @@ impl S3Storage {
         if self.at.prefix.is_empty() { path.to_owned() } else { format!("{}/{path}", self.at.prefix) }
     }
 
-    /// Runs a request, and names it when it fails.
-    fn run<T, E, F>(&self, op: &'static str, object: &dyn ToString, request: F) -> Result<T, StorageError>
+    fn runtime(&self) -> Result<&Runtime, StorageError> {
+        let stopped =
+            || self.error("asking", &"the service", Problem::Failed, Some("the S3 client's runtime stopped"));
+        self.runtime.as_ref().ok_or_else(stopped)
+    }
+
+    /// Runs a request, again where the client does not, and names it when it fails.
+    fn run<T, F>(
+        &self,
+        op: &'static str,
+        object: &dyn ToString,
+        request: impl Fn() -> F + Send + 'static,
+    ) -> Result<T, StorageError>
     where
         T: Send + 'static,
-        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-        F: Future<Output = ApiResult<T, E>> + Send + 'static,
+        F: Future<Output = Result<T, Refusal>> + Send + 'static,
     {
-        let answer = self.runtime.as_ref().and_then(|runtime| wait(runtime, request));
+        let patience = self.patience;
+        let answer = lend(self.runtime()?, &[], |_| async move { again(patience, request).await });
+        self.named(op, object, answer)
+    }
+
+    fn named<T>(
+        &self,
+        op: &'static str,
+        object: &dyn ToString,
+        answer: Option<Result<T, Refusal>>,
+    ) -> Result<T, StorageError> {
         match answer {
             Some(Ok(value)) => Ok(value),
-            Some(Err(e)) => {
-                Err(self.error(op, object, problem(&e), Some(&DisplayErrorContext(&e).to_string())))
-            }
+            Some(Err(refusal)) => Err(self.error(op, object, refusal.problem, Some(&refusal.cause))),
             None => Err(self.error(op, object, Problem::Failed, Some("the S3 client's runtime stopped"))),
         }
     }
@@ -111,20 +147,6 @@ impl S3Storage {
             problem,
             source: cause.map(|text| text.to_owned().into()),
         }
-    }
-
-    fn put_once(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
-        let (lock_mode, lock_until) = self.lock_of(object).unzip();
-        let request = self.client.put_object().bucket(&self.at.bucket).key(self.key(&object.path()));
-        let request = request
-            .if_none_match("*")
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .checksum_sha256(STANDARD.encode(Sha256::digest(bytes)))
-            .set_object_lock_mode(lock_mode)
-            .set_object_lock_retain_until_date(lock_until)
-            .content_length(i64::try_from(bytes.len()).unwrap_or(i64::MAX))
-            .body(ByteStream::from(bytes.to_vec()));
-        self.run("storing", &object, async move { request.send().await.map(drop) })
     }
 
     /// Some bytes of a version, or of the latest one.
@@ -147,29 +169,25 @@ impl S3Storage {
         let last = offset.saturating_add(length as u64).saturating_sub(1);
         let request = self.client.get_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request.set_version_id(version).range(format!("bytes={offset}-{last}"));
-        let answer = self.run("reading", &object, async move {
-            let mut answer = request.send().await?;
-            // Sized by what was asked for, not by what the other side says.
-            let mut bytes = Vec::with_capacity(length);
-            let mut failure = None;
-            while bytes.len() <= length {
-                match answer.body.try_next().await {
-                    Ok(Some(part)) => bytes.extend_from_slice(&part),
-                    Ok(None) => break,
-                    Err(e) => {
-                        failure = Some(e.to_string());
-                        break;
+        let bytes = self.run("reading", &object, move || {
+            let request = request.clone();
+            async move {
+                let mut answer = request.send().await?;
+                // Sized by what was asked for, not by what the other side says.
+                let mut bytes = Vec::with_capacity(length);
+                while bytes.len() <= length {
+                    match answer.body.try_next().await {
+                        Ok(Some(part)) => bytes.extend_from_slice(&part),
+                        Ok(None) => break,
+                        Err(e) => return Err(Refusal::broken(&e)),
                     }
                 }
+                Ok(bytes)
             }
-            Ok::<_, SdkError<aws_sdk_s3::operation::get_object::GetObjectError, HttpResponse>>((
-                bytes, failure,
-            ))
         })?;
-        match answer {
-            (_, Some(cause)) => Err(self.error("reading", &object, Problem::Unavailable, Some(&cause))),
-            (bytes, None) if bytes.len() == length => Ok(bytes),
-            (bytes, None) if bytes.len() < length => Err(short()),
+        match bytes.len() {
+            got if got == length => Ok(bytes),
+            got if got < length => Err(short()),
             _ => Err(self.error(
                 "reading",
                 &object,
@@ -194,16 +212,21 @@ impl S3Storage {
     }
 }
 
-/// Runs a future on the runtime while this thread waits; `None` when the runtime stopped.
-fn wait<T: Send + 'static>(
-    runtime: &tokio::runtime::Runtime,
-    future: impl Future<Output = T> + Send + 'static,
-) -> Option<T> {
-    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-    runtime.spawn(async move {
-        let _ = sender.send(future.await);
-    });
-    receiver.recv().ok()
+/// Tries again what was damaged on its way. Statuses that say "later" are tried again by the client.
+async fn again<T, F>(patience: Patience, request: impl Fn() -> F) -> Result<T, Refusal>
+where
+    F: Future<Output = Result<T, Refusal>>,
+{
+    let mut attempts = 1;
+    loop {
+        match request().await {
+            Err(refusal) if refusal.is_in_transit && attempts < patience.attempts => {
+                tokio::time::sleep(patience.pause(attempts)).await;
+                attempts += 1;
+            }
+            other => return other,
+        }
+    }
 }
 
 impl Storage for S3Storage {
@@ -220,11 +243,11 @@ impl Storage for S3Storage {
     }
 
     fn put(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
-        self.refuse_among_deleted("storing", object)?;
-        match self.put_once(object, bytes) {
-            Err(e) if e.problem == Problem::Exists => super::accept_same(self, object, bytes, e),
-            other => other,
-        }
+        self.put_as(object, bytes, None)
+    }
+
+    fn put_data(&self, pack: Id, bytes: &[u8], class: Option<PackClass>) -> Result<(), StorageError> {
+        self.put_as(Object::Named(Kind::Pack, pack), bytes, class.or(self.pack_class))
     }
 
     fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
@@ -241,7 +264,7 @@ impl Storage for S3Storage {
             return Ok(Some(size));
         }
         let request = self.client.head_object().bucket(&self.at.bucket).key(self.key(&object.path()));
-        match self.run("asking for", &object, async move { request.send().await }) {
+        match self.run("asking for", &object, send!(request)) {
             Ok(head) => Ok(Some(head.content_length().and_then(|l| u64::try_from(l).ok()).unwrap_or(0))),
             Err(e) if self.is_hidden(object, e.problem)? => Ok(self.known.size(object)),
             Err(e) if e.problem == Problem::Missing => Ok(None),
@@ -260,7 +283,7 @@ impl Storage for S3Storage {
         for _ in 0..MAX_PAGES {
             let request = self.client.list_objects_v2().bucket(&self.at.bucket).prefix(&prefix);
             let request = request.set_continuation_token(token.take());
-            let page = self.run("listing", &folder, async move { request.send().await })?;
+            let page = self.run("listing", &folder, send!(request))?;
             for object in page.contents() {
                 let written = object.last_modified().and_then(|t| SystemTime::try_from(*t).ok());
                 let size = object.size().and_then(|s| u64::try_from(s).ok()).unwrap_or(0);
@@ -283,7 +306,7 @@ impl Storage for S3Storage {
     fn delete(&self, object: Object) -> Result<(), StorageError> {
         self.refuse_among_deleted("removing", object)?;
         let request = self.client.delete_object().bucket(&self.at.bucket).key(self.key(&object.path()));
-        match self.run("removing", &object, async move { request.send().await.map(drop) }) {
+        match self.run("removing", &object, send!(request)).map(drop) {
             Err(e) if e.problem == Problem::Missing => Ok(()),
             other => other,
         }
@@ -317,5 +340,13 @@ impl Storage for S3Storage {
         is_good: &mut dyn FnMut(&[u8]) -> bool,
     ) -> Result<Protected, StorageError> {
         self.extend(object, until, mode, is_good)
+    }
+
+    fn thaw(&self, pack: Id, days: Option<u32>) -> Result<Warmth, StorageError> {
+        self.thaw_pack(pack, days)
+    }
+
+    fn lifecycle(&self) -> Lifecycle {
+        self.rules()
     }
 }

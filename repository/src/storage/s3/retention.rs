@@ -79,7 +79,7 @@ impl S3Storage {
         let request =
             self.client.put_object_retention().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request.set_version_id(head.version).retention(retention.build());
-        self.run("locking", &object, async move { request.send().await.map(drop) })?;
+        self.run("locking", &object, send!(request))?;
         Ok(Protected::Extended)
     }
 
@@ -88,7 +88,7 @@ impl S3Storage {
         let version = self.known.version(object);
         let request = self.client.head_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request.set_version_id(version.clone()).checksum_mode(ChecksumMode::Enabled);
-        let head = match self.run("asking for", &object, async move { request.send().await }) {
+        let head = match self.run("asking for", &object, send!(request)) {
             Ok(head) => head,
             Err(e) if e.problem == Problem::Missing => return Ok(None),
             Err(e) => return Err(e),

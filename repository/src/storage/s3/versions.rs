@@ -245,7 +245,7 @@ impl S3Storage {
             let request = self.client.list_object_versions().bucket(&self.at.bucket).prefix(prefix);
             let request =
                 request.set_key_marker(key_marker.take()).set_version_id_marker(version_marker.take());
-            let page = self.run("listing versions of", &prefix, async move { request.send().await })?;
+            let page = self.run("listing versions of", &prefix, send!(request))?;
             for found in page.versions() {
                 let version = Version {
                     id: found.version_id().unwrap_or_default().to_owned(),
