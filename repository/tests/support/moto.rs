@@ -120,7 +120,8 @@ impl Moto {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
             output.stdout
         };
-        super::judges().iter().map(run).last().unwrap()
+        let mut printed: Vec<_> = super::judges().iter().map(run).collect();
+        printed.pop().unwrap()
     }
 
     /// Stock restic reads all data and finds nothing wrong.
