@@ -3,9 +3,10 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::io::Read as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use repository::storage::{Kind, Object, Problem};
