@@ -67,13 +67,11 @@ fn fault_59_content_that_is_wrong_once_is_read_again_and_wrong_for_ever_is_damag
     backup(&init(moto.storage("r")), &bytes).unwrap();
     let repo = open(moto.hasty_at(&proxy.endpoint(), "r"));
     let is_data = |head: &RequestHead| head.method == "GET" && head.path.contains("/data/");
-    let was = AtomicBool::new(false);
+    let met = Mutex::new(HashSet::new());
     proxy.rule(move |head| {
-        if is_data(head) && !was.fetch_xor(true, Ordering::SeqCst) {
-            Action::WrongContent
-        } else {
-            Action::Pass
-        }
+        let range = head.headers.get("range").cloned();
+        let is_first = is_data(head) && met.lock().unwrap().insert((head.path.clone(), range));
+        if is_first { Action::WrongContent } else { Action::Pass }
     });
     assert!(newest(&repo).unwrap() == bytes);
     proxy.rule(move |head| if is_data(head) { Action::WrongContent } else { Action::Pass });
