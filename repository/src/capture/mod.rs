@@ -12,6 +12,7 @@ mod excludes;
 mod into;
 mod parent;
 mod plan;
+mod pool;
 mod reading;
 mod stream;
 mod tree;

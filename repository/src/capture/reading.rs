@@ -4,7 +4,6 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
 
 use rustix::fs::{Advice, fadvise};
 
@@ -12,52 +11,18 @@ use super::content::{Nodes, ReadFailure};
 use super::trouble::TroubleKind;
 use super::walk::Walk;
 use super::{Counts, entry};
-use crate::chunker::{Chunker, MIN_BYTES};
+use crate::chunker::MIN_BYTES;
 use crate::error::{Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::node::Node;
 use crate::format::sealer::Sealer;
-use crate::repository::Repository;
 use crate::sync::locked;
-use crate::write;
 
 /// What one reading thread has for itself.
+#[derive(Default)]
 pub(super) struct Hand {
-    sealer: Sealer,
     buffer: Vec<u8>,
     pub(super) counts: Counts,
-}
-
-impl Hand {
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self { sealer: write::sealer()?, buffer: Vec::new(), counts: Counts::default() })
-    }
-}
-
-/// Some chunkers for more threads, since each takes memory.
-pub(super) struct Chunkers<'a> {
-    idle: Mutex<Vec<Chunker<'a>>>,
-    returned: Condvar,
-}
-
-impl<'a> Chunkers<'a> {
-    pub(super) fn new(repo: &'a Repository, count: usize) -> Self {
-        let idle = (0..count.max(1)).map(|_| Chunker::new(repo.gear())).collect();
-        Self { idle: Mutex::new(idle), returned: Condvar::new() }
-    }
-
-    /// Waits for a chunker and works with it.
-    fn with<T>(&self, work: impl FnOnce(&mut Chunker<'a>) -> T) -> Result<T> {
-        let idle = locked(&self.idle);
-        let mut idle =
-            self.returned.wait_while(idle, |idle| idle.is_empty()).unwrap_or_else(PoisonError::into_inner);
-        let mut chunker = idle.pop().ok_or(Error::Internal("no chunker is left"))?;
-        drop(idle);
-        let done = work(&mut chunker);
-        locked(&self.idle).push(chunker);
-        self.returned.notify_one();
-        Ok(done)
-    }
 }
 
 /// What became of reading a small file.
@@ -96,7 +61,8 @@ impl Walk<'_> {
         };
         let mut blobs = Vec::new();
         if !hand.buffer.is_empty() {
-            blobs.push(self.writer.store(&mut hand.sealer, BlobKind::Data, &hand.buffer)?);
+            let store = |sealer: &mut Sealer| self.writer.store(sealer, BlobKind::Data, &hand.buffer);
+            blobs.push(self.sealers.with(store)??);
         }
         node.content = Some(blobs);
         node.size = after.size();

@@ -62,7 +62,7 @@ pub(super) fn capture(
         if options.ignore_parent { Ok(None) } else { parent::choose(repo, &meta.hostname, &shown) }
     };
     into.run(monitor, parent_in, options.on_trouble, |writer, parent| {
-        let walk = Walk::new(first, writer, monitor, options, excludes, parent, meta);
+        let walk = Walk::new(first, writer, monitor, options, excludes, parent, meta)?;
         let (root, counts, troubles) = walk.run(plan)?;
         let mut snapshot = describe(meta, root, shown.clone());
         snapshot.excludes.clone_from(&options.excludes);

@@ -18,13 +18,16 @@ use jiff::Timestamp;
 use super::excludes::Excludes;
 use super::parent::{self, Known};
 use super::plan::Plan;
-use super::reading::{Chunkers, Content, Hand};
+use super::pool::Pool;
+use super::reading::{Content, Hand};
 use super::tree::TreeOptions;
 use super::trouble::{OnTrouble, Troubles};
 use super::{BackupMeta, Counts, METADATA_FILE, entry};
+use crate::chunker::Chunker;
 use crate::error::{Error, Result};
 use crate::find::SnapshotInfo;
 use crate::format::node::{Node, NodeKind};
+use crate::format::sealer::Sealer;
 use crate::format::{mode, tree};
 use crate::host::Names;
 use crate::id::Id;
@@ -33,7 +36,7 @@ use crate::repository::Repository;
 use crate::sync::locked;
 use crate::tasks::Tasks;
 use crate::trees::Trees;
-use crate::write::Writer;
+use crate::write::{self, Writer};
 
 /// The list of what an incomplete snapshot misses, at its root.
 const INCOMPLETE_FILE: &str = "lifeboat-incomplete.json";
@@ -41,9 +44,8 @@ const INCOMPLETE_FILE: &str = "lifeboat-incomplete.json";
 const MAX_DEPTH: usize = 4096;
 /// Entries of a folder that one thread takes at once.
 const BATCH: usize = 32;
-/// For each thread that computes so many read, since reading mostly waits.
-const READERS_PER_THREAD: usize = 2;
-const MAX_READERS: usize = 8;
+/// So many threads look at files, since that mostly waits.
+const READERS: usize = 8;
 
 type Entry = (OsString, Option<Plan>);
 
@@ -86,7 +88,6 @@ enum Looked {
 
 /// One backup of a tree.
 pub(super) struct Walk<'a> {
-    repo: &'a Repository,
     pub(super) writer: &'a Writer<'a>,
     pub(super) monitor: &'a Monitor,
     options: &'a TreeOptions,
@@ -97,7 +98,8 @@ pub(super) struct Walk<'a> {
     names: Names,
     /// Of each repository, for what the parent knows.
     trees: Vec<Trees<'a>>,
-    pub(super) chunkers: Chunkers<'a>,
+    pub(super) chunkers: Pool<Chunker<'a>>,
+    pub(super) sealers: Pool<Sealer>,
     counts: Mutex<Counts>,
     pub(super) troubles: Mutex<Troubles>,
     root: Mutex<Option<Id>>,
@@ -113,9 +115,9 @@ impl<'a> Walk<'a> {
         excludes: Excludes,
         parent: Option<&'a SnapshotInfo>,
         meta: &'a BackupMeta,
-    ) -> Self {
-        Self {
-            repo,
+    ) -> Result<Self> {
+        let threads = repo.limits().threads();
+        Ok(Self {
             writer,
             monitor,
             options,
@@ -125,12 +127,13 @@ impl<'a> Walk<'a> {
             trusted_before: parent.map_or(Timestamp::MIN, parent::trusted_before),
             names: Names::load(),
             trees: writer.trees(),
-            chunkers: Chunkers::new(repo, repo.limits().threads()),
+            chunkers: Pool::new((0..threads).map(|_| Chunker::new(repo.gear())).collect()),
+            sealers: Pool::new((0..=threads).map(|_| write::sealer()).collect::<Result<_>>()?),
             counts: Mutex::default(),
             troubles: Mutex::default(),
             root: Mutex::default(),
             error: Mutex::default(),
-        }
+        })
     }
 
     /// Walks everything, and gives the root tree.
@@ -140,9 +143,8 @@ impl<'a> Walk<'a> {
         let known = self.known(self.parent.map(|p| p.snapshot.tree));
         let root = Folder { path, above: None, state: Mutex::default(), known, device, depth: 0 };
         let tasks = Tasks::new([Task::List(Arc::new(root), Some(plan))]);
-        let readers = (self.repo.limits().threads() * READERS_PER_THREAD).min(MAX_READERS);
         let died = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..readers).map(|_| scope.spawn(|| self.work(&tasks))).collect();
+            let threads: Vec<_> = (0..READERS).map(|_| scope.spawn(|| self.work(&tasks))).collect();
             // All are waited for, also when one died.
             threads.into_iter().map(std::thread::ScopedJoinHandle::join).filter(Result::is_err).count() > 0
         });
@@ -159,10 +161,7 @@ impl<'a> Walk<'a> {
     }
 
     fn work(&self, tasks: &Tasks<Task>) {
-        let mut hand = match Hand::new() {
-            Ok(hand) => hand,
-            Err(e) => return self.fail(tasks, e),
-        };
+        let mut hand = Hand::default();
         tasks.work(|task| {
             let done = match task {
                 Task::List(folder, plan) => self.list(tasks, &folder, plan),
