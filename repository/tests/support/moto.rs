@@ -110,25 +110,6 @@ impl Moto {
         objects.map(|object| (field(object, "Key"), field(object, "StorageClass"))).collect()
     }
 
-    /// Runs every restic on the repository below this prefix; it must succeed. Gives the last one's stdout.
-    pub fn restic(&self, prefix: &str, args: &[&str]) -> Vec<u8> {
-        let place = PathBuf::from(format!("s3:{}/backups/{prefix}", self.endpoint()));
-        let run = |restic: &super::restic::Restic| {
-            let mut command = restic.command(&place, args);
-            command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
-            let output = command.output().unwrap();
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            output.stdout
-        };
-        let mut printed: Vec<_> = super::judges().iter().map(run).collect();
-        printed.pop().unwrap()
-    }
-
-    /// Stock restic reads all data and finds nothing wrong.
-    pub fn restic_agrees(&self, prefix: &str) {
-        self.restic(prefix, &["check", "--read-data"]);
-    }
-
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

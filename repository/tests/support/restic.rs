@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use super::PASSWORD;
+use super::moto::Moto;
 
 /// Says where the newest restic is.
 const NEWEST: &str = "LIFEBOAT_NEWEST_RESTIC";
@@ -127,4 +128,25 @@ pub fn restic_ok(repository: &Path, args: &[&str]) -> Vec<u8> {
 /// Every restic reads all data and finds nothing wrong.
 pub fn restic_agrees(repository: &Path) {
     judges().iter().for_each(|restic| restic.agrees(repository));
+}
+
+impl Moto {
+    /// Runs every restic on the repository below this prefix; it must succeed. Gives the last one's stdout.
+    pub fn restic(&self, prefix: &str, args: &[&str]) -> Vec<u8> {
+        let place = PathBuf::from(format!("s3:{}/backups/{prefix}", self.endpoint()));
+        let run = |restic: &Restic| {
+            let mut command = restic.command(&place, args);
+            command.env("AWS_ACCESS_KEY_ID", "k").env("AWS_SECRET_ACCESS_KEY", "s");
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            output.stdout
+        };
+        let mut printed: Vec<_> = judges().iter().map(run).collect();
+        printed.pop().unwrap()
+    }
+
+    /// Stock restic reads all data and finds nothing wrong.
+    pub fn restic_agrees(&self, prefix: &str) {
+        self.restic(prefix, &["check", "--read-data"]);
+    }
 }
