@@ -40,7 +40,7 @@
 //! | [`Capture`] | each of these into several repositories, which reads the source once |
 //! | [`snapshots`](Repository::snapshots), [`find`](Repository::find) | all, or the one that a [`Filter`] means |
 //! | [`ls`](Repository::ls), [`dump`](Repository::dump) | look inside; one file to a writer |
-//! | [`restore_tree`](Repository::restore_tree) | everything or a part, verified, durable when it returns |
+//! | [`restore_tree`](Repository::restore_tree) | everything or a part, verified, over what is there, durable when it returns; goes on where it was stopped |
 //! | [`check`](Repository::check) | every damage, with the snapshots and files that it touches |
 //! | [`forget`](Repository::forget), [`forget_plan`](Repository::forget_plan) | remove snapshots; which of them may go |
 //! | [`prune`](Repository::prune), [`prune_plan`](Repository::prune_plan) | remove data that nobody needs, after a grace |
@@ -61,15 +61,16 @@
 //! large files, streams -> chunker -> queue (bounded in bytes) -> workers: the same --------+
 //!        -> open packs (data and trees apart) -> uploaders -> storage
 //!        -> index every few packs or 30 s -> lock refreshed -> snapshot
-//! snapshot -> trees -> files gathered into windows -> 2 readers in pack order: open, decompress, hash
-//!        -> written in place -> metadata -> one sync of the file system
+//! snapshot -> trees -> files gathered into windows -> readers in pack order: open, decompress, hash
+//!        -> what differs is written in place -> metadata -> one sync of the file system
 //! ```
 //!
 //! # What always holds
 //!
 //! 1. A snapshot is written after its source ended well, its packs and index are durable, and the lock was
 //!    just refreshed. Packs before index, index before snapshot.
-//! 2. Nothing stored is ever replaced. A file's name is the SHA-256 of its bytes, and is checked on reading.
+//! 2. Nothing stored is ever replaced. A file's name is the SHA-256 of its bytes, and is checked on reading;
+//!    of a pack the blobs and the header are, which together are all of it.
 //! 3. No byte is given out, or written by a restore, that was not decrypted, decompressed and hashed.
 //! 4. A listing is whole or an error. Damage of one object is named and never hides another.
 //! 5. A node's `size` is the sum of its blobs: stock restic restores just so many bytes.
@@ -79,8 +80,7 @@
 //!
 //! # Limits today
 //!
-//! An index file is read whole into memory,
-//! some 100 bytes a blob.
+//! The index is held in memory, some 100 bytes a blob.
 
 pub mod archive;
 mod browse;
