@@ -127,6 +127,8 @@ impl<'g> Chunker<'g> {
         }
         let is_relation = *self.is_relation.get_or_insert_with(|| is_relation(rest));
         let length = if is_relation { RELATION_BYTES.min(rest.len()) } else { self.gear.cut(rest) };
+        // Not twice as much as before, which is what a vector takes by itself: there are many.
+        blob.reserve_exact(length);
         blob.extend_from_slice(rest.get(..length).unwrap_or(rest));
         self.start += length;
         Ok(())

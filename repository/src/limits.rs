@@ -22,7 +22,7 @@ impl Default for Limits {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
         Self {
-            memory: 128 * 1024 * 1024,
+            memory: 112 * 1024 * 1024,
             threads: threads.clamp(1, MAX_THREADS),
             upload_per_second: None,
             download_per_second: None,

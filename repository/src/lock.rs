@@ -9,7 +9,7 @@
 //! clock that goes on while the host sleeps.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -149,7 +149,7 @@ impl LockGuard {
             .held
             .settled
             .wait_while(outcome, |outcome| matches!(outcome, Outcome::Waiting))
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .unwrap_or_else(PoisonError::into_inner);
         match &mut *outcome {
             Outcome::Refused(error) => Err(error.take().unwrap_or(Error::LockLost { minutes: 0 })),
             _ => Ok(()),
@@ -201,7 +201,9 @@ impl Held {
         let stop = locked(&self.stop);
         // A holder that is done sooner has written nothing, so nobody needs to know.
         let waited = self.stopped.wait_timeout_while(stop, self.times.settle, |stop| !*stop);
-        drop(waited);
+        if *waited.unwrap_or_else(PoisonError::into_inner).0 {
+            return;
+        }
         let looked = look_for_others(&*self.storage, &self.cipher, self.times, self.mode, Some(own));
         *locked(&self.outcome) = match looked {
             Ok(()) => Outcome::Alone,

@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
             names: Names::load(),
             trees: writer.trees(),
             chunkers: Pool::new((0..threads).map(|_| Chunker::new(repo.gear())).collect()),
-            sealers: Pool::new((0..=threads).map(|_| write::sealer()).collect::<Result<_>>()?),
+            sealers: Pool::new((0..threads).map(|_| write::sealer()).collect::<Result<_>>()?),
             counts: Mutex::default(),
             troubles: Mutex::default(),
             root: Mutex::default(),

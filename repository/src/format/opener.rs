@@ -5,7 +5,7 @@ use super::blob::MAX_PLAIN_BYTES;
 use super::envelope::Cipher;
 use crate::id::Id;
 
-/// Buffers that grew above this for one large blob are given back.
+/// What a buffer grew above this for one large blob is given back.
 const KEPT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Opens, decompresses and hashes, one a thread.
@@ -58,9 +58,11 @@ impl Opener {
     }
 }
 
-/// A buffer that grew far is not kept.
+/// Gives back what a buffer has above its usual size. It is made smaller in its place and not freed: after
+/// a large block was freed, glibc keeps as much of each thread's memory as that block had.
 pub(super) fn give_back(buffer: &mut Vec<u8>) {
     if buffer.capacity() > KEPT_BYTES {
-        *buffer = Vec::new();
+        buffer.clear();
+        buffer.shrink_to(KEPT_BYTES);
     }
 }

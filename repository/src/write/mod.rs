@@ -38,12 +38,13 @@ use crate::repository::Repository;
 use crate::sync::locked;
 
 /// Buffers of blobs that wait to be used again.
-const SPARE_BUFFERS: usize = 24;
+const SPARE_BUFFERS: usize = 14;
 const SPARE_BYTES: usize = 2 * 1024 * 1024;
+const SMALLEST_SPARE_BYTES: usize = 256 * 1024;
 /// The plaintext in flight is this part of the memory.
 const PLAIN_SHARE: usize = 10;
-/// And packs, open or on their way, this part.
-const PACK_SHARE: usize = 2;
+/// And packs, open or on their way, so many eighths: beside both there are chunkers, sealers and names.
+const PACK_EIGHTHS: usize = 3;
 
 /// What a session wrote into one repository.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,8 +91,11 @@ impl<'a> Shared<'a> {
 
     fn recycle(&self, mut buffer: Vec<u8>) {
         let mut spare = locked(&self.spare);
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() <= SPARE_BYTES {
+        // Small ones, of trees mostly, are made faster than they are found a use for.
+        if buffer.capacity() >= SMALLEST_SPARE_BYTES && spare.len() < SPARE_BUFFERS {
             buffer.clear();
+            // In its place: see what the opener says of blocks that are freed.
+            buffer.shrink_to(SPARE_BYTES);
             spare.push(buffer);
         }
     }
@@ -132,7 +136,7 @@ pub(crate) fn session_into<T: Clone>(
     let Some(limits) = opened.first().map(|first| first.repo.limits()) else {
         return Err(Error::Internal("a session without a repository"));
     };
-    let pack_memory = limits.memory() / PACK_SHARE / opened.len();
+    let pack_memory = limits.memory() / 8 * PACK_EIGHTHS / opened.len();
     let shared = Shared {
         monitor,
         targets: opened.into_iter().map(|opened| Target::new(opened, pack_memory)).collect(),

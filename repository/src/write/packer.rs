@@ -12,7 +12,7 @@ use crate::id::Id;
 use crate::sync::locked;
 
 /// Blobs are added until a pack has this size. restic takes 4 to 128 MiB; more packs fit into memory this way.
-pub(super) const PACK_BYTES: usize = 12 * 1024 * 1024;
+pub(super) const PACK_BYTES: usize = 8 * 1024 * 1024;
 /// Where memory is short, packs are smaller, but not below this.
 const MIN_PACK_BYTES: usize = 2 * 1024 * 1024;
 const OPEN_DATA_PACKS: usize = 2;
