@@ -7,8 +7,6 @@
 //! every pack that the index knows counts as needed.
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use crate::error::{Class, Error, Result};
@@ -17,9 +15,9 @@ use crate::format::node::NodeKind;
 use crate::id::Id;
 use crate::index::{self, Index};
 use crate::monitor::Monitor;
+use crate::parallel;
 use crate::repository::Repository;
 use crate::storage::{Kind, Object, Protected, RetentionMode, listing};
-use crate::sync::locked;
 use crate::trees::Trees;
 
 /// Requests in flight.
@@ -60,38 +58,25 @@ impl Repository {
     ) -> Result<ProtectSummary> {
         let _lock = self.read_lock()?;
         let needed = self.needed(monitor)?;
-        let summary = Mutex::new(ProtectSummary {
+        let mut summary = ProtectSummary {
             unneeded: needed.unneeded,
             damaged: needed.damaged,
             ..ProtectSummary::default()
-        });
-        let (next, extended, enough) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicU64::new(0));
-        let error = Mutex::new(None::<Error>);
-        std::thread::scope(|scope| {
-            for _ in 0..THREADS.min(needed.objects.len()) {
-                scope.spawn(|| {
-                    while let Some(object) = needed.objects.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if locked(&error).is_some() {
-                            return;
-                        }
-                        match monitor.proceed().and_then(|()| self.protect_one(*object, until, mode)) {
-                            Ok(Protected::Extended) => drop(extended.fetch_add(1, Ordering::Relaxed)),
-                            Ok(Protected::Enough) => drop(enough.fetch_add(1, Ordering::Relaxed)),
-                            Ok(Protected::NothingGood) => {
-                                locked(&summary).damaged.insert(object.to_string());
-                            }
-                            Err(e) => drop(locked(&error).get_or_insert(e)),
-                        }
-                        monitor.add_file();
-                    }
-                });
+        };
+        let protected = parallel::each(THREADS, &needed.objects, |object| {
+            monitor.proceed()?;
+            let protected = self.protect_one(*object, until, mode)?;
+            monitor.add_file();
+            Ok((*object, protected))
+        })?;
+        for (object, protected) in protected {
+            match protected {
+                Protected::Extended => summary.extended += 1,
+                Protected::Enough => summary.enough += 1,
+                Protected::NothingGood => drop(summary.damaged.insert(object.to_string())),
             }
-        });
-        if let Some(error) = locked(&error).take() {
-            return Err(error);
         }
-        let summary = std::mem::take(&mut *locked(&summary));
-        Ok(ProtectSummary { extended: extended.into_inner(), enough: enough.into_inner(), ..summary })
+        Ok(summary)
     }
 
     fn protect_one(&self, object: Object, until: SystemTime, mode: RetentionMode) -> Result<Protected> {

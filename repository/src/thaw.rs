@@ -1,18 +1,16 @@
 //! Asking the storage to make cold packs readable: just those with data that a snapshot needs.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result};
 use crate::find::SnapshotInfo;
 use crate::format::blob::BlobKind;
 use crate::id::Id;
 use crate::monitor::Monitor;
+use crate::parallel;
 use crate::prune::{Amount, used};
 use crate::repository::Repository;
 use crate::storage::Warmth;
-use crate::sync::locked;
 
 /// Packs that are asked for at once.
 const AT_ONCE: usize = 8;
@@ -52,29 +50,22 @@ impl Repository {
         }
         let _lock = self.read_lock()?;
         let packs = self.packs_of(snapshot, monitor)?;
-        let (summary, next) = (Mutex::new(ThawSummary::default()), AtomicUsize::new(0));
-        let one = || -> Result<()> {
-            while let Some((pack, size)) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                monitor.proceed()?;
-                let warmth = self.storage().thaw(*pack, days)?;
-                let mut summary = locked(&summary);
-                summary.needed.add(*size);
-                match warmth {
-                    Warmth::Ready => summary.ready.add(*size),
-                    Warmth::Thawing => summary.thawing.add(*size),
-                    Warmth::Cold => summary.cold.add(*size),
-                }
-                monitor.add_done(*size);
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..AT_ONCE.min(packs.len())).map(|_| scope.spawn(one)).collect();
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().unwrap_or(Err(Error::Internal("a thread that thaws packs panicked")))
-            })
+        let asked = parallel::each(AT_ONCE, &packs, |(pack, size)| {
+            monitor.proceed()?;
+            let warmth = self.storage().thaw(*pack, days)?;
+            monitor.add_done(*size);
+            Ok((warmth, *size))
         })?;
-        Ok(*locked(&summary))
+        let mut summary = ThawSummary::default();
+        for (warmth, size) in asked {
+            summary.needed.add(size);
+            match warmth {
+                Warmth::Ready => summary.ready.add(size),
+                Warmth::Thawing => summary.thawing.add(size),
+                Warmth::Cold => summary.cold.add(size),
+            }
+        }
+        Ok(summary)
     }
 
     /// Packs with data that a snapshot needs, and their sizes.
