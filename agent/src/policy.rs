@@ -129,6 +129,10 @@ impl Policy {
                     self.judge_check(check, denied);
                 }
             }
+            Work::Retain(work) => {
+                self.judge_source(&work.source, denied);
+                self.judge_repository(&work.repository, denied);
+            }
             Work::Swap(work) => {
                 self.judge_source(&work.source, denied);
                 self.judge_target(&work.source, &work.copy, denied);

@@ -33,14 +33,11 @@ pub struct Scheduled {
     pub name: Name,
     /// When.
     pub at: Cron,
-    /// What, one after another; the next only when the one before succeeded (backup, then prove).
+    /// What, one after another; the next only when the one before succeeded (backup, prove, retain).
     pub work: Vec<Work>,
     /// After this the attempt is `unknown`.
     #[serde(with = "crate::duration")]
     pub timeout: Duration,
-    /// Snapshots of the schedule's source older than this may be forgotten. Kept for ever when absent.
-    #[serde(with = "crate::duration::option", default)]
-    pub keep: Option<Duration>,
 }
 
 /// A check that is asked all the time.

@@ -1,7 +1,9 @@
 //! What one step asks of one agent: typed parameters of one job kind.
 
 use crate::Class;
-use crate::jobs::{Backup, Check, Command, Fence, Promote, Prove, Restore, Service, ServiceAction, Swap};
+use crate::jobs::{
+    Backup, Check, Command, Fence, Promote, Prove, Restore, Retain, Service, ServiceAction, Swap,
+};
 use serde::{Deserialize, Serialize};
 
 /// Largest parameter text that is accepted from a wire, in bytes.
@@ -17,6 +19,8 @@ pub enum Work {
     Restore(Restore),
     /// Restore aside, compare, drop.
     Prove(Prove),
+    /// Forget what is kept no longer.
+    Retain(Retain),
     /// Put a copy in place.
     Swap(Swap),
     /// Ask a question.
@@ -56,10 +60,11 @@ pub enum Unreadable {
 
 impl Work {
     /// Kinds with their current version.
-    pub const KINDS: [(&'static str, u32); 9] = [
+    pub const KINDS: [(&'static str, u32); 10] = [
         ("backup", 1),
         ("restore", 1),
         ("prove", 1),
+        ("retain", 1),
         ("swap", 1),
         ("check", 1),
         ("service", 1),
@@ -74,6 +79,7 @@ impl Work {
             Work::Backup(_) => "backup",
             Work::Restore(_) => "restore",
             Work::Prove(_) => "prove",
+            Work::Retain(_) => "retain",
             Work::Swap(_) => "swap",
             Work::Check(_) => "check",
             Work::Service(_) => "service",
@@ -97,7 +103,7 @@ impl Work {
                 ServiceAction::Start | ServiceAction::Stop => Class::Idempotent,
                 ServiceAction::Restart => Class::Probed,
             },
-            Work::Fence(_) | Work::Prove(_) | Work::Backup(_) => Class::Idempotent,
+            Work::Fence(_) | Work::Prove(_) | Work::Backup(_) | Work::Retain(_) => Class::Idempotent,
             Work::Promote(_) | Work::Restore(_) | Work::Swap(_) => Class::Probed,
             Work::Command(_) => Class::Unsafe,
         }
@@ -109,6 +115,7 @@ impl Work {
             Work::Backup(work) => serde_json::to_vec(work),
             Work::Restore(work) => serde_json::to_vec(work),
             Work::Prove(work) => serde_json::to_vec(work),
+            Work::Retain(work) => serde_json::to_vec(work),
             Work::Swap(work) => serde_json::to_vec(work),
             Work::Check(work) => serde_json::to_vec(work),
             Work::Service(work) => serde_json::to_vec(work),
@@ -132,6 +139,7 @@ impl Work {
             "backup" => serde_json::from_slice(parameters).map(Work::Backup),
             "restore" => serde_json::from_slice(parameters).map(Work::Restore),
             "prove" => serde_json::from_slice(parameters).map(Work::Prove),
+            "retain" => serde_json::from_slice(parameters).map(Work::Retain),
             "swap" => serde_json::from_slice(parameters).map(Work::Swap),
             "check" => serde_json::from_slice(parameters).map(Work::Check),
             "service" => serde_json::from_slice(parameters).map(Work::Service),

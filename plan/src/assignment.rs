@@ -2,7 +2,7 @@
 
 use crate::estate::Estate;
 use crate::estate::schedules::Schedule;
-use model::jobs::{Backup, Check, Prove};
+use model::jobs::{Backup, Check, Prove, Retain};
 use model::nouns::Point;
 use model::{Assignment, HostName, Monitored, Name, Scheduled, Work};
 
@@ -44,7 +44,11 @@ fn scheduled(estate: &Estate, host: &HostName, name: &Name, schedule: &Schedule)
         let spec = &repository.spec;
         let name = if several { Name::new(format!("{name}.{}", spec.name)).ok()? } else { name.clone() };
         let tags = vec![format!("schedule={name}")];
-        let mut work = vec![Work::Backup(Backup { source: source.clone(), repository: spec.clone(), tags })];
+        let mut work = vec![Work::Backup(Backup {
+            source: source.clone(),
+            repository: spec.clone(),
+            tags: tags.clone(),
+        })];
         if schedule.prove {
             work.push(Work::Prove(Prove {
                 source: source.clone(),
@@ -53,13 +57,12 @@ fn scheduled(estate: &Estate, host: &HostName, name: &Name, schedule: &Schedule)
                 checks: Vec::new(),
             }));
         }
-        Some(Scheduled {
-            name,
-            at: schedule.at.clone(),
-            work,
-            timeout: schedule.timeout,
-            keep: schedule.keep,
-        })
+        // Last, so that nothing is let go while backups or proofs fail.
+        if let Some(keep) = schedule.keep {
+            let (source, repository, tag) = (source.clone(), spec.clone(), tags.first().cloned()?);
+            work.push(Work::Retain(Retain { source, repository, tag, keep }));
+        }
+        Some(Scheduled { name, at: schedule.at.clone(), work, timeout: schedule.timeout })
     };
     repositories.filter_map(one).collect()
 }

@@ -48,7 +48,7 @@ fn each_host_is_assigned_what_it_does_without_a_controller() {
     }
     let west = demo().assignment(&HostName::new("west-1").unwrap(), 1).unwrap();
     let jobs: Vec<&str> = west.schedules[0].work.iter().map(Work::kind).collect();
-    assert_eq!(jobs, ["backup", "prove"]);
+    assert_eq!(jobs, ["backup", "prove", "retain"]);
     assert_eq!(demo().assignment(&HostName::new("nobody").unwrap(), 1), None);
 }
 

@@ -15,6 +15,7 @@ pub mod note;
 pub mod promote;
 pub mod prove;
 pub mod restore;
+pub mod retain;
 pub mod service;
 pub mod swap;
 
@@ -60,6 +61,7 @@ macro_rules! dispatch {
             Work::Backup($job) => $call,
             Work::Restore($job) => $call,
             Work::Prove($job) => $call,
+            Work::Retain($job) => $call,
             Work::Swap($job) => $call,
             Work::Check($job) => $call,
             Work::Service($job) => $call,

@@ -61,7 +61,8 @@ impl Manifest {
     }
 }
 
-fn source_tag(source: &SourceSpec) -> String {
+/// The tag of a source's snapshots.
+pub fn source_tag(source: &SourceSpec) -> String {
     format!("lifeboat:source={}", source.name)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Place, all_jobs, is_root, output, work};
 use agent::jobs::{self, Context, Probe};
-use model::jobs::{BackupOutput, ProveOutput, RestoreOutput};
+use model::jobs::{BackupOutput, ProveOutput, RestoreOutput, RetainOutput};
 use model::{Outcome, Work};
 use serde_json::{Value, json};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -165,4 +165,51 @@ async fn a_cancelled_restore_leaves_no_folder() {
     context.cancel.cancel();
     assert_eq!(jobs::perform(&tree.restore("copies/1"), &context).await, Outcome::Cancelled);
     assert_eq!(std::fs::read_dir(tree.place.path("copies")).unwrap().count(), 0);
+}
+
+/// Moves the storage's own times of all snapshots back by so many days.
+fn age(place: &Place, days: u64) {
+    for entry in std::fs::read_dir(place.path("repository/snapshots")).unwrap() {
+        let file = std::fs::File::open(entry.unwrap().path()).unwrap();
+        let written = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(written - std::time::Duration::from_secs(days * 24 * 3600)).unwrap();
+    }
+}
+
+fn snapshots(place: &Place) -> usize {
+    std::fs::read_dir(place.path("repository/snapshots")).unwrap().count()
+}
+
+#[tokio::test]
+async fn a_schedule_lets_go_of_its_own_old_snapshots_and_of_nothing_else() {
+    let tree = Tree::new();
+    let backup = |tags: &[&str]| tree.order("backup", json!({ "tags": tags }));
+    for (number, tags) in
+        [vec!["schedule=nightly"], vec!["schedule=nightly"], vec!["schedule=weekly"], vec![]]
+            .iter()
+            .enumerate()
+    {
+        std::fs::write(tree.place.path("live/changed"), format!("{number}")).unwrap();
+        let context = tree.context(&format!("b{number}"));
+        output::<BackupOutput>(jobs::perform(&backup(tags), &context).await);
+    }
+    let retain = tree.order("retain", json!({ "tag": "schedule=nightly", "keep": "30d" }));
+    let young: RetainOutput = output(jobs::perform(&retain, &tree.context("r0")).await);
+    assert_eq!((young.forgotten, young.left), (0, None));
+    age(&tree.place, 40);
+    output::<BackupOutput>(jobs::perform(&backup(&["schedule=nightly"]), &tree.context("b9")).await);
+    let Outcome::Succeeded { output: would } = jobs::would_you(&retain, &tree.context("w")).await else {
+        panic!("a preview is refused")
+    };
+    assert!(would.to_string().contains("forget 2 snapshots"), "{would}");
+    assert_eq!(snapshots(&tree.place), 5);
+    let done: RetainOutput = output(jobs::perform(&retain, &tree.context("r1")).await);
+    assert_eq!(done.forgotten, 2, "{done:?}");
+    assert_eq!(snapshots(&tree.place), 3);
+    // Of what is there now the newest stays, however old.
+    age(&tree.place, 400);
+    let last: RetainOutput = output(jobs::perform(&retain, &tree.context("r2")).await);
+    assert_eq!((last.forgotten, snapshots(&tree.place)), (0, 3), "{last:?}");
+    let proof = jobs::perform(&tree.order("prove", json!({ "point": "latest" })), &tree.context("p")).await;
+    assert!(matches!(proof, Outcome::Succeeded { .. }), "{proof:?}");
 }

@@ -10,7 +10,7 @@ use crate::store::scheduled::ScheduledRow;
 use engine::{Actor, ProbeAnswer, Report, Revocation};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use model::jobs::{Backup, Prove};
+use model::jobs::{Backup, Prove, Retain};
 use model::nouns::MemberFacts;
 use model::{Epoch, HostName, Micros, Name, Outcome, Problem, Progress, Token, Work};
 use proto::v1::agent_message::Message;
@@ -256,7 +256,9 @@ fn probe_answer(app: &App, host: &HostName, answer: v1::ProbeAnswer) -> Result<O
 /// the whole work: the report may come after the estate changed in something else.
 fn is_declared(app: &App, host: &HostName, token: &Token, schedule: &str, work: &Work) -> bool {
     let named = |work: &Work| match work {
-        Work::Backup(Backup { source, repository, .. }) | Work::Prove(Prove { source, repository, .. }) => {
+        Work::Backup(Backup { source, repository, .. })
+        | Work::Prove(Prove { source, repository, .. })
+        | Work::Retain(Retain { source, repository, .. }) => {
             Some((source.name.clone(), repository.name.clone()))
         }
         _ => None,

@@ -34,7 +34,9 @@ pub(super) fn is_recovery(plan: &CheckedPlan) -> bool {
 /// It changes nothing that a recovery needs.
 fn is_minor(plan: &CheckedPlan) -> bool {
     actions(plan).all(|action| match action {
-        Action::Agent { work, .. } => matches!(work, Work::Backup(_) | Work::Prove(_) | Work::Check(_)),
+        Action::Agent { work, .. } => {
+            matches!(work, Work::Backup(_) | Work::Prove(_) | Work::Retain(_) | Work::Check(_))
+        }
         Action::Controller { control } => matches!(control, ControlAction::Notify { .. }),
         Action::Timer { .. } => true,
     })

@@ -46,6 +46,7 @@ impl PointRow {
             Work::Backup(backup) => (&backup.source.name, &backup.repository.name),
             Work::Prove(prove) => (&prove.source.name, &prove.repository.name),
             Work::Restore(_)
+            | Work::Retain(_)
             | Work::Swap(_)
             | Work::Check(_)
             | Work::Service(_)

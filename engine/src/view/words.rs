@@ -6,7 +6,7 @@ use crate::status::{Doing, Need, RunStatus};
 use model::control::{CutoverOutput, NotifyOutput};
 use model::jobs::{
     BackupOutput, CheckOutput, CommandOutput, FenceOutput, PromoteOutput, ProveOutput, RestoreOutput,
-    ServiceOutput, ServiceState, SwapOutput,
+    RetainOutput, ServiceOutput, ServiceState, SwapOutput,
 };
 use model::{ControlAction, Micros, Work};
 use plan::checked::Action;
@@ -154,6 +154,11 @@ fn work_output(work: &Work, output: &Value) -> Option<String> {
                 format!("{} table{}", done.tables.len(), if done.tables.len() == 1 { "" } else { "s" })
             };
             format!("{} proven: {what} compared in {took}", short(done.snapshot.as_str()))
+        }
+        Work::Retain(_) => {
+            let done: RetainOutput = read(output)?;
+            let left = done.left.map_or(String::new(), |why| format!("; the rest waits: {why}"));
+            format!("{} forgotten, {} removed{left}", done.forgotten, bytes(done.removed_bytes))
         }
         Work::Swap(_) => {
             let done: SwapOutput = read(output)?;

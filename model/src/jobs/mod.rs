@@ -10,6 +10,7 @@ pub mod fence;
 pub mod promote;
 pub mod prove;
 pub mod restore;
+pub mod retain;
 pub mod service;
 pub mod swap;
 
@@ -20,5 +21,6 @@ pub use fence::{Fence, FenceOutput};
 pub use promote::{Promote, PromoteOutput};
 pub use prove::{Prove, ProveOutput};
 pub use restore::{Restore, RestoreOutput, RowComparison};
+pub use retain::{Retain, RetainOutput};
 pub use service::{Service, ServiceAction, ServiceOutput, ServiceState};
 pub use swap::{Swap, SwapOutput};

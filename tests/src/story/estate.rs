@@ -181,7 +181,7 @@ roles:
         format!(
             "# Everything that is not listed is refused.
 version: 1
-jobs: [backup, restore, prove, check, service, promote, fence]
+jobs: [backup, restore, prove, retain, check, service, promote, fence]
 services:
 {postgres}{app}sources:
   - {{ name: {SOURCE}, kind: postgres, databases: [{DATABASE}] }}

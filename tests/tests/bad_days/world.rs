@@ -179,8 +179,9 @@ impl Plans {
     }
 
     fn policy_text(&self) -> String {
-        let mut text =
-            String::from("version: 1\njobs: [command, check, service, backup, restore, prove]\nscripts:\n");
+        let mut text = String::from(
+            "version: 1\njobs: [command, check, service, backup, restore, prove, retain]\nscripts:\n",
+        );
         for path in self.scripts.values() {
             let digest = hex::encode(sha2::Sha256::digest(std::fs::read(path).unwrap()));
             writeln!(text, "  - {{ path: {}, sha256: {digest} }}", path.display()).unwrap();

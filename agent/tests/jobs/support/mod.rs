@@ -87,7 +87,7 @@ impl Place {
 
 /// Everything of PostgreSQL and files that a test may touch.
 pub fn all_jobs() -> Value {
-    json!(["backup", "restore", "prove", "swap", "check", "service", "promote", "fence", "command"])
+    json!(["backup", "restore", "prove", "retain", "swap", "check", "service", "promote", "fence", "command"])
 }
 
 pub fn work(kind: &str, parameters: Value) -> Work {
