@@ -14,6 +14,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A backup's small pieces come from a dozen threads; glibc keeps them in as many arenas.
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How long jobs may take to stop when the agent stops.
 const DRAIN: Duration = Duration::from_secs(30);
 

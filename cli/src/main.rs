@@ -15,6 +15,10 @@ use runtime::telemetry;
 use std::time::Duration;
 use tracing::Instrument as _;
 
+/// A backup's small pieces come from a dozen threads; glibc keeps them in as many arenas.
+#[global_allocator]
+static MEMORY: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// How long the last spans may take to leave.
 const FLUSH: Duration = Duration::from_secs(2);
 

@@ -42,8 +42,11 @@ const PAGE_HEADER_BYTES: u16 = 24;
 /// The size of a page and the version of its layout, which is the same since PostgreSQL 8.3.
 const PAGE_SIZE_AND_VERSION: u16 = PAGE_BYTES | 4;
 
-/// Twice the largest blob, so that what is left over is moved at most once a blob.
-const BUFFER_BYTES: usize = 2 * MAX_BYTES;
+/// One read. It stays in the cache of a core until it is scanned, and what is left of it after a cut is moved.
+const READ_BYTES: usize = 256 * 1024;
+/// What a blob takes at first, and what one that outgrows it takes more.
+const FIRST_BYTES: usize = 1536 * 1024;
+const STEP_BYTES: usize = 1024 * 1024;
 
 /// The key of the chunker: what each byte adds to the rolling hash.
 pub(crate) struct Gear {
@@ -69,31 +72,55 @@ impl Gear {
         Some(gear)
     }
 
-    /// Where the first blob of `bytes` ends, when `bytes` is the rest of the stream or longer than a blob.
-    fn cut(&self, bytes: &[u8]) -> usize {
+    /// Goes on with a scan over what `blob` has by now; gives its end when there is one in it.
+    ///
+    /// These are the cut points of the crate `fastcdc` (v2020, [`Normalization::Level1`]), which scans a blob
+    /// only as a whole: two bytes at a time, with a mask that is hard to meet up to the average size and an
+    /// easy one from there.
+    fn cut(&self, scan: &mut Scan, blob: &[u8]) -> Option<usize> {
         let (small, large) = v2020::select_masks(AVERAGE_BYTES, Normalization::Level1);
-        let (_, end) = v2020::cut_gear(
-            bytes,
-            MIN_BYTES,
-            AVERAGE_BYTES,
-            MAX_BYTES,
-            small,
-            large,
-            small << 1,
-            large << 1,
-            &self.table,
-            &self.shifted,
-        );
-        end.clamp(1, bytes.len().max(1))
+        for (to, mask) in [(AVERAGE_BYTES, small), (MAX_BYTES, large)] {
+            let Some(bytes) = blob.get(scan.at..to.min(blob.len())) else { continue };
+            let (pairs, _) = bytes.as_chunks::<2>();
+            if let Some(end) = self.scan(&mut scan.hash, pairs, mask) {
+                return Some(scan.at + end);
+            }
+            scan.at += 2 * pairs.len();
+        }
+        (blob.len() >= MAX_BYTES).then_some(MAX_BYTES)
+    }
+
+    fn scan(&self, hash: &mut u64, pairs: &[[u8; 2]], mask: u64) -> Option<usize> {
+        let mut rolling = *hash;
+        for (number, [a, b]) in pairs.iter().enumerate() {
+            let first = self.shifted[usize::from(*a)];
+            let both = first.wrapping_add(self.table[usize::from(*b)]);
+            // From the same hash both, so that the second does not wait for the first.
+            let after_first = (rolling << 2).wrapping_add(first);
+            rolling = (rolling << 2).wrapping_add(both);
+            if after_first & (mask << 1) == 0 {
+                return Some(2 * number);
+            }
+            if rolling & mask == 0 {
+                return Some(2 * number + 1);
+            }
+        }
+        *hash = rolling;
+        None
     }
 }
 
-/// Cuts one reader after another, with one buffer.
+/// How far a blob was scanned.
+struct Scan {
+    hash: u64,
+    at: usize,
+}
+
+/// Cuts one reader after another.
 pub(crate) struct Chunker<'g> {
     gear: &'g Gear,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    /// What was read beyond the last cut, always less than a read.
+    rest: Vec<u8>,
     ended: bool,
     /// Whether the reader gives a relation of PostgreSQL, once its first bytes are there.
     is_relation: Option<bool>,
@@ -101,13 +128,13 @@ pub(crate) struct Chunker<'g> {
 
 impl<'g> Chunker<'g> {
     pub(crate) fn new(gear: &'g Gear) -> Self {
-        Self { gear, buffer: Vec::new(), start: 0, end: 0, ended: false, is_relation: None }
+        Self { gear, rest: Vec::new(), ended: false, is_relation: None }
     }
 
     /// Forgets what is left of the last reader.
     pub(crate) fn restart(&mut self) {
-        (self.start, self.end, self.ended) = (0, 0, false);
-        self.is_relation = None;
+        self.rest.clear();
+        (self.ended, self.is_relation) = (false, None);
     }
 
     /// The next blob of the reader in `blob`, which is empty at the end. `proceed` is asked before each read.
@@ -118,40 +145,54 @@ impl<'g> Chunker<'g> {
         blob: &mut Vec<u8>,
     ) -> io::Result<()> {
         blob.clear();
-        if !self.ended && self.end - self.start < MAX_BYTES {
-            self.fill(reader, proceed)?;
-        }
-        let rest = self.buffer.get(self.start..self.end).unwrap_or_default();
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let is_relation = *self.is_relation.get_or_insert_with(|| is_relation(rest));
-        let length = if is_relation { RELATION_BYTES.min(rest.len()) } else { self.gear.cut(rest) };
         // Not twice as much as before, which is what a vector takes by itself: there are many.
-        blob.reserve_exact(length);
-        blob.extend_from_slice(rest.get(..length).unwrap_or(rest));
-        self.start += length;
+        blob.reserve_exact(if self.is_relation == Some(true) { RELATION_BYTES } else { FIRST_BYTES });
+        blob.extend_from_slice(&self.rest);
+        self.rest.clear();
+        let first = MIN_BYTES.saturating_sub(blob.len());
+        self.read(reader, proceed, blob, first)?;
+        let is_relation = *self.is_relation.get_or_insert_with(|| is_relation(blob));
+        let mut scan = Scan { hash: 0, at: MIN_BYTES };
+        let end = loop {
+            match if is_relation { Some(RELATION_BYTES) } else { self.gear.cut(&mut scan, blob) } {
+                Some(end) => break end.min(blob.len()),
+                None if self.ended => break blob.len(),
+                None => {
+                    let more = READ_BYTES.min(MAX_BYTES - blob.len());
+                    self.read(reader, proceed, blob, more)?;
+                }
+            }
+        };
+        self.rest.extend_from_slice(blob.get(end..).unwrap_or_default());
+        blob.truncate(end);
         Ok(())
     }
 
-    fn fill(&mut self, reader: &mut dyn Read, proceed: &dyn Fn() -> bool) -> io::Result<()> {
-        self.buffer.resize(BUFFER_BYTES, 0);
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        while self.end < self.buffer.len() {
+    /// Reads so many bytes more, or to the end.
+    fn read(
+        &mut self,
+        reader: &mut dyn Read,
+        proceed: &dyn Fn() -> bool,
+        blob: &mut Vec<u8>,
+        more: usize,
+    ) -> io::Result<()> {
+        let (mut at, to) = (blob.len(), blob.len() + more);
+        if to > blob.capacity() {
+            blob.reserve_exact(more.max(STEP_BYTES));
+        }
+        blob.resize(to, 0);
+        while at < to && !self.ended {
             if !proceed() {
                 return Err(io::Error::other("cancelled"));
             }
-            match reader.read(&mut self.buffer[self.end..]) {
-                Ok(0) => {
-                    self.ended = true;
-                    break;
-                }
-                Ok(read) => self.end += read,
+            match reader.read(blob.get_mut(at..).unwrap_or_default()) {
+                Ok(0) => self.ended = true,
+                Ok(read) => at += read,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e),
             }
         }
+        blob.truncate(at);
         Ok(())
     }
 }
@@ -197,6 +238,62 @@ mod tests {
             Some(blob).filter(|blob| !blob.is_empty())
         })
         .collect()
+    }
+
+    #[test]
+    fn blobs_end_where_the_crate_says_however_they_are_read() {
+        let gear = gear();
+        let (small, large) = v2020::select_masks(AVERAGE_BYTES, Normalization::Level1);
+        let cut = |bytes: &[u8]| {
+            let (table, shifted) = (&gear.table, &gear.shifted);
+            v2020::cut_gear(
+                bytes,
+                MIN_BYTES,
+                AVERAGE_BYTES,
+                MAX_BYTES,
+                small,
+                large,
+                small << 1,
+                large << 1,
+                table,
+                shifted,
+            )
+            .1
+        };
+        let trickled = |bytes: &[u8]| {
+            let (mut chunker, mut reader, mut lengths) = (Chunker::new(&gear), Trickle(bytes), Vec::new());
+            loop {
+                let mut blob = Vec::new();
+                chunker.next(&mut reader, &|| true, &mut blob).unwrap();
+                if blob.is_empty() {
+                    return lengths;
+                }
+                lengths.push(blob.len());
+            }
+        };
+        let mut all = noise(40_000_000);
+        // No cut point for longer than a blob can be.
+        all[20_000_000..30_000_000].fill(0);
+        for length in [0, 1, MIN_BYTES - 1, MIN_BYTES, MIN_BYTES + 1, 1_000_001, 7_654_321, all.len()] {
+            let (mut rest, by_drops) = (&all[..length], trickled(&all[..length]));
+            for (number, chunk) in chunks(&gear, rest).iter().enumerate() {
+                let left = rest.len();
+                assert_eq!(chunk.len(), cut(rest), "{left} bytes before the end of {length}");
+                assert_eq!(by_drops[number], chunk.len(), "{left} bytes before the end of {length}");
+                rest = &rest[chunk.len()..];
+            }
+            assert!(rest.is_empty());
+        }
+    }
+
+    /// Gives an odd number of bytes at a time, as a pipe may.
+    struct Trickle<'b>(&'b [u8]);
+
+    impl Read for Trickle<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = buffer.len().min(12_345);
+            self.0.read(&mut buffer[..length])
+        }
     }
 
     fn noise(length: usize) -> Vec<u8> {

@@ -119,7 +119,7 @@ mod versions;
 mod write;
 
 pub use archive::{Archive, Quarter};
-pub use capture::{BackupMeta, Capture, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
+pub use capture::{BackupMeta, Capture, LookAhead, OnTrouble, SnapshotBuilder, SnapshotSummary, TreeOptions};
 pub use check::{CheckOptions, CheckReport, Damage, Finding, Subset};
 pub use copy::CopySummary;
 pub use error::{Class, Error, Result, SourceError};

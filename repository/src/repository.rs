@@ -112,7 +112,7 @@ impl Repository {
         let cipher = Cipher::new(&master);
         let sealed = config
             .encode()
-            .and_then(|json| cipher.seal(&json))
+            .map(|json| cipher.seal(&json))
             .map_err(|_| Error::Internal("the config cannot be encoded"))?;
         match storage.put(Object::Config, &sealed) {
             Err(StorageError { problem: Problem::Exists, .. }) => return Err(exists()),
@@ -300,10 +300,23 @@ impl Repository {
 
     /// Some bytes of a pack; that they are not there is damage.
     pub(crate) fn read_pack(&self, pack: Id, offset: u64, length: usize) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_pack_into(pack, offset, length, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The same into a buffer that is used again.
+    pub(crate) fn read_pack_into(
+        &self,
+        pack: Id,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<()> {
         let object = Object::Named(Kind::Pack, pack);
-        let read = match self.storage.read(object, offset, length) {
+        let read = match self.storage.read_into(object, offset, length, buffer) {
             Err(e) if e.problem == Problem::Short && self.recovers_pack(pack)? => {
-                self.storage.read(object, offset, length)
+                self.storage.read_into(object, offset, length, buffer)
             }
             other => other,
         };

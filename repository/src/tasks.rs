@@ -2,7 +2,7 @@
 //!
 //! The newest task comes first, so that a walk goes down before it goes on, and what waits stays little.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::sync::locked;
 
@@ -14,6 +14,8 @@ pub(crate) struct Tasks<T> {
 
 struct State<T> {
     waiting: Vec<T>,
+    /// Threads that wait for a task.
+    idle: usize,
     /// Threads that work on a task, and so may add others.
     working: usize,
     stopped: bool,
@@ -21,14 +23,18 @@ struct State<T> {
 
 impl<T> Tasks<T> {
     pub(crate) fn new(first: impl IntoIterator<Item = T>) -> Self {
-        let state = State { waiting: first.into_iter().collect(), working: 0, stopped: false };
+        let state = State { waiting: first.into_iter().collect(), idle: 0, working: 0, stopped: false };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Adds tasks, of which the last is done first.
+    /// Adds tasks, of which the last is done first. One of them is the caller's, who comes back for it: for each
+    /// of the others a thread is woken.
     pub(crate) fn add(&self, tasks: impl IntoIterator<Item = T>) {
-        locked(&self.state).waiting.extend(tasks);
-        self.changed.notify_all();
+        let mut state = locked(&self.state);
+        state.waiting.extend(tasks);
+        let wanted = state.waiting.len().saturating_sub(1).min(state.idle);
+        drop(state);
+        (0..wanted).for_each(|_| self.changed.notify_one());
     }
 
     /// Ends the work: tasks that wait are forgotten.
@@ -41,8 +47,7 @@ impl<T> Tasks<T> {
     pub(crate) fn work(&self, mut perform: impl FnMut(T)) {
         loop {
             let state = locked(&self.state);
-            let idle = |s: &mut State<T>| s.waiting.is_empty() && s.working > 0 && !s.stopped;
-            let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+            let mut state = self.wait(state);
             let Some(task) = state.waiting.pop().filter(|_| !state.stopped) else {
                 return;
             };
@@ -52,6 +57,17 @@ impl<T> Tasks<T> {
             perform(task);
             drop(working);
         }
+    }
+}
+
+impl<T> Tasks<T> {
+    /// Until there is a task, or will be none.
+    fn wait<'s>(&'s self, mut state: MutexGuard<'s, State<T>>) -> MutexGuard<'s, State<T>> {
+        state.idle += 1;
+        let idle = |s: &mut State<T>| s.waiting.is_empty() && s.working > 0 && !s.stopped;
+        let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
+        state
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::error::{Class, Error, Result};
 use crate::format::blob::BlobKind;
-use crate::format::node::Node;
+use crate::format::node::{Glimpse, Node};
 use crate::format::opener::Opener;
 use crate::format::tree;
 use crate::id::Id;
@@ -47,6 +47,12 @@ impl<'a> Trees<'a> {
     /// The nodes of a tree, verified.
     pub(crate) fn read(&self, id: Id) -> Result<Vec<Node>> {
         let nodes = self.with(id, tree::decode)?;
+        nodes.map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))
+    }
+
+    /// What is needed of a tree to compare a folder with it, verified.
+    pub(crate) fn glimpse(&self, id: Id) -> Result<Vec<Glimpse>> {
+        let nodes = self.with(id, tree::glimpse)?;
         nodes.map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))
     }
 

@@ -1,6 +1,9 @@
 //! Running cargo and other programs: the command is shown, its output is not touched.
 
-use std::process::Command;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use serde_json::Value;
 
@@ -58,4 +61,22 @@ pub fn metadata(flags: &[&str]) -> Result<Value, Failure> {
 pub fn line(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+}
+
+/// A program of a crate, built from the registry below `root` if it is not there.
+pub fn installed(
+    root: &Path,
+    name: &str,
+    version: &str,
+    options: &[&str],
+    program: &str,
+) -> Result<PathBuf, Failure> {
+    let path = root.join("bin").join(program);
+    if !path.exists() {
+        eprintln!("building {name} {version}: some minutes, once");
+        let mut install = cargo();
+        install.args(["install", name, "--version", version, "--locked", "--root"]).arg(root).args(options);
+        run(&mut install)?;
+    }
+    Ok(path)
 }

@@ -15,7 +15,7 @@ use model::nouns::{FilesSpec, Point, RepositorySpec, SourceSpec};
 use model::{Digest, Micros, Outcome, Problem, SnapshotId};
 use repository::capture::METADATA_FILE;
 use repository::restore::{RestoreOptions, RestoreSummary};
-use repository::{BackupMeta, OnTrouble, TreeOptions};
+use repository::{BackupMeta, LookAhead, OnTrouble, TreeOptions};
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -40,6 +40,14 @@ impl Files {
     }
 
     async fn back_up(&self, work: &Backup, context: &Context) -> Result<BackupOutput, End> {
+        let options = TreeOptions {
+            excludes: self.spec.excludes.clone(),
+            one_file_system: self.spec.one_file_system,
+            on_trouble: if self.spec.keep_incomplete { OnTrouble::KeepIncomplete } else { OnTrouble::Fail },
+            ignore_parent: false,
+        };
+        let paths = self.spec.paths.clone();
+        let ahead = LookAhead::begin(&paths, &options);
         let repository = vault::open(&work.repository, Absent::Init, context).await?;
         let at = (context.now)();
         let mut meta = BackupMeta::of_this_host(at.timestamp());
@@ -48,16 +56,10 @@ impl Files {
         meta.metadata = Some(serde_json::to_vec(&about).map_err(|error| {
             Problem::new("LB2318", "cannot write the manifest", "Report this.").caused_by(&error)
         })?);
-        let options = TreeOptions {
-            excludes: self.spec.excludes.clone(),
-            one_file_system: self.spec.one_file_system,
-            on_trouble: if self.spec.keep_incomplete { OnTrouble::KeepIncomplete } else { OnTrouble::Fail },
-            ignore_parent: false,
-        };
-        let paths = self.spec.paths.clone();
         context.phase("back up");
         context.may_act()?;
         let summary = vault::work(context, None, move |monitor| {
+            drop(ahead);
             repository.backup_tree(&paths, &options, &meta, monitor)
         })
         .await?;

@@ -68,6 +68,7 @@ impl Nodes {
                 return Err(ReadFailure::Source(e));
             }
             if blob.is_empty() {
+                writer.give_back(blob);
                 break;
             }
             let length = blob.len() as u64;

@@ -5,6 +5,7 @@
 //! pack and index file is durable, and the lock was just refreshed. Whatever fails before leaves the
 //! repository with the snapshots that it had.
 
+mod ahead;
 mod content;
 mod device;
 mod entry;
@@ -21,6 +22,7 @@ mod walk;
 
 use jiff::Timestamp;
 
+pub use ahead::LookAhead;
 pub use into::{Capture, MAX_REPOSITORIES, Outcomes};
 pub use stream::SnapshotBuilder;
 pub use tree::TreeOptions;

@@ -6,7 +6,7 @@
 //! workers. Whoever finishes a folder's last entry stores its tree and tells the folder above.
 
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 
 use super::excludes::Excludes;
-use super::parent::{self, Known};
+use super::parent::{self, Known, Slot};
 use super::plan::Plan;
 use super::pool::Pool;
 use super::reading::{Content, Hand};
@@ -47,13 +47,22 @@ const BATCH: usize = 32;
 /// So many threads look at files, since that mostly waits.
 const READERS: usize = 8;
 
-type Entry = (OsString, Option<Plan>);
+/// Folders so deep keep themselves open while their entries are looked at, which saves the way to each.
+const MAX_HELD_DEPTH: usize = 32;
+
+/// One entry of a folder.
+struct Entry {
+    name: OsString,
+    plan: Option<Plan>,
+    /// As it was listed, with the folder held open.
+    listed: Option<DirEntry>,
+}
 
 /// A folder whose entries are being captured.
 pub(super) struct Folder {
     path: PathBuf,
-    /// Its own node and its place in the folder above; none for the root of the snapshot.
-    above: Option<(Node, Arc<Folder>, usize)>,
+    /// What it is itself, and its place in the folder above; none for the root of the snapshot.
+    above: Option<(Own, Arc<Folder>, usize)>,
     state: Mutex<State>,
     known: Known,
     /// The file system to stay on, once inside of a given path.
@@ -61,10 +70,17 @@ pub(super) struct Folder {
     depth: usize,
 }
 
-/// The nodes of a folder in the order of names, and how many are still to come.
+/// A folder's own node, without its tree.
+enum Own {
+    /// The parent's, with this number and this tree.
+    AsBefore(usize, Option<Id>),
+    New(Box<Node>),
+}
+
+/// What becomes of the entries of a folder in the order of names, and how many are still to come.
 #[derive(Default)]
 struct State {
-    nodes: Vec<Option<Node>>,
+    slots: Vec<Slot>,
     open: usize,
 }
 
@@ -78,11 +94,9 @@ enum Task {
 }
 
 /// What is known of an entry after a look.
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once")]
 enum Looked {
-    /// Its node; none when it is left out.
-    Done(Option<Node>),
-    /// Its node comes later, by this task.
+    Done(Slot),
+    /// It comes later, by this task.
     Later(Task),
 }
 
@@ -164,7 +178,7 @@ impl<'a> Walk<'a> {
         let mut hand = Hand::default();
         tasks.work(|task| {
             let done = match task {
-                Task::List(folder, plan) => self.list(tasks, &folder, plan),
+                Task::List(folder, plan) => self.list(tasks, &mut hand, &folder, plan),
                 Task::Look(folder, first, entries) => self.look(tasks, &mut hand, &folder, first, entries),
                 Task::Cut(folder, place, what) => self.cut(&mut hand, &folder, place, *what),
             };
@@ -184,12 +198,18 @@ impl<'a> Walk<'a> {
         Known::read(&self.trees, tree)
     }
 
-    fn list(&self, tasks: &Tasks<Task>, folder: &Arc<Folder>, plan: Option<Plan>) -> Result<()> {
+    fn list(
+        &self,
+        tasks: &Tasks<Task>,
+        hand: &mut Hand,
+        folder: &Arc<Folder>,
+        plan: Option<Plan>,
+    ) -> Result<()> {
         self.writer.proceed()?;
         if folder.depth > MAX_DEPTH {
             return Err(Error::Invalid("the tree is deeper than paths can be".to_owned()));
         }
-        let mut entries = match entries(&folder.path, plan) {
+        let mut entries = match entries(folder, plan) {
             Ok(entries) => entries,
             Err(e) if folder.above.is_none() => return Err(Error::local("listing", &folder.path)(e)),
             Err(e) => {
@@ -198,9 +218,12 @@ impl<'a> Walk<'a> {
             }
         };
         let count = entries.len();
-        *locked(&folder.state) = State { nodes: vec![None; count], open: count };
+        *locked(&folder.state) = State { slots: vec![Slot::Nothing; count], open: count };
         if count == 0 {
             return self.complete(Arc::clone(folder), Vec::new());
+        }
+        if count <= BATCH {
+            return self.look(tasks, hand, folder, 0, entries);
         }
         let mut batches = Vec::with_capacity(count.div_ceil(BATCH));
         // From the end, so that the first names are on top.
@@ -221,11 +244,11 @@ impl<'a> Walk<'a> {
         entries: Vec<Entry>,
     ) -> Result<()> {
         let (mut done, mut later) = (Vec::with_capacity(entries.len()), Vec::new());
-        for (number, (name, plan)) in entries.into_iter().enumerate() {
+        for (number, entry) in entries.into_iter().enumerate() {
             let place = first + number;
             self.writer.proceed()?;
-            match self.visit(hand, folder, place, &name, plan)? {
-                Looked::Done(node) => done.push((place, node)),
+            match self.visit(hand, folder, place, entry)? {
+                Looked::Done(slot) => done.push((place, slot)),
                 Looked::Later(task) => later.push(task),
             }
         }
@@ -240,59 +263,73 @@ impl<'a> Walk<'a> {
         hand: &mut Hand,
         folder: &Arc<Folder>,
         place: usize,
-        name: &OsString,
-        plan: Option<Plan>,
+        Entry { name, plan, listed }: Entry,
     ) -> Result<Looked> {
-        let path = folder.path.join(name);
+        let path = folder.path.join(&name);
         // What was asked for by name, or leads there, is not left out.
         if plan.is_none() && self.excludes.covers(&path) {
-            return Ok(Looked::Done(None));
+            return Ok(Looked::Done(Slot::Nothing));
         }
         let is_on_the_way = plan.as_ref().is_some_and(|p| !p.whole);
-        let looked = if is_on_the_way { fs::metadata(&path) } else { fs::symlink_metadata(&path) };
-        let described = looked.and_then(|meta| {
-            let kind = entry::kind_of(&meta);
-            let then = folder.known.get(name.as_bytes()).filter(|then| then.kind == kind);
-            let same = then.filter(|then| parent::is_unchanged(&meta, then, self.trusted_before));
-            let node =
-                same.map_or_else(|| entry::describe(&path, name, &meta, &self.names), |n| Ok(n.clone()));
-            node.map(|node| (node, meta, then, same.is_some()))
-        });
-        let (mut node, meta, then, is_same) = match described {
-            Ok(all) => all,
-            Err(e) => {
-                locked(&self.troubles).add_error(&path, &e);
-                return Ok(Looked::Done(None));
-            }
+        let looked = match listed {
+            Some(listed) => listed.metadata(),
+            None if is_on_the_way => fs::metadata(&path),
+            None => fs::symlink_metadata(&path),
         };
-        match node.kind {
-            NodeKind::Folder => {
-                hand.counts.folders += 1;
-                let known = then.and_then(|then| then.subtree);
-                Ok(Looked::Later(self.enter(folder, place, path, node, &meta, known, plan)))
-            }
-            NodeKind::File if is_same && parent::has_content(&meta, &node, self.writer) => {
+        let meta = match looked {
+            Ok(meta) => meta,
+            Err(e) => return Ok(self.failed(&path, &e)),
+        };
+        let kind = entry::kind_of(&meta);
+        let then = folder.known.get(name.as_bytes()).filter(|(_, then)| then.kind == kind);
+        let same = then.filter(|(_, then)| parent::is_unchanged(&meta, then, self.trusted_before));
+        let describe = || entry::describe(&path, &name, &meta, &self.names).map(Box::new);
+        if kind == NodeKind::Folder {
+            let subtree = then.and_then(|(_, then)| then.subtree);
+            let own = match same {
+                Some((number, _)) => Own::AsBefore(number, subtree),
+                None => match describe() {
+                    Ok(node) => Own::New(node),
+                    Err(e) => return Ok(self.failed(&path, &e)),
+                },
+            };
+            hand.counts.folders += 1;
+            return Ok(Looked::Later(self.enter(folder, place, path, own, &meta, subtree, plan)));
+        }
+        match same {
+            Some((number, then)) if parent::has_content(&meta, then, self.writer) => {
                 hand.counts.files_unchanged += 1;
-                self.count_file(hand, node.size);
-                self.monitor.add_done(node.size);
-                Ok(Looked::Done(Some(node)))
+                self.count_file(hand, then.size);
+                self.monitor.add_done(then.size);
+                return Ok(Looked::Done(Slot::AsBefore(number)));
             }
-            NodeKind::File => {
-                node.content = None;
-                match self.read_small(hand, &path, &mut node, &meta)? {
-                    Content::Read => Ok(Looked::Done(Some(node))),
-                    Content::Failed => Ok(Looked::Done(None)),
-                    Content::Large => {
-                        let what = Box::new((path, node, meta));
-                        Ok(Looked::Later(Task::Cut(Arc::clone(folder), place, what)))
-                    }
-                }
-            }
-            _ => {
+            Some((number, _)) if kind != NodeKind::File => {
                 hand.counts.files += 1;
-                Ok(Looked::Done(Some(node)))
+                return Ok(Looked::Done(Slot::AsBefore(number)));
+            }
+            _ => {}
+        }
+        let mut node = match describe() {
+            Ok(node) => node,
+            Err(e) => return Ok(self.failed(&path, &e)),
+        };
+        if kind != NodeKind::File {
+            hand.counts.files += 1;
+            return Ok(Looked::Done(Slot::New(node)));
+        }
+        match self.read_small(hand, &path, &mut node, &meta)? {
+            Content::Read => Ok(Looked::Done(Slot::New(node))),
+            Content::Failed => Ok(Looked::Done(Slot::Nothing)),
+            Content::Large => {
+                Ok(Looked::Later(Task::Cut(Arc::clone(folder), place, Box::new((path, *node, meta)))))
             }
         }
+    }
+
+    /// An entry that could not be looked at: it is noted, and left out.
+    fn failed(&self, path: &Path, error: &io::Error) -> Looked {
+        locked(&self.troubles).add_error(path, error);
+        Looked::Done(Slot::Nothing)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a folder is all of these")]
@@ -301,7 +338,7 @@ impl<'a> Walk<'a> {
         above: &Arc<Folder>,
         place: usize,
         path: PathBuf,
-        node: Node,
+        own: Own,
         meta: &Metadata,
         known: Option<Id>,
         plan: Option<Plan>,
@@ -313,7 +350,7 @@ impl<'a> Walk<'a> {
         let above_depth = above.depth;
         let folder = Folder {
             path,
-            above: Some((node, Arc::clone(above), place)),
+            above: Some((own, Arc::clone(above), place)),
             state: Mutex::default(),
             known: self.known(known),
             device,
@@ -332,7 +369,7 @@ impl<'a> Walk<'a> {
         self.writer.proceed()?;
         let (path, node, seen) = what;
         let node = self.read_large(hand, &path, node, &seen)?;
-        self.settle(folder, vec![(place, node)])
+        self.settle(folder, vec![(place, node.map_or(Slot::Nothing, |node| Slot::New(Box::new(node))))])
     }
 
     pub(super) fn count_file(&self, hand: &mut Hand, size: u64) {
@@ -341,42 +378,42 @@ impl<'a> Walk<'a> {
         self.monitor.add_file();
     }
 
-    /// Puts nodes in their places; the last one completes the folder.
-    fn settle(&self, folder: &Arc<Folder>, done: Vec<(usize, Option<Node>)>) -> Result<()> {
+    /// Puts entries in their places; the last one completes the folder.
+    fn settle(&self, folder: &Arc<Folder>, done: Vec<(usize, Slot)>) -> Result<()> {
         match folder.fill(done) {
-            Some(nodes) => self.complete(Arc::clone(folder), nodes),
+            Some(slots) => self.complete(Arc::clone(folder), slots),
             None => Ok(()),
         }
     }
 
     /// Stores the tree of a folder, and of those above that it completes.
-    fn complete(&self, mut folder: Arc<Folder>, mut nodes: Vec<Node>) -> Result<()> {
+    fn complete(&self, mut folder: Arc<Folder>, mut slots: Vec<Slot>) -> Result<()> {
         loop {
             if folder.above.is_none() {
-                self.add_own_files(&mut nodes)?;
+                slots.extend(self.own_files()?.into_iter().map(|node| Slot::New(Box::new(node))));
             }
-            let id = match folder.known.same(&nodes, self.writer) {
+            let id = match folder.known.same(&slots, self.writer) {
                 Some(id) => id,
                 None => {
+                    let mut nodes = folder.known.nodes(slots, &self.trees)?;
                     let bytes =
                         tree::encode(&mut nodes).map_err(|_| Error::Internal("a tree cannot be encoded"))?;
                     self.writer.tree(bytes)?
                 }
             };
-            let Some((node, above, place)) = &folder.above else {
+            let Some((own, above, place)) = &folder.above else {
                 *locked(&self.root) = Some(id);
                 return Ok(());
             };
-            let node = Node { subtree: Some(id), ..node.clone() };
-            match above.fill(vec![(*place, Some(node))]) {
-                Some(of_above) => (folder, nodes) = (Arc::clone(above), of_above),
+            match above.fill(vec![(*place, own.with(id))]) {
+                Some(of_above) => (folder, slots) = (Arc::clone(above), of_above),
                 None => return Ok(()),
             }
         }
     }
 
     /// Our own description, and the list of what is missing, at the root of the snapshot.
-    fn add_own_files(&self, nodes: &mut Vec<Node>) -> Result<()> {
+    fn own_files(&self) -> Result<Vec<Node>> {
         let mut troubles = locked(&self.troubles).clone();
         troubles.sort();
         let missing = if troubles.is_empty() || self.options.on_trouble == OnTrouble::Fail {
@@ -388,42 +425,60 @@ impl<'a> Walk<'a> {
             )
         };
         let own = [(METADATA_FILE, self.meta.metadata.clone()), (INCOMPLETE_FILE, missing)];
+        let mut nodes = Vec::new();
         for (name, bytes) in own {
             let Some(bytes) = bytes else { continue };
             let mut node = Node::new(name, NodeKind::File, mode::from_unix(0o100_600), self.meta.time);
             (node.uid, node.gid) = crate::host::ids();
             nodes.push(self.read_own(node, &bytes)?);
         }
-        Ok(())
+        Ok(nodes)
+    }
+}
+
+impl Own {
+    /// The folder with its tree.
+    fn with(&self, tree: Id) -> Slot {
+        match self {
+            Self::AsBefore(number, before) if *before == Some(tree) => Slot::AsBefore(*number),
+            Self::AsBefore(number, _) => Slot::Above(*number, tree),
+            Self::New(node) => Slot::New(Box::new(Node { subtree: Some(tree), ..(**node).clone() })),
+        }
     }
 }
 
 impl Folder {
-    /// Puts nodes in their places; gives all of them when the last one came.
-    fn fill(&self, done: Vec<(usize, Option<Node>)>) -> Option<Vec<Node>> {
+    /// Puts entries in their places; gives all of them when the last one came.
+    fn fill(&self, done: Vec<(usize, Slot)>) -> Option<Vec<Slot>> {
         let mut state = locked(&self.state);
         state.open = state.open.saturating_sub(done.len());
         let was_any = !done.is_empty();
-        for (place, node) in done {
-            if let Some(slot) = state.nodes.get_mut(place) {
-                *slot = node;
+        for (place, slot) in done {
+            if let Some(empty) = state.slots.get_mut(place) {
+                *empty = slot;
             }
         }
         if state.open > 0 || !was_any {
             return None;
         }
-        Some(std::mem::take(&mut state.nodes).into_iter().flatten().collect())
+        Some(std::mem::take(&mut state.slots))
     }
 }
 
 /// What a folder has, by plan or by listing, in the order of names.
-fn entries(path: &Path, plan: Option<Plan>) -> io::Result<Vec<Entry>> {
+fn entries(folder: &Folder, plan: Option<Plan>) -> io::Result<Vec<Entry>> {
+    let is_held = folder.depth <= MAX_HELD_DEPTH;
     let mut entries: Vec<Entry> = match plan {
         Some(plan) if !plan.whole => {
-            plan.children.into_iter().map(|(name, plan)| (name, Some(plan))).collect()
+            let planned = plan.children.into_iter();
+            planned.map(|(name, plan)| Entry { name, plan: Some(plan), listed: None }).collect()
         }
-        _ => fs::read_dir(path)?.map(|e| e.map(|e| (e.file_name(), None))).collect::<io::Result<_>>()?,
+        _ => {
+            let listed =
+                |e: DirEntry| Entry { name: e.file_name(), plan: None, listed: Some(e).filter(|_| is_held) };
+            fs::read_dir(&folder.path)?.map(|e| e.map(listed)).collect::<io::Result<_>>()?
+        }
     };
-    entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    entries.sort_unstable_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
     Ok(entries)
 }

@@ -9,6 +9,7 @@ mod packs;
 mod trees;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Mutex;
 
 use crate::error::{Class, Error, Result};
 use crate::find::SnapshotInfo;
@@ -16,8 +17,10 @@ use crate::format::blob::BlobKind;
 use crate::id::Id;
 use crate::index::{self, Index};
 use crate::monitor::Monitor;
+use crate::parallel;
 use crate::repository::{MAX_KEY_BYTES, Repository};
 use crate::storage::{AgeRule, Kind, Lifecycle, Object, listing};
+use crate::sync::locked;
 use crate::versions::{named, read_good};
 
 /// So many files are named for each damage.
@@ -165,11 +168,20 @@ impl Repository {
             ..CheckReport::default()
         };
         report.packs_unindexed = packs::compare(self, &index, &mut findings)?;
-        if options.read_data {
-            (report.packs_read, report.bytes_read) =
-                packs::read_all(self, &index, options.subset, monitor, &mut findings)?;
+        // Beside the packs, since what waits for the one leaves time for the other.
+        let is_well = std::thread::scope(|scope| {
+            let look = || trees::all_is_well(self, &index, &snapshots, monitor);
+            let trees = findings.damages.is_empty().then(|| scope.spawn(look));
+            if options.read_data {
+                (report.packs_read, report.bytes_read) =
+                    packs::read_all(self, &index, options.subset, monitor, &mut findings)?;
+            }
+            let died = |_| Err(Error::Internal("a thread of a check panicked"));
+            trees.map_or(Ok(false), |trees| trees.join().unwrap_or_else(died))
+        })?;
+        if !is_well || !findings.damages.is_empty() {
+            trees::name_damage(self, &index, &snapshots, monitor, &mut findings)?;
         }
-        trees::check(self, &index, &snapshots, monitor, &mut findings)?;
         match self.dangerous_rules() {
             Ok(rules) => report.findings = rules,
             Err(why) => report.unseen.push(why),
@@ -227,13 +239,20 @@ impl Repository {
     }
 
     fn check_index(&self, findings: &mut Findings) -> Result<Index> {
-        let mut index = Index::default();
-        for listed in listing(self.storage(), Kind::Index)? {
+        let (index, bad) = (Mutex::new(Index::default()), Mutex::new(Vec::new()));
+        parallel::each(self.readers(), &listing(self.storage(), Kind::Index)?, |listed| {
             match index::read_file(self, listed.id, listed.size) {
-                Ok(packs) => packs.into_iter().for_each(|(pack, entries)| index.add(pack, entries, true)),
-                Err(e) => findings.add_error(&Object::Named(Kind::Index, listed.id).to_string(), e)?,
+                Ok(packs) => {
+                    let mut index = locked(&index);
+                    packs.into_iter().for_each(|(pack, entries)| index.add(pack, entries, true));
+                }
+                Err(e) => locked(&bad).push((listed.id, e)),
             }
+            Ok(())
+        })?;
+        for (id, error) in std::mem::take(&mut *locked(&bad)) {
+            findings.add_error(&Object::Named(Kind::Index, id).to_string(), error)?;
         }
-        Ok(index)
+        Ok(std::mem::take(&mut *locked(&index)))
     }
 }

@@ -79,15 +79,22 @@ pub(super) fn read_all(
     std::thread::scope(|scope| {
         for _ in 0..repo.readers() {
             scope.spawn(|| {
-                let Ok(mut opener) = Opener::new() else {
+                let Ok(opener) = Opener::new() else {
                     locked(&error).get_or_insert(Error::Internal("zstd does not start"));
                     return;
                 };
-                while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut hand = Hand { repo, opener, buffer: Vec::new() };
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(pack) = packs.get(number) else { return };
+                    if let Some(ahead) = packs.get(number + repo.readers()) {
+                        let length = usize::try_from(ahead.size).unwrap_or_default();
+                        repo.storage().will_read(Object::Named(Kind::Pack, ahead.id), 0, length);
+                    }
                     if locked(&error).is_some() {
                         return;
                     }
-                    match monitor.proceed().and_then(|()| read_one(repo, &mut opener, pack)) {
+                    match monitor.proceed().and_then(|()| hand.read_one(pack)) {
                         Ok(None) => {}
                         Ok(Some(found)) => locked(&bad).push((*pack, found)),
                         Err(e) => drop(locked(&error).get_or_insert(e)),
@@ -107,29 +114,61 @@ pub(super) fn read_all(
     Ok((packs.len() as u64, bytes_read.into_inner()))
 }
 
-/// Reads a pack in runs of blobs, opens each blob, and compares the header with the index.
-///
-/// When all of that is well, every byte of the pack is authenticated: the blobs lie without a gap from its
-/// beginning to its header, as the header says, and the header ends where the pack does. So the hash over
-/// the whole pack, its name, says nothing more, and is not computed.
-fn read_one(repo: &Repository, opener: &mut Opener, pack: &PackInfo) -> Result<Option<Bad>> {
-    let mut entries = pack.entries.clone();
-    entries.sort_unstable_by_key(|e| e.offset);
-    let mut bad = Bad { detail: String::new(), blobs: Vec::new() };
-    for run in runs(&entries) {
-        read_run(repo, opener, pack, run, &mut bad)?;
-        opener.shrink();
+/// What one thread has for itself.
+struct Hand<'a> {
+    repo: &'a Repository,
+    opener: Opener,
+    buffer: Vec<u8>,
+}
+
+impl Hand<'_> {
+    /// Reads a pack in runs of blobs, opens each blob, and compares the header with the index.
+    ///
+    /// When all of that is well, every byte of the pack is authenticated: the blobs lie without a gap from its
+    /// beginning to its header, as the header says, and the header ends where the pack does. So the hash over
+    /// the whole pack, its name, says nothing more, and is not computed.
+    fn read_one(&mut self, pack: &PackInfo) -> Result<Option<Bad>> {
+        let mut entries = pack.entries.clone();
+        entries.sort_unstable_by_key(|e| e.offset);
+        let mut bad = Bad { detail: String::new(), blobs: Vec::new() };
+        for run in runs(&entries) {
+            self.read_run(pack, run, &mut bad)?;
+            self.opener.shrink();
+        }
+        let mut compared = header(self.repo, pack, &entries);
+        if matches!(compared, Ok(Some(_))) && self.repo.recovers_pack(pack.id)? {
+            compared = header(self.repo, pack, &entries);
+        }
+        match compared {
+            Ok(Some(why)) => bad.add(why, None),
+            Ok(None) => {}
+            Err(e) => bad.add(integrity(e)?, None),
+        }
+        Ok((!bad.detail.is_empty()).then_some(bad))
     }
-    let mut compared = header(repo, pack, &entries);
-    if matches!(compared, Ok(Some(_))) && repo.recovers_pack(pack.id)? {
-        compared = header(repo, pack, &entries);
+
+    fn read_run(&mut self, pack: &PackInfo, run: &[Entry], bad: &mut Bad) -> Result<()> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+        let length = (last.offset - first.offset) as usize + last.length as usize;
+        if let Err(e) = self.repo.read_pack_into(pack.id, u64::from(first.offset), length, &mut self.buffer) {
+            let why = integrity(e)?;
+            run.iter().for_each(|e| bad.add(why.clone(), Some((e.kind, e.id))));
+            return Ok(());
+        }
+        for e in run {
+            let from = (e.offset - first.offset) as usize;
+            let sealed = self.buffer.get(from..from + e.length as usize).unwrap_or_default();
+            if self.opener.open(self.repo.cipher(), sealed, e.plain_length, e.id).is_ok() {
+                continue;
+            }
+            // Once more, by whoever knows what else may help, and what to say.
+            let place = Place { pack: 0, offset: e.offset, length: e.length, plain_length: e.plain_length };
+            if let Err(error) = self.repo.open_blob(pack.id, place, e.id, sealed) {
+                bad.add(integrity(error)?, Some((e.kind, e.id)));
+            }
+        }
+        Ok(())
     }
-    match compared {
-        Ok(Some(why)) => bad.add(why, None),
-        Ok(None) => {}
-        Err(e) => bad.add(integrity(e)?, None),
-    }
-    Ok((!bad.detail.is_empty()).then_some(bad))
 }
 
 /// Blobs that are read at once.
@@ -142,38 +181,6 @@ fn runs(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
         }
         fits && a.offset.saturating_add(a.length) == b.offset
     })
-}
-
-fn read_run(
-    repo: &Repository,
-    opener: &mut Opener,
-    pack: &PackInfo,
-    run: &[Entry],
-    bad: &mut Bad,
-) -> Result<()> {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-    let length = (last.offset - first.offset) as usize + last.length as usize;
-    let bytes = match repo.read_pack(pack.id, u64::from(first.offset), length) {
-        Ok(bytes) => bytes,
-        Err(e) => {
-            let why = integrity(e)?;
-            run.iter().for_each(|e| bad.add(why.clone(), Some((e.kind, e.id))));
-            return Ok(());
-        }
-    };
-    for e in run {
-        let from = (e.offset - first.offset) as usize;
-        let sealed = bytes.get(from..from + e.length as usize).unwrap_or_default();
-        if opener.open(repo.cipher(), sealed, e.plain_length, e.id).is_ok() {
-            continue;
-        }
-        // Once more, by whoever knows what else may help, and what to say.
-        let place = Place { pack: 0, offset: e.offset, length: e.length, plain_length: e.plain_length };
-        if let Err(error) = repo.open_blob(pack.id, place, e.id, sealed) {
-            bad.add(integrity(error)?, Some((e.kind, e.id)));
-        }
-    }
-    Ok(())
 }
 
 /// What is wrong with the header: a rebuild of the index would rest on it.

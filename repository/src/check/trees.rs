@@ -24,16 +24,14 @@ use crate::trees::Trees;
 /// Folders inside each other; no file system allows more.
 const MAX_DEPTH: usize = 4096;
 
-pub(super) fn check(
+/// Goes through each snapshot and names every damage in it.
+pub(super) fn name_damage(
     repo: &Repository,
     index: &Index,
     snapshots: &[SnapshotInfo],
     monitor: &Monitor,
     findings: &mut Findings,
 ) -> Result<()> {
-    if findings.damages.is_empty() && all_is_well(repo, index, snapshots, monitor)? {
-        return Ok(());
-    }
     let mut pass = Pass { repo, index, monitor, seen: HashSet::new(), bad_trees: HashMap::new() };
     for snapshot in snapshots {
         pass.seen.clear();
@@ -43,7 +41,7 @@ pub(super) fn check(
 }
 
 /// Whether every tree can be read and every file has all its blobs and the size that they have together.
-fn all_is_well(
+pub(super) fn all_is_well(
     repo: &Repository,
     index: &Index,
     snapshots: &[SnapshotInfo],

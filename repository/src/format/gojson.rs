@@ -1,14 +1,23 @@
 //! JSON as Go's `encoding/json` writes it: stock restic compares a tree with its own encoding of it
 //! before it rewrites one, so `<`, `>` and `&` are escaped, and U+2028 and U+2029.
 
+use std::borrow::Cow;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::ser::{Formatter, Serializer};
 
 use super::Malformed;
 
 struct Go;
+
+/// Of U+2028 and U+2029 in UTF-8, and of others.
+const FIRST_BYTE_OF_SEPARATORS: u8 = 0xe2;
+
+/// Text that is only looked at: borrowed from the JSON where nothing in it is escaped.
+#[derive(Default, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 impl Formatter for Go {
     fn write_string_fragment<W: ?Sized + io::Write>(
@@ -16,6 +25,10 @@ impl Formatter for Go {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly all is plain; this is seen in a few steps, and the rest goes character by character.
+        if !fragment.bytes().any(|byte| matches!(byte, b'<' | b'>' | b'&' | FIRST_BYTE_OF_SEPARATORS)) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((at, found)) =
             rest.char_indices().find(|(_, c)| matches!(c, '<' | '>' | '&' | '\u{2028}' | '\u{2029}'))
@@ -41,6 +54,8 @@ pub(crate) mod time {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use super::Text;
+
     /// Go refuses to write years outside of these; restic clamps a file's time to them.
     const FIRST_SECOND: i64 = -62_167_219_200; // 0000-01-01
     const LAST_SECOND: i64 = 253_402_300_799; // 9999-12-31T23:59:59
@@ -57,8 +72,7 @@ pub(crate) mod time {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        Text::deserialize(deserializer)?.0.parse().map_err(serde::de::Error::custom)
     }
 
     #[cfg(test)]

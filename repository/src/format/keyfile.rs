@@ -109,7 +109,7 @@ pub(crate) fn wrap(
         r: kdf.r,
         p: kdf.p,
         salt,
-        data: cipher.seal(&json)?,
+        data: cipher.seal(&json),
     };
     gojson::encode(&file)
 }

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::gojson;
+use super::gojson::{self, Text};
 use crate::id::Id;
 
 /// What a node is.
@@ -128,6 +128,72 @@ pub struct Node {
     pub subtree: Option<Id>,
 }
 
+/// What a backup needs of its parent's node to see whether a file is still the same. Everything else of the
+/// node is read too, so that a tree which can be glimpsed at can be decoded.
+#[derive(Debug, Deserialize)]
+#[serde(from = "Seen")]
+pub(crate) struct Glimpse {
+    pub(crate) name: Vec<u8>,
+    pub(crate) kind: NodeKind,
+    pub(crate) mtime: Timestamp,
+    pub(crate) ctime: Timestamp,
+    pub(crate) inode: u64,
+    pub(crate) size: u64,
+    pub(crate) content: Option<Vec<Id>>,
+    pub(crate) subtree: Option<Id>,
+}
+
+/// A [`Node`] whose texts are only looked at.
+#[derive(Deserialize)]
+#[expect(dead_code, reason = "what is not used is read to know that it can be")]
+struct Seen<'a> {
+    #[serde(with = "name")]
+    name: Vec<u8>,
+    #[serde(rename = "type")]
+    kind: NodeKind,
+    #[serde(default)]
+    mode: u32,
+    #[serde(with = "gojson::time")]
+    mtime: Timestamp,
+    #[serde(with = "gojson::time")]
+    atime: Timestamp,
+    #[serde(with = "gojson::time")]
+    ctime: Timestamp,
+    uid: u32,
+    gid: u32,
+    #[serde(borrow, default)]
+    user: Text<'a>,
+    #[serde(borrow, default)]
+    group: Text<'a>,
+    #[serde(default)]
+    inode: u64,
+    #[serde(default)]
+    device_id: u64,
+    #[serde(default)]
+    size: u64,
+    #[serde(default)]
+    links: u64,
+    #[serde(borrow, default)]
+    linktarget: Text<'a>,
+    #[serde(default, with = "raw_bytes")]
+    linktarget_raw: Option<Vec<u8>>,
+    #[serde(default)]
+    extended_attributes: Option<Vec<Xattr>>,
+    #[serde(default)]
+    device: u64,
+    #[serde(default)]
+    content: Option<Vec<Id>>,
+    #[serde(default)]
+    subtree: Option<Id>,
+}
+
+impl From<Seen<'_>> for Glimpse {
+    fn from(seen: Seen<'_>) -> Self {
+        let Seen { name, kind, mtime, ctime, inode, size, content, subtree, .. } = seen;
+        Self { name, kind, mtime, ctime, inode, size, content, subtree }
+    }
+}
+
 fn is_zero(value: &u64) -> bool {
     *value == 0
 }
@@ -186,6 +252,7 @@ impl Node {
 mod name {
     use serde::{Deserialize, Deserializer, Serializer};
 
+    use crate::format::gojson::Text;
     use crate::format::quote;
 
     pub(super) fn serialize<S: Serializer>(name: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
@@ -193,8 +260,8 @@ mod name {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        quote::unquote(&text).map_err(serde::de::Error::custom)
+        let text = Text::deserialize(deserializer)?;
+        quote::unquote(&text.0).map_err(serde::de::Error::custom)
     }
 }
 

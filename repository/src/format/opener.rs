@@ -32,10 +32,11 @@ impl Opener {
         if plain_length > MAX_PLAIN_BYTES {
             return Err(Malformed::new("it says that it is larger than a blob can be"));
         }
-        cipher.open_into(sealed, &mut self.opened)?;
-        let plain = if plain_length == 0 {
-            &self.opened
+        let (plain, is) = if plain_length == 0 {
+            let is = cipher.open_hashed(sealed, &mut self.opened)?;
+            (&self.opened, is)
         } else {
+            cipher.open_into(sealed, &mut self.opened)?;
             self.plain.clear();
             self.plain.reserve(plain_length as usize);
             let fail = |e: std::io::Error| Malformed::new(format!("it does not decompress: {e}"));
@@ -43,9 +44,9 @@ impl Opener {
             if size != plain_length as usize {
                 return Err(Malformed::new("it decompresses to another length than it had"));
             }
-            &self.plain
+            (&self.plain, Id::of(&self.plain))
         };
-        if Id::of(plain) != id {
+        if is != id {
             return Err(Malformed::new("its content is not what its name says"));
         }
         Ok(plain)

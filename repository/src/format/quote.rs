@@ -49,6 +49,9 @@ fn quote_char(c: char, out: &mut String) {
 
 /// The name that a quoted form stands for.
 pub(crate) fn unquote(text: &str) -> Result<Vec<u8>, Malformed> {
+    if !text.bytes().any(|byte| matches!(byte, b'\\' | b'"' | b'\n')) {
+        return Ok(text.as_bytes().to_vec());
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some(c) = rest.chars().next() {

@@ -63,7 +63,7 @@ impl Sealer {
     ) -> Result<&[u8], Malformed> {
         self.sealed.clear();
         let body = if plain_length == 0 { plain } else { &self.body };
-        cipher.seal_into(body, &mut self.sealed)?;
+        cipher.seal_into(body, &mut self.sealed);
         let sealed = std::mem::take(&mut self.sealed);
         let verified = self.verify(cipher, &sealed, plain_length, id);
         self.sealed = sealed;

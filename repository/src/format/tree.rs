@@ -1,10 +1,12 @@
 //! A tree: the nodes of one folder, ascending by name, each name once.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 use serde::{Deserialize, Serialize};
 
-use super::node::{Node, NodeKind};
+use super::node::{Glimpse, Node, NodeKind};
 use super::{Malformed, gojson};
 
 #[derive(Serialize, Deserialize)]
@@ -26,19 +28,35 @@ pub(crate) fn encode(nodes: &mut [Node]) -> Result<Vec<u8>, Malformed> {
 /// The nodes of a tree blob. Whatever a writer stored, the names are safe to use below a folder, and
 /// none occurs twice: a link and a folder of one name could lead a restore out of its target.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Vec<Node>, Malformed> {
-    let tree: Tree<Option<Vec<Node>>> =
+    read(bytes, |node: &Node| (&node.name, node.kind == NodeKind::Folder && node.subtree.is_none()))
+}
+
+/// The same of what is needed to compare a folder with it.
+pub(crate) fn glimpse(bytes: &[u8]) -> Result<Vec<Glimpse>, Malformed> {
+    read(bytes, |node: &Glimpse| (&node.name, node.kind == NodeKind::Folder && node.subtree.is_none()))
+}
+
+/// `look` gives a node's name, and whether it is a folder without a tree.
+fn read<'b, N: Deserialize<'b>>(
+    bytes: &'b [u8],
+    look: impl Fn(&N) -> (&Vec<u8>, bool),
+) -> Result<Vec<N>, Malformed> {
+    let tree: Tree<Option<Vec<N>>> =
         serde_json::from_slice(bytes).map_err(|e| Malformed::new(e.to_string()))?;
     let nodes = tree.nodes.unwrap_or_default();
-    let mut seen = HashSet::with_capacity(nodes.len());
+    let is_sorted = nodes.is_sorted_by(|a, b| look(a).0 < look(b).0);
+    let mut seen = HashSet::new();
     for node in &nodes {
-        if !is_safe(&node.name) {
-            return Err(Malformed::new(format!("the name {:?} cannot be a file's", node.os_name())));
+        let (name, lacks_tree) = look(node);
+        let shown = || OsStr::from_bytes(name);
+        if !is_safe(name) {
+            return Err(Malformed::new(format!("the name {:?} cannot be a file's", shown())));
         }
-        if !seen.insert(node.name.as_slice()) {
-            return Err(Malformed::new(format!("the name {:?} occurs twice", node.os_name())));
+        if !is_sorted && !seen.insert(name.as_slice()) {
+            return Err(Malformed::new(format!("the name {:?} occurs twice", shown())));
         }
-        if node.kind == NodeKind::Folder && node.subtree.is_none() {
-            return Err(Malformed::new(format!("the folder {:?} has no tree", node.os_name())));
+        if lacks_tree {
+            return Err(Malformed::new(format!("the folder {:?} has no tree", shown())));
         }
     }
     drop(seen);

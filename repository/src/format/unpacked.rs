@@ -10,7 +10,7 @@ const LEVEL: i32 = 3;
 pub(crate) fn encode(cipher: &Cipher, json: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut plain = vec![ZSTD_MARK];
     plain.extend(zstd::bulk::compress(json, LEVEL).map_err(|e| Malformed::new(e.to_string()))?);
-    cipher.seal(&plain)
+    Ok(cipher.seal(&plain))
 }
 
 /// The JSON of a stored file, at most `limit` bytes of it.

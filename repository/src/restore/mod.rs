@@ -171,7 +171,7 @@ impl Repository {
             }
             drop(receiver);
             let pace = scope.spawn(|| site.pace.keep(&file_system));
-            let walk = Walk::new(index, Trees::new(self, index), site, sender, over);
+            let walk = Walk::new(self, index, Trees::new(self, index), site, sender, over);
             let walked = walk_from(walk, found, target, shown);
             let died = threads.into_iter().map(|t| t.join()).filter(Result::is_err).count() > 0;
             site.pace.end();

@@ -12,7 +12,7 @@ use std::sync::mpsc::SyncSender;
 use rustix::fs::OFlags;
 
 use super::site::{Folder, Site, Target};
-use super::window::{Piece, Window, locate};
+use super::window::{Piece, Window, extent, locate};
 use super::work::Job;
 use super::{marker, metadata};
 use crate::error::{Class, Error, Result};
@@ -20,6 +20,8 @@ use crate::format::blob::BlobKind;
 use crate::format::node::{Node, NodeKind};
 use crate::id::Id;
 use crate::index::Index;
+use crate::repository::Repository;
+use crate::storage::{Kind, Object};
 use crate::trees::Trees;
 
 /// Folders inside each other; no file system allows more.
@@ -34,6 +36,7 @@ pub(super) struct Link {
 
 /// One walk.
 pub(super) struct Walk<'a> {
+    repo: &'a Repository,
     pub(super) index: &'a Index,
     pub(super) trees: Trees<'a>,
     pub(super) site: &'a Site<'a>,
@@ -50,6 +53,7 @@ type Level = (Arc<Folder>, std::vec::IntoIter<Node>);
 
 impl<'a> Walk<'a> {
     pub(super) fn new(
+        repo: &'a Repository,
         index: &'a Index,
         trees: Trees<'a>,
         site: &'a Site<'a>,
@@ -57,7 +61,7 @@ impl<'a> Walk<'a> {
         over: bool,
     ) -> Self {
         let (window, first_names, links) = (Window::default(), HashMap::new(), Vec::new());
-        Self { index, trees, site, jobs, over, window, first_names, links }
+        Self { repo, index, trees, site, jobs, over, window, first_names, links }
     }
 
     /// Everything below a tree. A folder whose tree is damaged is named, and left empty.
@@ -181,7 +185,13 @@ impl<'a> Walk<'a> {
 
     /// Hands over what was gathered.
     fn flush(&mut self) -> Result<()> {
-        self.window.take_runs().into_iter().try_for_each(|run| self.send(Job::Run(run)))
+        for run in self.window.take_runs() {
+            if let Some((pack, offset, length)) = extent(self.index, &run) {
+                self.repo.storage().will_read(Object::Named(Kind::Pack, pack), offset, length);
+            }
+            self.send(Job::Run(run))?;
+        }
+        Ok(())
     }
 
     fn send(&self, job: Job) -> Result<()> {

@@ -8,10 +8,10 @@ use crate::id::Id;
 use crate::index::{Index, Place};
 
 /// Bounds of a window: beyond them the walk waits until the blobs are on their way.
-const MAX_FILES: usize = 4096;
-const MAX_PIECES: usize = 16_384;
+const MAX_FILES: usize = 16_384;
+const MAX_PIECES: usize = 32_768;
 /// One read of a pack, and the gap that it may read over.
-const MAX_READ_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_READ_BYTES: u64 = 8 * 1024 * 1024;
 const MAX_GAP_BYTES: u64 = 64 * 1024;
 
 /// One blob that belongs at one place of one file.
@@ -70,6 +70,13 @@ pub(super) fn locate(index: &Index, blobs: &[Id]) -> (u64, Option<String>) {
         }
     }
     (size, wrong)
+}
+
+/// Where a run lies: its pack, from where, and how many bytes.
+pub(super) fn extent(index: &Index, run: &[Piece]) -> Option<(Id, u64, usize)> {
+    let (first, last) = (run.first()?.place, run.last()?.place);
+    let length = last.offset.saturating_sub(first.offset) as usize + last.length as usize;
+    Some((index.pack(first).ok()?, u64::from(first.offset), length))
 }
 
 /// Runs of pieces, in the order of packs, that lie near each other in one pack.

@@ -31,13 +31,15 @@ pub(super) struct Hand<'a> {
     index: &'a Index,
     site: &'a Site<'a>,
     opener: Opener,
+    /// What is read of packs, and of files that are there.
+    sealed: Vec<u8>,
     there: Vec<u8>,
 }
 
 impl<'a> Hand<'a> {
     pub(super) fn new(repo: &'a Repository, index: &'a Index, site: &'a Site<'a>) -> Result<Self> {
         let opener = Opener::new().map_err(|_| Error::Internal("zstd does not start"))?;
-        Ok(Self { repo, index, site, opener, there: Vec::new() })
+        Ok(Self { repo, index, site, opener, sealed: Vec::new(), there: Vec::new() })
     }
 
     /// Does jobs until the walk is over. After an error they are only taken, so that the walk never waits.
@@ -103,23 +105,25 @@ impl<'a> Hand<'a> {
         let begin = first.place.offset;
         let length = (last.place.offset - begin) as usize + last.place.length as usize;
         let repo = self.repo;
-        let read = || match repo.read_pack(pack, u64::from(begin), length) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(e) if e.class() == Class::Integrity => Ok(None),
+        let read = |bytes: &mut Vec<u8>| match repo.read_pack_into(pack, u64::from(begin), length, bytes) {
+            Ok(()) => Ok(true),
+            Err(e) if e.class() == Class::Integrity => Ok(false),
             Err(e) => Err(e),
         };
-        let (mut bytes, mut is_first_help) = (read()?, true);
+        let mut bytes = std::mem::take(&mut self.sealed);
+        let (mut is_read, mut is_first_help) = (read(&mut bytes)?, true);
         for same in run.chunk_by(|a, b| a.place.offset == b.place.offset) {
             self.site.monitor.proceed()?;
             let Some(piece) = same.first() else { continue };
             let from = (piece.place.offset - begin) as usize;
-            let sealed = bytes.as_ref().and_then(|b| b.get(from..from + piece.place.length as usize));
+            let sealed = bytes.get(from..from + piece.place.length as usize).filter(|_| is_read);
             let needed_help = self.blob(pack, piece, same, sealed)?;
             // An older version of the pack is read now: what follows comes from it in one read, too.
             if needed_help && std::mem::take(&mut is_first_help) {
-                bytes = read()?;
+                is_read = read(&mut bytes)?;
             }
         }
+        self.sealed = bytes;
         Ok(())
     }
 

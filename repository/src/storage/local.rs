@@ -5,10 +5,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::num::NonZeroU64;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{Advice, CWD, RenameFlags, fadvise, renameat_with};
 
 use super::{Kind, Listed, Object, Problem, Storage, StorageError};
 use crate::id::Id;
@@ -125,6 +126,25 @@ impl Storage for LocalStorage {
     }
 
     fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::new();
+        self.read_into(object, offset, length, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn will_read(&self, object: Object, offset: u64, length: usize) {
+        if let Ok(file) = File::open(self.path(object)) {
+            // What the kernel makes of it is its own affair.
+            let _ = fadvise(&file, offset, NonZeroU64::new(length as u64), Advice::WillNeed);
+        }
+    }
+
+    fn read_into(
+        &self,
+        object: Object,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
         let read = (|| {
             let mut file = File::open(self.path(object))?;
             // Asked first, so that a wrong length costs no memory.
@@ -132,9 +152,8 @@ impl Storage for LocalStorage {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             file.seek(SeekFrom::Start(offset))?;
-            let mut bytes = vec![0; length];
-            file.read_exact(&mut bytes)?;
-            Ok(bytes)
+            buffer.resize(length, 0);
+            file.read_exact(buffer)
         })();
         read.map_err(|e| self.error("reading", object, e))
     }

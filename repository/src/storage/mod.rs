@@ -99,6 +99,27 @@ pub trait Storage: Send + Sync {
     /// [`Problem::Missing`], [`Problem::Short`] when the object ends before, or anything else that failed.
     fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError>;
 
+    /// The same into a buffer that is used again; what was in it is gone, also after an error.
+    ///
+    /// # Errors
+    /// Those of [`Self::read`].
+    fn read_into(
+        &self,
+        object: Object,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        *buffer = self.read(object, offset, length)?;
+        Ok(())
+    }
+
+    /// That this will be read soon: where the system can fetch it meanwhile, it is asked to. Nothing depends
+    /// on it.
+    fn will_read(&self, object: Object, offset: u64, length: usize) {
+        let _ = (object, offset, length);
+    }
+
     /// The size of an object, `None` when it is not there.
     ///
     /// # Errors

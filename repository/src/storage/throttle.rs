@@ -90,6 +90,19 @@ impl Storage for Throttled {
         self.inner.read(object, offset, length)
     }
 
+    fn read_into(
+        &self,
+        object: Object,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        if !matches!(object, Object::Named(Kind::Lock, _)) {
+            self.down.pass(length);
+        }
+        self.inner.read_into(object, offset, length, buffer)
+    }
+
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
         self.inner.stat(object)
     }

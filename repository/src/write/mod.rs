@@ -38,7 +38,7 @@ use crate::repository::Repository;
 use crate::sync::locked;
 
 /// Buffers of blobs that wait to be used again.
-const SPARE_BUFFERS: usize = 14;
+const SPARE_BUFFERS: usize = 10;
 const SPARE_BYTES: usize = 2 * 1024 * 1024;
 const SMALLEST_SPARE_BYTES: usize = 256 * 1024;
 /// The plaintext in flight is this part of the memory.

@@ -18,8 +18,8 @@ use crate::sync::locked;
 
 /// An index file is written at the latest after this many packs,
 const PACKS_PER_INDEX: usize = 64;
-/// this many blobs (restic's own bound),
-const BLOBS_PER_INDEX: usize = 50_000;
+/// this many blobs (a quarter of restic's own bound: what is encoded and verified of them is in memory),
+const BLOBS_PER_INDEX: usize = 12_500;
 /// this much time,
 const INDEX_EVERY: Duration = Duration::from_secs(30);
 /// or so many bytes, and a twenty-fifth of what is stored by then: a run that is killed loses little,

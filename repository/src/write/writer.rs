@@ -115,7 +115,7 @@ impl<'a> Writer<'a> {
         reply: Option<SyncSender<Id>>,
     ) -> Result<()> {
         self.shared.proceed()?;
-        let permit = Budget::take(&self.budget, plain.len());
+        let permit = Budget::take(&self.budget, plain.capacity());
         let job = Job { kind, plain, id, reply, _permit: permit };
         self.jobs
             .send(job)

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use clap::Args;
 use report::units;
 use repository::capture::{OnTrouble, Outcomes, Troubles};
-use repository::{BackupMeta, Capture, Repository, SnapshotSummary, TreeOptions};
+use repository::{BackupMeta, Capture, LookAhead, Repository, SnapshotSummary, TreeOptions};
 use runtime::lifecycle::Exit;
 use serde::Serialize;
 
@@ -94,16 +94,18 @@ struct Place {
 }
 
 pub fn backup(job: &Job<'_>, args: &Backup) -> Result<Exit, Failure> {
+    let tree = Tree::of(args)?;
+    let ahead = LookAhead::begin(&tree.paths, &tree.options);
     if args.also.is_empty() {
         let repo = job.open()?;
         warn_of_rules(&repo);
-        let done = capture(job, args, &[&repo])?.pop().transpose()?;
+        let done = capture(job, args, &tree, ahead, &[&repo])?.pop().transpose()?;
         return Ok(done.map_or(Exit::Done, |done| shown(job, done)));
     }
     let opened = open_all(job, args)?;
     opened.iter().filter_map(|(_, repo)| repo.as_ref().ok()).for_each(warn_of_rules);
     let repos: Vec<&Repository> = opened.iter().filter_map(|(_, repo)| repo.as_ref().ok()).collect();
-    let outcomes = if repos.is_empty() { Vec::new() } else { capture(job, args, &repos)? };
+    let outcomes = if repos.is_empty() { Vec::new() } else { capture(job, args, &tree, ahead, &repos)? };
     let mut outcomes = outcomes.into_iter();
     let done = opened.into_iter().filter_map(|(location, repo)| match repo {
         Ok(_) => outcomes.next().map(|outcome| (location, outcome.map_err(Failure::from))),
@@ -129,7 +131,13 @@ fn open_all(job: &Job<'_>, args: &Backup) -> Result<Vec<Target>, Failure> {
     Ok(all)
 }
 
-fn capture(job: &Job<'_>, args: &Backup, repos: &[&Repository]) -> Result<Outcomes, Failure> {
+fn capture(
+    job: &Job<'_>,
+    args: &Backup,
+    tree: &Tree,
+    ahead: LookAhead,
+    repos: &[&Repository],
+) -> Result<Outcomes, Failure> {
     let capture = Capture::into(repos)?;
     let mut meta = BackupMeta::of_this_host(jiff::Timestamp::now());
     meta.tags.clone_from(&args.tag);
@@ -146,24 +154,30 @@ fn capture(job: &Job<'_>, args: &Backup, repos: &[&Repository]) -> Result<Outcom
             let name = device.file_name().unwrap_or_default().to_string_lossy();
             Ok(capture.device(&meta, &name, device, job.monitor)?)
         } else {
-            tree(&capture, job, args, &meta)
+            drop(ahead);
+            Ok(capture.tree(&tree.paths, &tree.options, &meta, job.monitor)?)
         }
     })
 }
 
-fn tree(capture: &Capture<'_>, job: &Job<'_>, args: &Backup, meta: &BackupMeta) -> Result<Outcomes, Failure> {
-    let absolute: Result<Vec<PathBuf>, Failure> = args
-        .paths
-        .iter()
-        .map(|path| std::path::absolute(path).map_err(|error| Failure::file("find", path, &error)))
-        .collect();
-    let options = TreeOptions {
-        excludes: args.exclude.clone(),
-        one_file_system: args.one_file_system,
-        on_trouble: if args.keep_incomplete { OnTrouble::KeepIncomplete } else { OnTrouble::Fail },
-        ignore_parent: args.force,
-    };
-    Ok(capture.tree(&absolute?, &options, meta, job.monitor)?)
+/// Files and folders, as they are asked for.
+struct Tree {
+    paths: Vec<PathBuf>,
+    options: TreeOptions,
+}
+
+impl Tree {
+    fn of(args: &Backup) -> Result<Self, Failure> {
+        let absolute =
+            |path: &PathBuf| std::path::absolute(path).map_err(|error| Failure::file("find", path, &error));
+        let options = TreeOptions {
+            excludes: args.exclude.clone(),
+            one_file_system: args.one_file_system,
+            on_trouble: if args.keep_incomplete { OnTrouble::KeepIncomplete } else { OnTrouble::Fail },
+            ignore_parent: args.force,
+        };
+        Ok(Self { paths: args.paths.iter().map(absolute).collect::<Result<_, _>>()?, options })
+    }
 }
 
 fn from_program(

@@ -53,9 +53,9 @@ impl Extent {
     /// For trials.
     pub const SMALL: Self =
         Self { sql_bytes: 300 << 20, source_files: 20_000, media_bytes: 300 << 20, pgbench_scale: 15 };
-    /// Against S3: the server holds it in memory.
+    /// Against S3: large enough that to open a repository is the smaller part.
     pub const REMOTE: Self =
-        Self { sql_bytes: 120 << 20, source_files: 4_000, media_bytes: 160 << 20, pgbench_scale: 0 };
+        Self { sql_bytes: 500 << 20, source_files: 20_000, media_bytes: 500 << 20, pgbench_scale: 0 };
     /// Against S3, for trials.
     pub const REMOTE_SMALL: Self =
         Self { sql_bytes: 24 << 20, source_files: 1_000, media_bytes: 32 << 20, pgbench_scale: 0 };

@@ -1,7 +1,7 @@
 //! First backup and restore against an S3 server, far away and beside us.
 //!
-//! The server is written for tests and slow; where it is what limits all tools alike, the figures at 0 ms say
-//! so, and a ratio at 30 ms is then the least that can be said.
+//! The server takes its part of the same processors; where it is what limits all tools alike, the figures at
+//! 0 ms say so, and a ratio at 30 ms is then the least that can be said.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
     bench::repository::{
         delay::Proxy,
         figures::{Figure, S3_FIRST, S3_FIRST_NEAR, S3_RESTORE, S3_RESTORE_NEAR},
-        s3::{self, Server},
+        s3::Server,
         tools::Place,
     },
 };
@@ -26,12 +26,10 @@ pub fn run(turn: &mut Turn<'_>) -> Result<(), Failure> {
 }
 
 fn at(turn: &mut Turn<'_>, delay: Duration, first: &Figure, restore: &Figure) -> Result<(), Failure> {
-    // A server of its own for each: it holds what was stored in memory until it ends.
-    let server = Server::start()?;
+    let server = Server::start(turn.scratch)?;
     let proxy = Proxy::start(server.port(), delay)?;
-    let near = Place::fresh(turn.scratch, turn.tool)?.in_bucket(&server.endpoint(), turn.tool.name());
-    turn.tool.make(&near, turn.template)?;
-    let place = near.in_bucket(&s3::endpoint(proxy.port()), turn.tool.name());
+    let place = Place::fresh(turn.scratch, turn.tool)?.in_bucket(&server, proxy.port(), turn.tool.name());
+    turn.tool.make(&place, turn.template)?;
     let (tool, corpus) = (turn.tool, &turn.corpora.remote);
 
     let spent = turn.timed(&place, &tool.backup(&place, &corpus.path, "first"))?;

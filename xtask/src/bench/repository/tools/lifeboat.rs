@@ -29,7 +29,7 @@ impl Lifeboat {
             Repository::Folder(folder) => {
                 command.env("LIFEBOAT_REPOSITORY", folder);
             }
-            Repository::Bucket { endpoint, prefix } => {
+            Repository::Bucket { endpoint, prefix, .. } => {
                 command.env("LIFEBOAT_REPOSITORY", format!("s3://{}/{prefix}", s3::BUCKET));
                 command.env("LIFEBOAT_S3_ENDPOINT", endpoint);
             }

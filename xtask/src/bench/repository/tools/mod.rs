@@ -13,7 +13,7 @@ use std::{
 
 pub use template::Template;
 
-use super::files;
+use super::{files, s3};
 use crate::{Failure, cargo};
 
 /// The tool that is measured.
@@ -84,6 +84,8 @@ pub enum Repository {
         endpoint: String,
         /// The prefix.
         prefix: String,
+        /// Where the server keeps what is below it.
+        folder: PathBuf,
     },
 }
 
@@ -100,8 +102,9 @@ impl Place {
     }
 
     /// The same place, its repository in a bucket.
-    pub fn in_bucket(self, endpoint: &str, prefix: &str) -> Self {
-        let repository = Repository::Bucket { endpoint: endpoint.to_owned(), prefix: prefix.to_owned() };
+    pub fn in_bucket(self, server: &s3::Server, port: u16, prefix: &str) -> Self {
+        let (endpoint, folder) = (s3::endpoint(port), server.folder(prefix));
+        let repository = Repository::Bucket { endpoint, prefix: prefix.to_owned(), folder };
         Self { repository, ..self }
     }
 
@@ -118,8 +121,9 @@ impl Place {
         let mut command = Command::new(program);
         let home = self.folder.join("home");
         command.env("XDG_CACHE_HOME", home.join("cache")).env("XDG_CONFIG_HOME", home.join("config"));
-        command.env("HOME", home).env("AWS_ACCESS_KEY_ID", "key").env("AWS_SECRET_ACCESS_KEY", "secret");
-        command.env("AWS_DEFAULT_REGION", super::s3::REGION).env("AWS_REGION", super::s3::REGION);
+        command.env("HOME", home);
+        command.env("AWS_ACCESS_KEY_ID", s3::ACCESS_KEY).env("AWS_SECRET_ACCESS_KEY", s3::SECRET_KEY);
+        command.env("AWS_DEFAULT_REGION", s3::REGION).env("AWS_REGION", s3::REGION);
         command.current_dir(&self.folder);
         command
     }

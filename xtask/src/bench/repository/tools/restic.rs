@@ -30,7 +30,7 @@ impl Restic {
         let mut command = place.command(&self.program);
         let repository = match &place.repository {
             Repository::Folder(folder) => folder.display().to_string(),
-            Repository::Bucket { endpoint, prefix } => format!("s3:{endpoint}/{}/{prefix}", s3::BUCKET),
+            Repository::Bucket { endpoint, prefix, .. } => format!("s3:{endpoint}/{}/{prefix}", s3::BUCKET),
         };
         command.env("RESTIC_REPOSITORY", repository).env("RESTIC_PASSWORD_FILE", place.password_file());
         command.env("RESTIC_CACHE_DIR", place.folder.join("home/cache/restic"));

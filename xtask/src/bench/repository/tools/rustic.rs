@@ -19,15 +19,7 @@ pub struct Rustic {
 impl Rustic {
     /// Built if it is not there, which takes about ten minutes, once.
     pub fn find() -> Result<Self, Failure> {
-        let peers = newest_restic::peers()?;
-        let program = peers.join("bin/rustic");
-        if !program.exists() {
-            eprintln!("building rustic {VERSION}: about ten minutes, once");
-            let mut install = cargo::cargo();
-            install.args(["install", CRATE, "--version", VERSION, "--locked", "--root"]).arg(&peers);
-            cargo::run(&mut install)?;
-        }
-        Ok(Self { program })
+        Ok(Self { program: cargo::installed(&newest_restic::peers()?, CRATE, VERSION, &[], "rustic")? })
     }
 
     fn command(&self, place: &Place) -> Command {
@@ -36,14 +28,14 @@ impl Rustic {
             Repository::Folder(folder) => {
                 command.env("RUSTIC_REPOSITORY", folder);
             }
-            Repository::Bucket { endpoint, prefix } => {
+            Repository::Bucket { endpoint, prefix, .. } => {
                 let options = [
                     ("BUCKET", s3::BUCKET),
                     ("ROOT", &format!("/{prefix}")),
                     ("ENDPOINT", endpoint),
                     ("REGION", s3::REGION),
-                    ("ACCESS_KEY_ID", "key"),
-                    ("SECRET_ACCESS_KEY", "secret"),
+                    ("ACCESS_KEY_ID", s3::ACCESS_KEY),
+                    ("SECRET_ACCESS_KEY", s3::SECRET_KEY),
                 ];
                 command.env("RUSTIC_REPOSITORY", "opendal:s3");
                 command

@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Place, Repository, restic::Restic};
 use crate::{
     Failure,
-    bench::repository::{files, process, s3},
+    bench::repository::{files, process},
 };
 
 /// The empty repository.
@@ -44,22 +44,7 @@ impl Template {
 
     /// Puts a copy at the repository of `place`.
     pub fn copy_to(&self, place: &Place) -> Result<(), Failure> {
-        match &place.repository {
-            Repository::Folder(folder) => {
-                process::quiet(std::process::Command::new("cp").arg("-a").arg(&self.folder).arg(folder))
-            }
-            Repository::Bucket { endpoint, prefix } => self.upload(endpoint, prefix),
-        }
-    }
-
-    fn upload(&self, endpoint: &str, prefix: &str) -> Result<(), Failure> {
-        let mut paths = Vec::new();
-        files::each(&self.folder, &mut |path, _| paths.push(path.to_path_buf()))?;
-        for path in paths {
-            let body = fs::read(&path).map_err(Failure::io(format!("read {}", path.display())))?;
-            let name = path.strip_prefix(&self.folder).unwrap_or(&path);
-            s3::put(endpoint, &format!("/{}/{prefix}/{}", s3::BUCKET, name.display()), &body)?;
-        }
-        Ok(())
+        let (Repository::Folder(folder) | Repository::Bucket { folder, .. }) = &place.repository;
+        process::quiet(std::process::Command::new("cp").arg("-a").arg(&self.folder).arg(folder))
     }
 }
