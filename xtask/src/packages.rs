@@ -60,6 +60,8 @@ const PYTHON: Package = Package {
     program: "/usr/lib/*/ensurepip/__init__.py",
     purpose: "an S3 server of PyPI for the repository's tests",
 };
+const MAKE: Package =
+    Package { name: "make", program: "/usr/bin/make", purpose: "building the agent's memory allocator" };
 const PROCPS: Package =
     Package { name: "procps", program: "/usr/bin/pgrep", purpose: "seeing that nothing of a job is left" };
 const BORG: Package =
@@ -68,11 +70,12 @@ const TIME: Package =
     Package { name: "time", program: "/usr/bin/time", purpose: "the memory that a program needed at most" };
 
 /// What the demo needs.
-pub const DEMO: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV];
+pub const DEMO: &[Package] = &[MAKE, POSTGRESQL, BIND, IPROUTE, SETPRIV];
 /// What the tests need: the demo's and more.
-pub const ALL: &[Package] = &[POSTGRESQL, BIND, IPROUTE, SETPRIV, DNSUTILS, RESTIC, DOCKER, PYTHON, PROCPS];
+pub const ALL: &[Package] =
+    &[MAKE, POSTGRESQL, BIND, IPROUTE, SETPRIV, DNSUTILS, RESTIC, DOCKER, PYTHON, PROCPS];
 /// What benchmarks need.
-pub const BENCH: &[Package] = &[POSTGRESQL, SETPRIV, PYTHON, BORG, TIME];
+pub const BENCH: &[Package] = &[MAKE, POSTGRESQL, SETPRIV, BORG, TIME];
 
 /// Tells Debian's service scripts to start nothing.
 const POLICY: &str = "/usr/sbin/policy-rc.d";

@@ -50,7 +50,7 @@ impl Known {
             match slot {
                 Slot::Nothing => {}
                 Slot::AsBefore(_) => left = left.checked_sub(1)?,
-                Slot::Above(..) | Slot::New(_) => return None,
+                Slot::OtherTree(..) | Slot::New(_) => return None,
             }
         }
         self.tree.filter(|tree| left == 0 && writer.has(BlobKind::Tree, *tree))
@@ -65,14 +65,19 @@ impl Known {
             nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
             known = nodes.into_iter().map(Some).collect();
         }
-        let mut of_parent = |number: usize| known.get_mut(number).and_then(Option::take);
+        let mut of_parent = |number: usize| {
+            let node = known.get_mut(number).and_then(Option::take);
+            node.ok_or(Error::Internal("a parent's tree lost a node"))
+        };
         let node = |slot| match slot {
             Slot::Nothing => None,
-            Slot::AsBefore(number) => of_parent(number),
-            Slot::Above(number, id) => of_parent(number).map(|node| Node { subtree: Some(id), ..node }),
-            Slot::New(node) => Some(*node),
+            Slot::AsBefore(number) => Some(of_parent(number)),
+            Slot::OtherTree(number, id) => {
+                Some(of_parent(number).map(|node| Node { subtree: Some(id), ..node }))
+            }
+            Slot::New(node) => Some(Ok(*node)),
         };
-        Ok(slots.into_iter().filter_map(node).collect())
+        slots.into_iter().filter_map(node).collect()
     }
 }
 
@@ -85,14 +90,14 @@ pub(super) enum Slot {
     /// The parent's node with this number.
     AsBefore(usize),
     /// The same, of a folder whose tree is another one now.
-    Above(usize, Id),
+    OtherTree(usize, Id),
     /// A node that the parent does not have.
     New(Box<Node>),
 }
 
 impl Slot {
     fn is_of_parent(&self) -> bool {
-        matches!(self, Self::AsBefore(_) | Self::Above(..))
+        matches!(self, Self::AsBefore(_) | Self::OtherTree(..))
     }
 }
 

@@ -441,7 +441,7 @@ impl Own {
     fn with(&self, tree: Id) -> Slot {
         match self {
             Self::AsBefore(number, before) if *before == Some(tree) => Slot::AsBefore(*number),
-            Self::AsBefore(number, _) => Slot::Above(*number, tree),
+            Self::AsBefore(number, _) => Slot::OtherTree(*number, tree),
             Self::New(node) => Slot::New(Box::new(Node { subtree: Some(tree), ..(**node).clone() })),
         }
     }
