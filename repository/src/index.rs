@@ -126,10 +126,24 @@ pub(crate) fn read_marks(repo: &Repository, id: Id, size: u64) -> Result<Vec<Id>
 /// Reads these index files. The first one that is damaged is an error: a blob taken for missing would be
 /// stored twice at best, and a file given up at worst.
 pub(crate) fn load(repo: &Repository, files: &[Listed]) -> Result<Index> {
+    gather(repo, files, false, |_, error| Err(error))
+}
+
+/// The same for who has something to do about a file that cannot be read: `failed` says whether to go on.
+pub(crate) fn gather(
+    repo: &Repository,
+    files: &[Listed],
+    keep_entries: bool,
+    failed: impl Fn(Id, Error) -> Result<()> + Sync,
+) -> Result<Index> {
     let index = Mutex::new(Index::default());
     parallel::each(repo.readers(), files, |file| {
-        for (pack, entries) in read_file(repo, file.id, file.size)? {
-            locked(&index).add(pack, entries, false);
+        let packs = match read_file(repo, file.id, file.size) {
+            Ok(packs) => packs,
+            Err(error) => return failed(file.id, error),
+        };
+        for (pack, entries) in packs {
+            locked(&index).add(pack, entries, keep_entries);
         }
         Ok(())
     })?;

@@ -58,9 +58,7 @@ impl<T> Tasks<T> {
             drop(working);
         }
     }
-}
 
-impl<T> Tasks<T> {
     /// Until there is a task, or will be none.
     fn wait<'s>(&'s self, mut state: MutexGuard<'s, State<T>>) -> MutexGuard<'s, State<T>> {
         state.idle += 1;

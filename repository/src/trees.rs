@@ -12,7 +12,7 @@ use crate::error::{Class, Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::node::{Glimpse, Node};
 use crate::format::opener::Opener;
-use crate::format::tree;
+use crate::format::{Malformed, tree};
 use crate::id::Id;
 use crate::index::{Index, Place};
 use crate::repository::Repository;
@@ -46,19 +46,21 @@ impl<'a> Trees<'a> {
 
     /// The nodes of a tree, verified.
     pub(crate) fn read(&self, id: Id) -> Result<Vec<Node>> {
-        let nodes = self.with(id, tree::decode)?;
-        nodes.map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))
+        self.decoded(id, tree::decode)
     }
 
     /// What is needed of a tree to compare a folder with it, verified.
     pub(crate) fn glimpse(&self, id: Id) -> Result<Vec<Glimpse>> {
-        let nodes = self.with(id, tree::glimpse)?;
-        nodes.map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))
+        self.decoded(id, tree::glimpse)
     }
 
     /// The bytes of a tree, verified.
     pub(crate) fn bytes(&self, id: Id) -> Result<Vec<u8>> {
         self.with(id, <[u8]>::to_vec)
+    }
+
+    fn decoded<T>(&self, id: Id, decode: impl FnOnce(&[u8]) -> Result<T, Malformed>) -> Result<T> {
+        self.with(id, decode)?.map_err(|e| Error::damaged(format!("tree {id}"), e.to_string()))
     }
 
     fn with<T>(&self, id: Id, work: impl FnOnce(&[u8]) -> T) -> Result<T> {

@@ -226,8 +226,14 @@ impl Storage for LosesLocks {
         self.fails(object)?;
         self.inner.put(object, bytes)
     }
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
-        self.inner.read(object, offset, length)
+    fn read_into(
+        &self,
+        object: Object,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        self.inner.read_into(object, offset, length, buffer)
     }
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
         self.inner.stat(object)

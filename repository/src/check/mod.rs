@@ -17,7 +17,6 @@ use crate::format::blob::BlobKind;
 use crate::id::Id;
 use crate::index::{self, Index};
 use crate::monitor::Monitor;
-use crate::parallel;
 use crate::repository::{MAX_KEY_BYTES, Repository};
 use crate::storage::{AgeRule, Kind, Lifecycle, Object, listing};
 use crate::sync::locked;
@@ -239,20 +238,9 @@ impl Repository {
     }
 
     fn check_index(&self, findings: &mut Findings) -> Result<Index> {
-        let (index, bad) = (Mutex::new(Index::default()), Mutex::new(Vec::new()));
-        parallel::each(self.readers(), &listing(self.storage(), Kind::Index)?, |listed| {
-            match index::read_file(self, listed.id, listed.size) {
-                Ok(packs) => {
-                    let mut index = locked(&index);
-                    packs.into_iter().for_each(|(pack, entries)| index.add(pack, entries, true));
-                }
-                Err(e) => locked(&bad).push((listed.id, e)),
-            }
-            Ok(())
-        })?;
-        for (id, error) in std::mem::take(&mut *locked(&bad)) {
-            findings.add_error(&Object::Named(Kind::Index, id).to_string(), error)?;
-        }
-        Ok(std::mem::take(&mut *locked(&index)))
+        let findings = Mutex::new(findings);
+        index::gather(self, &listing(self.storage(), Kind::Index)?, true, |id, error| {
+            locked(&findings).add_error(&Object::Named(Kind::Index, id).to_string(), error)
+        })
     }
 }

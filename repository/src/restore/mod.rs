@@ -43,7 +43,6 @@ use crate::format::node::{Node, NodeKind};
 use crate::index::Index;
 use crate::monitor::Monitor;
 use crate::repository::Repository;
-use crate::trees::Trees;
 
 /// So many damaged files and warnings are named; all are counted.
 pub const MAX_NAMED: usize = 1000;
@@ -171,7 +170,7 @@ impl Repository {
             }
             drop(receiver);
             let pace = scope.spawn(|| site.pace.keep(&file_system));
-            let walk = Walk::new(self, index, Trees::new(self, index), site, sender, over);
+            let walk = Walk::new(self, index, site, sender, over);
             let walked = walk_from(walk, found, target, shown);
             let died = threads.into_iter().map(|t| t.join()).filter(Result::is_err).count() > 0;
             site.pace.end();

@@ -55,11 +55,11 @@ impl<'a> Walk<'a> {
     pub(super) fn new(
         repo: &'a Repository,
         index: &'a Index,
-        trees: Trees<'a>,
         site: &'a Site<'a>,
         jobs: SyncSender<Job>,
         over: bool,
     ) -> Self {
+        let trees = Trees::new(repo, index);
         let (window, first_names, links) = (Window::default(), HashMap::new(), Vec::new());
         Self { repo, index, trees, site, jobs, over, window, first_names, links }
     }
@@ -186,7 +186,7 @@ impl<'a> Walk<'a> {
     /// Hands over what was gathered.
     fn flush(&mut self) -> Result<()> {
         for run in self.window.take_runs() {
-            if let Some((pack, offset, length)) = extent(self.index, &run) {
+            if let Some((pack, offset, length)) = extent(self.index, &run)? {
                 self.repo.storage().will_read(Object::Named(Kind::Pack, pack), offset, length);
             }
             self.send(Job::Run(run))?;

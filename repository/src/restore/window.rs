@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::site::Target;
+use crate::error::Result;
 use crate::format::blob::BlobKind;
 use crate::id::Id;
 use crate::index::{Index, Place};
@@ -73,10 +74,11 @@ pub(super) fn locate(index: &Index, blobs: &[Id]) -> (u64, Option<String>) {
 }
 
 /// Where a run lies: its pack, from where, and how many bytes.
-pub(super) fn extent(index: &Index, run: &[Piece]) -> Option<(Id, u64, usize)> {
-    let (first, last) = (run.first()?.place, run.last()?.place);
-    let length = last.offset.saturating_sub(first.offset) as usize + last.length as usize;
-    Some((index.pack(first).ok()?, u64::from(first.offset), length))
+pub(super) fn extent(index: &Index, run: &[Piece]) -> Result<Option<(Id, u64, usize)>> {
+    let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(None) };
+    let begin = first.place.offset;
+    let length = (last.place.offset - begin) as usize + last.place.length as usize;
+    Ok(Some((index.pack(first.place)?, u64::from(begin), length)))
 }
 
 /// Runs of pieces, in the order of packs, that lie near each other in one pack.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use rustix::fs::OFlags;
 
 use super::site::{Site, Target};
-use super::window::{Piece, split};
+use super::window::{Piece, extent, split};
 use crate::error::{Class, Error, Result};
 use crate::format::opener::Opener;
 use crate::id::Id;
@@ -100,12 +100,9 @@ impl<'a> Hand<'a> {
 
     /// One read of a pack. When it fails because of damage, its blobs are tried one by one.
     fn fetch(&mut self, run: &[Piece]) -> Result<()> {
-        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-        let pack = self.index.pack(first.place)?;
-        let begin = first.place.offset;
-        let length = (last.place.offset - begin) as usize + last.place.length as usize;
+        let Some((pack, begin, length)) = extent(self.index, run)? else { return Ok(()) };
         let repo = self.repo;
-        let read = |bytes: &mut Vec<u8>| match repo.read_pack_into(pack, u64::from(begin), length, bytes) {
+        let read = |bytes: &mut Vec<u8>| match repo.read_pack_into(pack, begin, length, bytes) {
             Ok(()) => Ok(true),
             Err(e) if e.class() == Class::Integrity => Ok(false),
             Err(e) => Err(e),
@@ -115,7 +112,7 @@ impl<'a> Hand<'a> {
         for same in run.chunk_by(|a, b| a.place.offset == b.place.offset) {
             self.site.monitor.proceed()?;
             let Some(piece) = same.first() else { continue };
-            let from = (piece.place.offset - begin) as usize;
+            let from = (u64::from(piece.place.offset) - begin) as usize;
             let sealed = bytes.get(from..from + piece.place.length as usize).filter(|_| is_read);
             let needed_help = self.blob(pack, piece, same, sealed)?;
             // An older version of the pack is read now: what follows comes from it in one read, too.

@@ -125,12 +125,6 @@ impl Storage for LocalStorage {
         }
     }
 
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
-        let mut bytes = Vec::new();
-        self.read_into(object, offset, length, &mut bytes)?;
-        Ok(bytes)
-    }
-
     fn will_read(&self, object: Object, offset: u64, length: usize) {
         if let Ok(file) = File::open(self.path(object)) {
             // What the kernel makes of it is its own affair.

@@ -93,25 +93,27 @@ pub trait Storage: Send + Sync {
         self.put(Object::Named(Kind::Pack, pack), bytes)
     }
 
-    /// Reads `length` bytes from `offset`.
+    /// Reads `length` bytes from `offset` into a buffer that is used again; what was in it is gone, also after
+    /// an error.
     ///
     /// # Errors
     /// [`Problem::Missing`], [`Problem::Short`] when the object ends before, or anything else that failed.
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError>;
-
-    /// The same into a buffer that is used again; what was in it is gone, also after an error.
-    ///
-    /// # Errors
-    /// Those of [`Self::read`].
     fn read_into(
         &self,
         object: Object,
         offset: u64,
         length: usize,
         buffer: &mut Vec<u8>,
-    ) -> Result<(), StorageError> {
-        *buffer = self.read(object, offset, length)?;
-        Ok(())
+    ) -> Result<(), StorageError>;
+
+    /// The same into a new buffer.
+    ///
+    /// # Errors
+    /// Those of [`Self::read_into`].
+    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::new();
+        self.read_into(object, offset, length, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// That this will be read soon: where the system can fetch it meanwhile, it is asked to. Nothing depends

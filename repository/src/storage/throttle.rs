@@ -83,13 +83,6 @@ impl Storage for Throttled {
         self.inner.put_data(pack, bytes, class)
     }
 
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
-        if !matches!(object, Object::Named(Kind::Lock, _)) {
-            self.down.pass(length);
-        }
-        self.inner.read(object, offset, length)
-    }
-
     fn read_into(
         &self,
         object: Object,

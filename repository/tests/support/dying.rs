@@ -55,9 +55,15 @@ impl Storage for Dying {
         self.writing()?;
         self.inner.put(object, bytes)
     }
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
+    fn read_into(
+        &self,
+        object: Object,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
         self.reading()?;
-        self.inner.read(object, offset, length)
+        self.inner.read_into(object, offset, length, buffer)
     }
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
         self.reading()?;

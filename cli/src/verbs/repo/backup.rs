@@ -99,13 +99,15 @@ pub fn backup(job: &Job<'_>, args: &Backup) -> Result<Exit, Failure> {
     if args.also.is_empty() {
         let repo = job.open()?;
         warn_of_rules(&repo);
-        let done = capture(job, args, &tree, ahead, &[&repo])?.pop().transpose()?;
+        drop(ahead);
+        let done = capture(job, args, &tree, &[&repo])?.pop().transpose()?;
         return Ok(done.map_or(Exit::Done, |done| shown(job, done)));
     }
     let opened = open_all(job, args)?;
     opened.iter().filter_map(|(_, repo)| repo.as_ref().ok()).for_each(warn_of_rules);
+    drop(ahead);
     let repos: Vec<&Repository> = opened.iter().filter_map(|(_, repo)| repo.as_ref().ok()).collect();
-    let outcomes = if repos.is_empty() { Vec::new() } else { capture(job, args, &tree, ahead, &repos)? };
+    let outcomes = if repos.is_empty() { Vec::new() } else { capture(job, args, &tree, &repos)? };
     let mut outcomes = outcomes.into_iter();
     let done = opened.into_iter().filter_map(|(location, repo)| match repo {
         Ok(_) => outcomes.next().map(|outcome| (location, outcome.map_err(Failure::from))),
@@ -131,13 +133,7 @@ fn open_all(job: &Job<'_>, args: &Backup) -> Result<Vec<Target>, Failure> {
     Ok(all)
 }
 
-fn capture(
-    job: &Job<'_>,
-    args: &Backup,
-    tree: &Tree,
-    ahead: LookAhead,
-    repos: &[&Repository],
-) -> Result<Outcomes, Failure> {
+fn capture(job: &Job<'_>, args: &Backup, tree: &Tree, repos: &[&Repository]) -> Result<Outcomes, Failure> {
     let capture = Capture::into(repos)?;
     let mut meta = BackupMeta::of_this_host(jiff::Timestamp::now());
     meta.tags.clone_from(&args.tag);
@@ -154,7 +150,6 @@ fn capture(
             let name = device.file_name().unwrap_or_default().to_string_lossy();
             Ok(capture.device(&meta, &name, device, job.monitor)?)
         } else {
-            drop(ahead);
             Ok(capture.tree(&tree.paths, &tree.options, &meta, job.monitor)?)
         }
     })

@@ -250,13 +250,20 @@ impl Storage for S3Storage {
         self.put_as(Object::Named(Kind::Pack, pack), bytes, class.or(self.pack_class))
     }
 
-    fn read(&self, object: Object, offset: u64, length: usize) -> Result<Vec<u8>, StorageError> {
-        match self.read_version(object, self.known.version(object), offset, length) {
+    fn read_into(
+        &self,
+        object: Object,
+        offset: u64,
+        length: usize,
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
+        *buffer = match self.read_version(object, self.known.version(object), offset, length) {
             Err(e) if self.is_hidden(object, e.problem)? => {
                 self.read_version(object, self.known.version(object), offset, length)
             }
             other => other,
-        }
+        }?;
+        Ok(())
     }
 
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {
