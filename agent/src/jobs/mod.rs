@@ -13,6 +13,7 @@ pub mod context;
 pub mod fence;
 pub mod note;
 pub mod promote;
+mod proofs;
 pub mod prove;
 pub mod restore;
 pub mod retain;

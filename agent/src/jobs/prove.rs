@@ -1,7 +1,7 @@
 //! Prove a point: restore it aside, compare, ask the checks, remove the copy.
 
 use super::restore::found;
-use super::{Context, End, Job, Preview, Probe};
+use super::{Context, End, Job, Preview, Probe, proofs};
 use crate::sources;
 use model::jobs::{Prove, ProveOutput};
 
@@ -9,7 +9,9 @@ impl Job for Prove {
     type Output = ProveOutput;
 
     async fn perform(&self, context: &Context) -> Result<ProveOutput, End> {
-        sources::open(&self.source).prove(self, context).await
+        let proof = sources::open(&self.source).prove(self, context).await?;
+        proofs::add(context, &self.source.name, &self.repository, &proof.snapshot, proof.at)?;
+        Ok(proof)
     }
 
     /// A proof whose report was lost is no proof, and making it again harms nobody. Its copy is removed now;

@@ -1,11 +1,12 @@
 //! Forget what a schedule keeps no longer, and remove data that nobody needs.
 //!
 //! It comes last in a schedule, after its backup and its proof succeeded: while backups or proofs fail,
-//! nothing is let go. Age is what the storage says; the newest whole snapshot of a source always stays.
+//! nothing is let go. Age is what the storage says; the newest whole snapshot of a source always stays, and
+//! the newest that this agent has proven.
 //! A key that may not remove, and somebody else who works in the repository, are no failures: what is due
 //! waits for the next time, or for who may.
 
-use super::{Context, End, Job, Preview, Probe};
+use super::{Context, End, Job, Preview, Probe, proofs};
 use crate::sources::manifest;
 use crate::sources::vault::{self, Absent};
 use model::jobs::{Retain, RetainOutput};
@@ -21,7 +22,8 @@ impl Job for Retain {
         context.may_act()?;
         context.phase("forget");
         let (work, now) = (self.clone(), SystemTime::from((context.now)().timestamp()));
-        vault::work(context, None, move |monitor| retain(&repository, &work, now, monitor)).await
+        let proven = proven(self, context)?;
+        vault::work(context, None, move |monitor| retain(&repository, &work, &proven, now, monitor)).await
     }
 
     /// Whatever was forgotten is forgotten, the rest is found again the next time.
@@ -32,15 +34,22 @@ impl Job for Retain {
     async fn would_you(&self, context: &Context) -> Result<Preview, End> {
         let repository = vault::open(&self.repository, Absent::Fail, context).await?;
         let (work, now) = (self.clone(), SystemTime::from((context.now)().timestamp()));
-        let due = vault::work(context, None, move |_| due(&repository, &work, now)).await?;
+        let proven = proven(self, context)?;
+        let due = vault::work(context, None, move |_| due(&repository, &work, &proven, now)).await?;
         Ok(Preview { would: vec![format!("forget {} snapshots of {}", due.len(), self.source.name)] })
     }
 }
 
+/// What this agent has proven. An id of another form names no snapshot here.
+fn proven(work: &Retain, context: &Context) -> Result<Vec<Id>, End> {
+    let proven = proofs::of(context, &work.source.name, &work.repository)?;
+    Ok(proven.iter().filter_map(|id| id.as_str().parse().ok()).collect())
+}
+
 /// The schedule's snapshots that are too old.
-fn due(repository: &Repository, work: &Retain, now: SystemTime) -> Result<Vec<Id>, Error> {
+fn due(repository: &Repository, work: &Retain, proven: &[Id], now: SystemTime) -> Result<Vec<Id>, Error> {
     let policy = Policy { within: work.keep, ..Policy::default() };
-    let plan = repository.forget_plan(&policy, &[], now)?;
+    let plan = repository.forget_plan(&policy, proven, now)?;
     let tags = [manifest::source_tag(&work.source), work.tag.clone()];
     let is_ours = |id: &Id| {
         let info = plan.snapshots.iter().find(|info| info.id == *id);
@@ -52,11 +61,12 @@ fn due(repository: &Repository, work: &Retain, now: SystemTime) -> Result<Vec<Id
 fn retain(
     repository: &Repository,
     work: &Retain,
+    proven: &[Id],
     now: SystemTime,
     monitor: &Monitor,
 ) -> Result<RetainOutput, Error> {
     let mut output = RetainOutput { forgotten: 0, marked_bytes: 0, removed_bytes: 0, left: None };
-    let due = due(repository, work, now)?;
+    let due = due(repository, work, proven, now)?;
     let done = forget_and_prune(repository, &due, now, monitor, &mut output);
     match done {
         Err(

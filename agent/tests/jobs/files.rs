@@ -5,6 +5,7 @@ use agent::jobs::{self, Context, Probe};
 use model::jobs::{BackupOutput, ProveOutput, RestoreOutput, RetainOutput};
 use model::{Outcome, Work};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 struct Tree {
@@ -212,4 +213,50 @@ async fn a_schedule_lets_go_of_its_own_old_snapshots_and_of_nothing_else() {
     assert_eq!((last.forgotten, snapshots(&tree.place)), (0, 3), "{last:?}");
     let proof = jobs::perform(&tree.order("prove", json!({ "point": "latest" })), &tree.context("p")).await;
     assert!(matches!(proof, Outcome::Succeeded { .. }), "{proof:?}");
+}
+
+#[tokio::test]
+async fn the_last_proven_snapshot_is_never_forgotten() {
+    let tree = Tree::new();
+    let retain = tree.order("retain", json!({ "tag": "schedule=nightly", "keep": "30d" }));
+    let mut made = Vec::new();
+    for number in 0..3 {
+        std::fs::write(tree.place.path("live/changed"), format!("{number}")).unwrap();
+        let backup = tree.order("backup", json!({ "tags": ["schedule=nightly"] }));
+        let done: BackupOutput = output(jobs::perform(&backup, &tree.context(&format!("b{number}"))).await);
+        made.push(done.snapshot);
+        let prove = tree.order("prove", json!({ "point": made[0] }));
+        output::<ProveOutput>(jobs::perform(&prove, &tree.context(&format!("p{number}"))).await);
+        if number < 2 {
+            age(&tree.place, 40);
+        }
+    }
+    let left = || {
+        let folder = std::fs::read_dir(tree.place.path("repository/snapshots")).unwrap();
+        folder.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<BTreeSet<_>>()
+    };
+    let wanted = |numbers: &[usize]| numbers.iter().map(|n| made[*n].to_string()).collect::<BTreeSet<_>>();
+    let done: RetainOutput = output(jobs::perform(&retain, &tree.context("r0")).await);
+    assert_eq!((done.forgotten, left()), (1, wanted(&[0, 2])), "{done:?}");
+    // A newer proof lets go of the older one.
+    let prove = tree.order("prove", json!({ "point": "latest" }));
+    output::<ProveOutput>(jobs::perform(&prove, &tree.context("p9")).await);
+    let done: RetainOutput = output(jobs::perform(&retain, &tree.context("r1")).await);
+    assert_eq!((done.forgotten, left()), (1, wanted(&[2])), "{done:?}");
+}
+
+#[tokio::test]
+async fn proofs_that_cannot_be_read_let_nothing_go() {
+    let tree = Tree::new();
+    let backup = tree.order("backup", json!({ "tags": ["schedule=nightly"] }));
+    output::<BackupOutput>(jobs::perform(&backup, &tree.context("b")).await);
+    let prove = tree.order("prove", json!({ "point": "latest" }));
+    output::<ProveOutput>(jobs::perform(&prove, &tree.context("p")).await);
+    let context = tree.context("r");
+    for file in std::fs::read_dir(context.state_dir.join("proofs")).unwrap() {
+        std::fs::write(file.unwrap().path(), "{").unwrap();
+    }
+    let retain = tree.order("retain", json!({ "tag": "schedule=nightly", "keep": "30d" }));
+    let Outcome::Failed { problem } = jobs::perform(&retain, &context).await else { panic!("it went on") };
+    assert_eq!(problem.code, "LB2224");
 }

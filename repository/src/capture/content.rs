@@ -1,4 +1,4 @@
-//! Blobs of files on their way: how their ids get into the nodes in the right order.
+//! Blobs of a file on their way: how their ids get into its node in the right order.
 
 use std::collections::VecDeque;
 use std::io::{self, Read};
@@ -6,10 +6,11 @@ use std::io::{self, Read};
 use crate::chunker::Chunker;
 use crate::error::{Error, Result};
 use crate::format::node::Node;
+use crate::id::Id;
 use crate::monitor::Monitor;
 use crate::write::{Ticket, Writer};
 
-/// Blobs of one folder that may be on their way at once. More would only cost memory.
+/// Blobs of one file that may be on their way at once. More would only cost memory.
 const MAX_TICKETS: usize = 512;
 
 /// Why a reader was not read to its end.
@@ -20,87 +21,89 @@ pub(super) enum ReadFailure {
     Session(Error),
 }
 
-/// The nodes of one folder, and the blobs that still belong into them.
-#[derive(Default)]
-pub(super) struct Nodes {
-    nodes: Vec<Node>,
-    on_their_way: VecDeque<(usize, Ticket)>,
+impl From<Error> for ReadFailure {
+    fn from(error: Error) -> Self {
+        Self::Session(error)
+    }
 }
 
-impl Nodes {
-    /// Reads to the end, hands over every blob, and adds the node. Its size becomes the sum of its blobs,
-    /// whatever the file system said: restic restores exactly so many bytes.
-    pub(super) fn push_read(
-        &mut self,
-        mut node: Node,
-        reader: &mut dyn Read,
-        chunker: &mut Chunker<'_>,
-        writer: &Writer<'_>,
-        monitor: &Monitor,
-    ) -> Result<u64, ReadFailure> {
-        chunker.restart();
-        node.content = Some(Vec::new());
-        node.size = 0;
-        let at = self.nodes.len();
-        self.nodes.push(node);
-        let read = self.read(at, reader, chunker, writer, monitor);
-        if matches!(read, Err(ReadFailure::Source(_))) {
-            // Blobs of this file come last in the queue; they are stored, but nobody's.
-            while self.on_their_way.pop_back_if(|(of, _)| *of == at).is_some() {}
-            self.nodes.truncate(at);
-        }
-        read
-    }
+/// A blob, until its turn comes.
+enum Blob {
+    /// A worker has it.
+    Sent(Ticket),
+    /// Every repository has it.
+    Known(Id),
+}
 
-    fn read(
+/// The content of one file. When it is dropped, its blobs are stored, but nobody's.
+#[derive(Default)]
+pub(super) struct Blobs {
+    ids: Vec<Id>,
+    on_their_way: VecDeque<Blob>,
+    size: u64,
+}
+
+impl Blobs {
+    /// Reads to the end, and hands over every blob.
+    pub(super) fn read(
         &mut self,
-        at: usize,
         reader: &mut dyn Read,
         chunker: &mut Chunker<'_>,
         writer: &Writer<'_>,
         monitor: &Monitor,
-    ) -> Result<u64, ReadFailure> {
-        let mut size = 0;
+    ) -> Result<(), ReadFailure> {
+        chunker.restart();
         loop {
             let mut blob = writer.buffer();
             if let Err(e) = chunker.next(reader, &|| !monitor.is_cancelled(), &mut blob) {
-                writer.proceed().map_err(ReadFailure::Session)?;
+                writer.proceed()?;
                 return Err(ReadFailure::Source(e));
             }
             if blob.is_empty() {
                 writer.give_back(blob);
-                break;
+                return Ok(());
             }
             let length = blob.len() as u64;
-            size += length;
-            let ticket = writer.data(blob).map_err(ReadFailure::Session)?;
-            monitor.add_done(length);
-            self.on_their_way.push_back((at, ticket));
-            self.settle(writer, MAX_TICKETS).map_err(ReadFailure::Session)?;
+            let sent = Blob::Sent(writer.data(blob)?);
+            self.add(sent, length, writer, monitor)?;
         }
-        if let Some(node) = self.nodes.get_mut(at) {
-            node.size = size;
-        }
-        Ok(size)
+    }
+
+    /// Adds a blob of this length that every repository has.
+    pub(super) fn keep(
+        &mut self,
+        id: Id,
+        length: u64,
+        writer: &Writer<'_>,
+        monitor: &Monitor,
+    ) -> Result<(), ReadFailure> {
+        writer.proceed()?;
+        Ok(self.add(Blob::Known(id), length, writer, monitor)?)
+    }
+
+    fn add(&mut self, blob: Blob, length: u64, writer: &Writer<'_>, monitor: &Monitor) -> Result<()> {
+        self.size += length;
+        monitor.add_done(length);
+        self.on_their_way.push_back(blob);
+        self.settle(writer, MAX_TICKETS)
     }
 
     /// Waits until at most `keep` blobs are on their way.
     fn settle(&mut self, writer: &Writer<'_>, keep: usize) -> Result<()> {
         while self.on_their_way.len() > keep {
-            let Some((at, ticket)) = self.on_their_way.pop_front() else {
-                break;
-            };
-            let id = writer.id(&ticket)?;
-            if let Some(content) = self.nodes.get_mut(at).and_then(|n| n.content.as_mut()) {
-                content.push(id);
+            match self.on_their_way.pop_front() {
+                Some(Blob::Sent(ticket)) => self.ids.push(writer.id(&ticket)?),
+                Some(Blob::Known(id)) => self.ids.push(id),
+                None => break,
             }
         }
         Ok(())
     }
 
-    /// All nodes, complete.
-    pub(super) fn finish(mut self, writer: &Writer<'_>) -> Result<Vec<Node>> {
+    /// Its node, complete. The size becomes the sum of the blobs, whatever the file system said: restic
+    /// restores exactly so many bytes.
+    pub(super) fn finish(mut self, node: Node, writer: &Writer<'_>) -> Result<Node> {
         self.settle(writer, 0)?;
-        Ok(self.nodes)
+        Ok(Node { content: Some(self.ids), size: self.size, ..node })
     }
 }

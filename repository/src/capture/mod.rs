@@ -5,6 +5,7 @@
 //! pack and index file is durable, and the lock was just refreshed. Whatever fails before leaves the
 //! repository with the snapshots that it had.
 
+mod again;
 mod ahead;
 mod content;
 mod device;

@@ -3,11 +3,12 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Advice, fadvise};
 
-use super::content::{Nodes, ReadFailure};
+use super::again::{self, Part, Stretch};
+use super::content::{Blobs, ReadFailure};
 use super::trouble::TroubleKind;
 use super::walk::Walk;
 use super::{Counts, entry};
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::blob::BlobKind;
 use crate::format::node::Node;
 use crate::format::sealer::Sealer;
+use crate::id::Id;
 use crate::sync::locked;
 
 /// What one reading thread has for itself.
@@ -33,6 +35,16 @@ pub(super) enum Content {
     Failed,
     /// It is not small, or became something else: cut it.
     Large,
+}
+
+/// A file that is cut.
+pub(super) struct Large {
+    pub(super) path: PathBuf,
+    pub(super) node: Node,
+    /// As it was listed.
+    pub(super) seen: Metadata,
+    /// What it consisted of when the parent was made.
+    pub(super) before: Vec<Id>,
 }
 
 impl Walk<'_> {
@@ -72,63 +84,72 @@ impl Walk<'_> {
         Ok(Content::Read)
     }
 
-    /// Cuts and stores a file. No node when it could not be read, which is noted.
-    pub(super) fn read_large(
-        &self,
-        hand: &mut Hand,
-        path: &Path,
-        node: Node,
-        seen: &Metadata,
-    ) -> Result<Option<Node>> {
+    /// Cuts and stores a file, of which the parent may know some blobs. No node when it could not be read, which
+    /// is noted.
+    pub(super) fn read_large(&self, hand: &mut Hand, large: Large) -> Result<Option<Node>> {
+        let Large { path, node, seen, before } = large;
+        let path = path.as_path();
         let opened = entry::open(path).and_then(|file| file.metadata().map(|meta| (file, meta)));
-        let (mut file, before) = match opened {
+        let (mut file, opened) = match opened {
             Ok(both) => both,
             Err(e) => {
                 locked(&self.troubles).add_error(path, &e);
                 return Ok(None);
             }
         };
-        if !before.is_file() {
+        if !opened.is_file() {
             let what = "it became something else while its folder was read";
             locked(&self.troubles).add(TroubleKind::Changed, path, what);
             return Ok(None);
         }
         // Only a hint: what the kernel makes of it is its own affair.
         let _ = fadvise(&file, 0, None, Advice::Sequential);
-        let mut nodes = Nodes::default();
-        let read = self
-            .chunkers
-            .with(|chunker| nodes.push_read(node, &mut file, chunker, self.writer, self.monitor))?;
-        let size = match read {
-            Ok(size) => size,
+        let known = again::known(&before, opened.size(), self.writer);
+        let mut blobs = Blobs::default();
+        let read = self.chunkers.with(|chunker| {
+            if known.is_empty() {
+                return blobs.read(&mut file, chunker, self.writer, self.monitor);
+            }
+            let proceed = || !self.monitor.is_cancelled();
+            again::compare(&file, &known, self.threads, &proceed, |stretch| match stretch {
+                Stretch::Same(id, length) => blobs.keep(id, length, self.writer, self.monitor),
+                Stretch::Other(at, to) => {
+                    let mut part = Part { file: &file, at, to };
+                    blobs.read(&mut part, chunker, self.writer, self.monitor)
+                }
+            })
+        })?;
+        match read {
+            Ok(()) => {}
             Err(ReadFailure::Session(e)) => return Err(e),
             Err(ReadFailure::Source(e)) => {
                 locked(&self.troubles).add_error(path, &e);
                 return Ok(None);
             }
-        };
-        hand.counts.bytes_read += size;
-        self.count_file(hand, size);
+        }
+        let node = blobs.finish(node, self.writer)?;
+        hand.counts.bytes_read += node.size;
+        self.count_file(hand, node.size);
         match file.metadata() {
-            Ok(after) if entry::is_same(seen, &after) => {}
+            Ok(after) if entry::is_same(&seen, &after) => {}
             Ok(_) => locked(&self.troubles).add(TroubleKind::Changed, path, "it changed while it was read"),
             Err(e) => locked(&self.troubles).add_error(path, &e),
         }
-        Ok(nodes.finish(self.writer)?.pop())
+        Ok(Some(node))
     }
 
     /// A file of our own making.
     pub(super) fn read_own(&self, node: Node, mut bytes: &[u8]) -> Result<Node> {
-        let mut nodes = Nodes::default();
-        let name = node.os_name().to_string_lossy().into_owned();
-        let read = self
-            .chunkers
-            .with(|chunker| nodes.push_read(node, &mut bytes, chunker, self.writer, self.monitor))?;
+        let mut blobs = Blobs::default();
+        let read =
+            self.chunkers.with(|chunker| blobs.read(&mut bytes, chunker, self.writer, self.monitor))?;
         read.map_err(|failure| match failure {
             ReadFailure::Session(e) => e,
-            ReadFailure::Source(source) => Error::SourceRead { name, source },
+            ReadFailure::Source(source) => {
+                Error::SourceRead { name: node.os_name().to_string_lossy().into_owned(), source }
+            }
         })?;
-        nodes.finish(self.writer)?.pop().ok_or(Error::Internal("a file without node"))
+        blobs.finish(node, self.writer)
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use jiff::Timestamp;
 
-use super::content::{Nodes, ReadFailure};
+use super::content::{Blobs, ReadFailure};
 use super::into::{Capture, Captured, Outcomes, only};
 use super::{BackupMeta, Counts, METADATA_FILE, OnTrouble, SnapshotSummary, Troubles, describe};
 use crate::chunker::Chunker;
@@ -136,14 +136,14 @@ impl<'w> SnapshotBuilder<'w> {
     /// storing failed with.
     pub fn stream(&mut self, path: &str, reader: &mut dyn Read) -> Result<u64> {
         let parts = self.check(path)?;
-        let node = self.node_named(&parts);
-        let mut nodes = Nodes::default();
-        let read = nodes.push_read(node, reader, &mut self.chunker, self.writer, self.monitor);
-        let size = read.map_err(|failure| match failure {
+        let mut blobs = Blobs::default();
+        let read = blobs.read(reader, &mut self.chunker, self.writer, self.monitor);
+        read.map_err(|failure| match failure {
             ReadFailure::Source(source) => Error::SourceRead { name: path.to_owned(), source },
             ReadFailure::Session(e) => e,
         })?;
-        let node = nodes.finish(self.writer)?.pop().ok_or(Error::Internal("a stream without node"))?;
+        let node = blobs.finish(self.node_named(&parts), self.writer)?;
+        let size = node.size;
         self.add(path, &parts, node)?;
         Ok(size)
     }

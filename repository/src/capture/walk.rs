@@ -19,7 +19,7 @@ use super::excludes::Excludes;
 use super::parent::{self, Known, Slot};
 use super::plan::Plan;
 use super::pool::Pool;
-use super::reading::{Content, Hand};
+use super::reading::{Content, Hand, Large};
 use super::tree::TreeOptions;
 use super::trouble::{OnTrouble, Troubles};
 use super::{BackupMeta, Counts, METADATA_FILE, entry};
@@ -90,7 +90,7 @@ enum Task {
     /// Look at these entries, of which the first has this place.
     Look(Arc<Folder>, usize, Vec<Entry>),
     /// Cut and store a large file.
-    Cut(Arc<Folder>, usize, Box<(PathBuf, Node, Metadata)>),
+    Cut(Arc<Folder>, usize, Box<Large>),
 }
 
 /// What is known of an entry after a look.
@@ -112,6 +112,8 @@ pub(super) struct Walk<'a> {
     names: Names,
     /// Of each repository, for what the parent knows.
     trees: Vec<Trees<'a>>,
+    /// That compute.
+    pub(super) threads: usize,
     pub(super) chunkers: Pool<Chunker<'a>>,
     pub(super) sealers: Pool<Sealer>,
     counts: Mutex<Counts>,
@@ -141,6 +143,7 @@ impl<'a> Walk<'a> {
             trusted_before: parent.map_or(Timestamp::MIN, parent::trusted_before),
             names: Names::load(),
             trees: writer.trees(),
+            threads,
             chunkers: Pool::new((0..threads).map(|_| Chunker::new(repo.gear())).collect()),
             sealers: Pool::new((0..threads).map(|_| write::sealer()).collect::<Result<_>>()?),
             counts: Mutex::default(),
@@ -321,7 +324,9 @@ impl<'a> Walk<'a> {
             Content::Read => Ok(Looked::Done(Slot::New(node))),
             Content::Failed => Ok(Looked::Done(Slot::Nothing)),
             Content::Large => {
-                Ok(Looked::Later(Task::Cut(Arc::clone(folder), place, Box::new((path, *node, meta)))))
+                let before = then.and_then(|(_, then)| then.content.clone()).unwrap_or_default();
+                let large = Large { path, node: *node, seen: meta, before };
+                Ok(Looked::Later(Task::Cut(Arc::clone(folder), place, Box::new(large))))
             }
         }
     }
@@ -359,16 +364,9 @@ impl<'a> Walk<'a> {
         Task::List(Arc::new(folder), plan)
     }
 
-    fn cut(
-        &self,
-        hand: &mut Hand,
-        folder: &Arc<Folder>,
-        place: usize,
-        what: (PathBuf, Node, Metadata),
-    ) -> Result<()> {
+    fn cut(&self, hand: &mut Hand, folder: &Arc<Folder>, place: usize, large: Large) -> Result<()> {
         self.writer.proceed()?;
-        let (path, node, seen) = what;
-        let node = self.read_large(hand, &path, node, &seen)?;
+        let node = self.read_large(hand, large)?;
         self.settle(folder, vec![(place, node.map_or(Slot::Nothing, |node| Slot::New(Box::new(node))))])
     }
 

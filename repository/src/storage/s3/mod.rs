@@ -27,6 +27,7 @@ mod retention;
 mod versions;
 
 use std::future::Future;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use aws_sdk_s3::Client;
@@ -43,6 +44,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use crate::id::Id;
+use crate::sync::locked;
 
 /// A thousand million objects.
 const MAX_PAGES: usize = 1_000_000;
@@ -156,12 +158,14 @@ impl S3Storage {
         version: Option<String>,
         offset: u64,
         length: usize,
-    ) -> Result<Vec<u8>, StorageError> {
+        buffer: &mut Vec<u8>,
+    ) -> Result<(), StorageError> {
         let short = || self.error("reading", &object, Problem::Short, None);
         if length == 0 {
+            buffer.clear();
             // There is no empty range in HTTP.
             return match self.stat(object)? {
-                Some(size) if size >= offset => Ok(Vec::new()),
+                Some(size) if size >= offset => Ok(()),
                 Some(_) => Err(short()),
                 None => Err(self.error("reading", &object, Problem::Missing, None)),
             };
@@ -169,12 +173,16 @@ impl S3Storage {
         let last = offset.saturating_add(length as u64).saturating_sub(1);
         let request = self.client.get_object().bucket(&self.at.bucket).key(self.key(&object.path()));
         let request = request.set_version_id(version).range(format!("bytes={offset}-{last}"));
-        let bytes = self.run("reading", &object, move || {
-            let request = request.clone();
+        // The caller's memory is used again; only an attempt after a broken one takes memory of its own.
+        let lent = Arc::new(Mutex::new(std::mem::take(buffer)));
+        *buffer = self.run("reading", &object, move || {
+            let (request, lent) = (request.clone(), Arc::clone(&lent));
             async move {
                 let mut answer = request.send().await?;
+                let mut bytes = std::mem::take(&mut *locked(&lent));
+                bytes.clear();
                 // Sized by what was asked for, not by what the other side says.
-                let mut bytes = Vec::with_capacity(length);
+                bytes.reserve(length);
                 while bytes.len() <= length {
                     match answer.body.try_next().await {
                         Ok(Some(part)) => bytes.extend_from_slice(&part),
@@ -185,8 +193,8 @@ impl S3Storage {
                 Ok(bytes)
             }
         })?;
-        match bytes.len() {
-            got if got == length => Ok(bytes),
+        match buffer.len() {
+            got if got == length => Ok(()),
             got if got < length => Err(short()),
             _ => Err(self.error(
                 "reading",
@@ -243,11 +251,12 @@ impl Storage for S3Storage {
     }
 
     fn put(&self, object: Object, bytes: &[u8]) -> Result<(), StorageError> {
-        self.put_as(object, bytes, None)
+        self.put_as(object, bytes, None, None)
     }
 
     fn put_data(&self, pack: Id, bytes: &[u8], class: Option<PackClass>) -> Result<(), StorageError> {
-        self.put_as(Object::Named(Kind::Pack, pack), bytes, class.or(self.pack_class))
+        // A pack's name is the SHA-256 of what it holds.
+        self.put_as(Object::Named(Kind::Pack, pack), bytes, Some(pack), class.or(self.pack_class))
     }
 
     fn read_into(
@@ -257,13 +266,12 @@ impl Storage for S3Storage {
         length: usize,
         buffer: &mut Vec<u8>,
     ) -> Result<(), StorageError> {
-        *buffer = match self.read_version(object, self.known.version(object), offset, length) {
+        match self.read_version(object, self.known.version(object), offset, length, buffer) {
             Err(e) if self.is_hidden(object, e.problem)? => {
-                self.read_version(object, self.known.version(object), offset, length)
+                self.read_version(object, self.known.version(object), offset, length, buffer)
             }
             other => other,
-        }?;
-        Ok(())
+        }
     }
 
     fn stat(&self, object: Object) -> Result<Option<u64>, StorageError> {

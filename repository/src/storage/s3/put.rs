@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use super::body::{Lender, lend};
 use super::problem::Refusal;
 use super::{Patience, S3Storage, again};
+use crate::id::Id;
 use crate::storage::{Object, PackClass, Problem, Storage, StorageError, accept_same};
 
 /// Larger objects go up in parts,
@@ -51,10 +52,12 @@ struct Target {
 }
 
 impl S3Storage {
+    /// With the SHA-256 of the bytes, where it is known.
     pub(super) fn put_as(
         &self,
         object: Object,
         bytes: &[u8],
+        sha256: Option<Id>,
         class: Option<PackClass>,
     ) -> Result<(), StorageError> {
         self.refuse_among_deleted("storing", object)?;
@@ -69,7 +72,7 @@ impl S3Storage {
         let stored = if bytes.len() > PARTS_ABOVE {
             self.put_in_parts(object, bytes, target)
         } else {
-            self.put_at_once(object, bytes, target)
+            self.put_at_once(object, bytes, sha256, target)
         };
         match stored {
             Err(e) if e.problem == Problem::Exists && !self.has_checksum(object, bytes)? => {
@@ -90,9 +93,15 @@ impl S3Storage {
             && head.checksum_sha256() == Some(STANDARD.encode(Sha256::digest(bytes)).as_str()))
     }
 
-    fn put_at_once(&self, object: Object, bytes: &[u8], target: Target) -> Result<(), StorageError> {
+    fn put_at_once(
+        &self,
+        object: Object,
+        bytes: &[u8],
+        sha256: Option<Id>,
+        target: Target,
+    ) -> Result<(), StorageError> {
         let length = bytes.len();
-        let sha256 = STANDARD.encode(Sha256::digest(bytes));
+        let sha256 = STANDARD.encode(sha256.unwrap_or_else(|| Id::of(bytes)).as_bytes());
         let answer = lend(self.runtime()?, bytes, |lender| async move {
             again(target.patience, || target.once(&lender, length, &sha256)).await
         });

@@ -121,8 +121,9 @@ impl S3Storage {
         if length == 0 || head.size > MAX_VERSION_BYTES {
             return Ok(false);
         }
-        match self.read_version(object, head.version.clone(), 0, length) {
-            Ok(bytes) => Ok(is_good(&bytes)),
+        let mut bytes = Vec::new();
+        match self.read_version(object, head.version.clone(), 0, length, &mut bytes) {
+            Ok(()) => Ok(is_good(&bytes)),
             Err(e) if matches!(e.problem, Problem::Missing | Problem::Short) => Ok(false),
             Err(e) => Err(e),
         }

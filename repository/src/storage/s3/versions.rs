@@ -166,8 +166,9 @@ impl S3Storage {
         if length == 0 || version.size > MAX_VERSION_BYTES {
             return Ok(None);
         }
-        match self.read_version(object, Some(version.id.clone()), 0, length) {
-            Ok(bytes) => Ok(Some(bytes)),
+        let mut bytes = Vec::new();
+        match self.read_version(object, Some(version.id.clone()), 0, length, &mut bytes) {
+            Ok(()) => Ok(Some(bytes)),
             Err(e) if matches!(e.problem, Problem::Missing | Problem::Short) => Ok(None),
             Err(e) => Err(e),
         }
