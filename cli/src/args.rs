@@ -302,11 +302,7 @@ pub enum Runs {
 #[derive(Debug, Subcommand)]
 pub enum Plan {
     /// Check an estate's folder offline: every problem at once, with its place.
-    Check {
-        /// The estate's folder.
-        #[arg(default_value = ".")]
-        path: PathBuf,
-    },
+    Check(crate::verbs::plan::check::Args),
 }
 
 /// `token`
