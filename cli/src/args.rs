@@ -303,6 +303,8 @@ pub enum Runs {
 pub enum Plan {
     /// Check an estate's folder offline: every problem at once, with its place.
     Check(crate::verbs::plan::check::Args),
+    /// Lay files out in the one canonical way; comments stay.
+    Fmt(crate::verbs::plan::fmt::Args),
 }
 
 /// `token`

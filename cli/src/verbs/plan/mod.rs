@@ -1,6 +1,8 @@
 //! `lifeboat plan`: what needs no controller. One file a verb, listed here and in `args.rs`.
 
 pub mod check;
+pub mod fmt;
+mod unreadable;
 
 use crate::args::{Cli, Plan};
 use crate::failure::Failure;
@@ -10,5 +12,6 @@ use runtime::lifecycle::Exit;
 pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
     match args {
         Plan::Check(args) => check::check(cli, args),
+        Plan::Fmt(args) => fmt::fmt(cli, args),
     }
 }
