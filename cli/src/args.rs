@@ -305,6 +305,8 @@ pub enum Plan {
     Check(crate::verbs::plan::check::Args),
     /// Lay files out in the one canonical way; comments stay.
     Fmt(crate::verbs::plan::fmt::Args),
+    /// What differs between two estates, by meaning: order and layout do not count.
+    Diff(crate::verbs::plan::diff::Args),
 }
 
 /// `token`

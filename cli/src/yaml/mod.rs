@@ -15,7 +15,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 mod tree;
-
+pub mod value;
 mod write;
 
 /// Deepest nesting that is laid out. The language of estates needs 8; the check refuses more than 32.

@@ -199,7 +199,8 @@ impl Build<'_> {
             header_end = line_begin(source, header_end).saturating_sub(1);
         }
         let begin = line_begin(source, header_end);
-        let comment = self.remarks.iter().find(|remark| (begin..header_end).contains(&remark.start));
+        let first = self.remarks.partition_point(|remark| remark.start < begin);
+        let comment = self.remarks.get(first).filter(|remark| remark.start < header_end);
         let marks_end = comment.map_or(header_end, |remark| remark.start);
         let header: String = source[begin..marks_end].iter().collect();
         let at =

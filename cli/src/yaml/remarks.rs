@@ -50,7 +50,8 @@ impl Walk<'_> {
         for index in 0..count {
             let begin = self.begin(node.parts().get(index), list && block, from);
             let found = self.before(begin);
-            let place = self.column(begin);
+            // In brackets columns say nothing, and one line may have thousands of items.
+            let place = if block { self.column(begin) } else { 0 };
             column.get_or_insert(place);
             let (done, rest) = node.parts_mut().split_at_mut(index);
             let Some(part) = rest.first_mut() else { continue };
@@ -61,8 +62,8 @@ impl Walk<'_> {
             part.blank = self.blank_above(begin);
             from = self.part(part, begin, list && block);
         }
-        node.column = column.unwrap_or(node.column);
         if block {
+            node.column = column.unwrap_or(node.column);
             return from;
         }
         let found = self.before(end.saturating_sub(1).max(from));

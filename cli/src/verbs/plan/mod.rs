@@ -1,6 +1,7 @@
 //! `lifeboat plan`: what needs no controller. One file a verb, listed here and in `args.rs`.
 
 pub mod check;
+pub mod diff;
 pub mod fmt;
 mod unreadable;
 
@@ -12,6 +13,7 @@ use runtime::lifecycle::Exit;
 pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
     match args {
         Plan::Check(args) => check::check(cli, args),
+        Plan::Diff(args) => diff::diff(cli, args),
         Plan::Fmt(args) => fmt::fmt(cli, args),
     }
 }

@@ -48,6 +48,20 @@ proptest! {
     }
 }
 
+#[test]
+fn the_largest_file_takes_no_longer_than_its_size_says() {
+    let items: Vec<String> = (0..60_000).map(|number| format!("x{number}")).collect();
+    let long = format!("a: [{}]\n{}", items.join(", "), "# c\n".repeat(50_000));
+    let texts: String = (0..20_000).map(|number| format!("k{number}: |  # c\n  text\n")).collect();
+    let begin = std::time::Instant::now();
+    for text in [long, texts] {
+        let out = canonical(&text).unwrap();
+        assert_eq!(canonical(&out).unwrap(), out);
+    }
+    // Some seconds without optimisation on a busy machine; minutes, if each item looked at its whole line.
+    assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
+}
+
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
