@@ -307,6 +307,8 @@ pub enum Plan {
     Fmt(crate::verbs::plan::fmt::Args),
     /// What differs between two estates, by meaning: order and layout do not count.
     Diff(crate::verbs::plan::diff::Args),
+    /// Draft an estate from a compose file, units of systemd or manifests of Kubernetes.
+    Init(crate::verbs::plan::init::Args),
 }
 
 /// `token`

@@ -4,6 +4,7 @@
 mod check;
 mod diff;
 mod fmt;
+mod init;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

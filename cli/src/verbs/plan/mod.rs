@@ -3,6 +3,7 @@
 pub mod check;
 pub mod diff;
 pub mod fmt;
+pub mod init;
 mod unreadable;
 
 use crate::args::{Cli, Plan};
@@ -15,5 +16,6 @@ pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
         Plan::Check(args) => check::check(cli, args),
         Plan::Diff(args) => diff::diff(cli, args),
         Plan::Fmt(args) => fmt::fmt(cli, args),
+        Plan::Init(args) => init::init(cli, args),
     }
 }
