@@ -302,11 +302,13 @@ pub enum Runs {
 #[derive(Debug, Subcommand)]
 pub enum Plan {
     /// Check an estate's folder offline: every problem at once, with its place.
-    Check {
-        /// The estate's folder.
-        #[arg(default_value = ".")]
-        path: PathBuf,
-    },
+    Check(crate::verbs::plan::check::Args),
+    /// Lay files out in the one canonical way; comments stay.
+    Fmt(crate::verbs::plan::fmt::Args),
+    /// What differs between two estates, by meaning: order and layout do not count.
+    Diff(crate::verbs::plan::diff::Args),
+    /// Draft an estate from a compose file, units of systemd or manifests of Kubernetes.
+    Init(crate::verbs::plan::init::Args),
 }
 
 /// `token`

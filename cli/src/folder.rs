@@ -1,4 +1,5 @@
-//! Reads an estate's folder: every `.yaml` and `.yml` file below it, in order of their paths.
+//! Reads an estate's folder: every `.yaml` and `.yml` file below it, in order of their paths. A single
+//! file stands for a folder that holds nothing else.
 
 use crate::failure::Failure;
 use std::path::{Path, PathBuf};
@@ -14,8 +15,14 @@ const MAX_DEPTH: usize = 8;
 
 /// The files of an estate, with paths relative to its folder. Hidden folders are left out.
 pub fn read(folder: &Path) -> Result<Vec<plan::SourceFile>, Failure> {
+    let single = folder.is_file();
     let mut paths = Vec::new();
-    collect(folder, 0, &mut paths)?;
+    if single {
+        paths.push(folder.to_path_buf());
+    } else {
+        collect(folder, 0, &mut paths)?;
+    }
+    let base = if single { folder.parent().unwrap_or(folder) } else { folder };
     paths.sort();
     if paths.is_empty() {
         let message = format!("{} holds no .yaml file", folder.display());
@@ -31,10 +38,20 @@ pub fn read(folder: &Path) -> Result<Vec<plan::SourceFile>, Failure> {
             return Err(Failure::usage("LB4021", message, "1 MiB a file, 4 MiB and 1000 files in all."));
         }
         let text = std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
-        let relative = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().into_owned();
+        let relative = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
         files.push(plan::SourceFile { path: relative, text });
     }
     Ok(files)
+}
+
+/// A path of [`read`] as it is seen from where the command runs, the same on every machine where it can be.
+pub fn from_here(folder: &Path, relative: &str) -> String {
+    let base = if folder.is_file() { folder.parent().unwrap_or(folder) } else { folder };
+    let whole = base.join(relative);
+    let here = std::env::current_dir().unwrap_or_default();
+    let whole = whole.strip_prefix(&here).unwrap_or(&whole);
+    let parts: PathBuf = whole.components().filter(|part| *part != std::path::Component::CurDir).collect();
+    parts.to_string_lossy().into_owned()
 }
 
 fn collect(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>) -> Result<(), Failure> {
@@ -74,6 +91,25 @@ mod tests {
         let files = read(folder.path()).unwrap();
         let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["a.yml", "b.yaml", "sub/c.yaml"]);
+    }
+
+    #[test]
+    fn a_single_file_is_read_alone_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.yaml", "b.yaml"] {
+            std::fs::write(folder.path().join(name), "regions: {}").unwrap();
+        }
+        let files = read(&folder.path().join("b.yaml")).unwrap();
+        assert_eq!(files.iter().map(|file| file.path.as_str()).collect::<Vec<_>>(), ["b.yaml"]);
+    }
+
+    #[test]
+    fn a_path_from_here_is_the_shortest_that_a_checkout_has() {
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(from_here(Path::new("."), "a.yaml"), "a.yaml");
+        assert_eq!(from_here(Path::new("./deploy"), "sub/a.yaml"), "deploy/sub/a.yaml");
+        assert_eq!(from_here(&here.join("deploy"), "a.yaml"), "deploy/a.yaml");
+        assert_eq!(from_here(Path::new("/elsewhere"), "a.yaml"), "/elsewhere/a.yaml");
     }
 
     #[test]

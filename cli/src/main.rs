@@ -8,6 +8,7 @@ mod login;
 mod screen;
 mod session;
 mod verbs;
+mod yaml;
 
 use clap::Parser as _;
 use runtime::lifecycle::Exit;

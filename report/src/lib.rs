@@ -2,22 +2,26 @@
 //! and time zone are arguments, and nothing is coloured here; a line carries its [`Mood`] instead.
 //!
 //! ```text
-//! plan::check ─► Diagnostic ─► diagnostic(s) ─► text
+//! plan::check ─► Diagnostic ─► diagnostic(s) ─► text; sarif ─► JSON; github ─► workflow commands
 //! engine::view ─► View ─┬─► tree ─► lines, drawn over and over while the run goes on
 //!                       └─► run_report ─► Report ─► JSON | document ─► text | Markdown
 //! ```
 
 pub mod diagnostic;
 pub mod document;
+mod github;
 pub mod layout;
 mod outcome;
 pub mod run;
+mod sarif;
 pub mod state;
 pub mod tree;
 pub mod units;
 
 pub use diagnostic::{diagnostic, diagnostics};
 pub use engine::view::{ApprovalView, AttemptView, DecisionView, StepView, View};
+pub use github::github;
 pub use run::{Report, run_report};
+pub use sarif::sarif;
 pub use state::Mood;
 pub use tree::{Line, tree};

@@ -60,6 +60,15 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "The controller could not load this run, so it set it aside; the other runs go on. The message says why.",
         "Do what the message says; `lifeboat runs list` shows whether it is driven again.",
     ),
+    ("LB4060", "A file could not be read as YAML, or holds several documents, so nothing was done.", ""),
+    (
+        "LB4061",
+        "The layout could not be made without a risk for what the file says, so it was left alone.",
+        "",
+    ),
+    ("LB4062", "A file could not be compared.", ""),
+    ("LB4063", "Nothing to draft an estate from was found.", ""),
+    ("LB4064", "The file to draft an estate from is no YAML.", ""),
     ("LB5411", "A certificate could not be read.", "Enrol or log in again to get a new one."),
     (
         "LB5412",
