@@ -1,6 +1,7 @@
 //! The check itself: files in, a checked estate or every diagnostic at once out.
 
 use crate::SourceFile;
+use crate::allow;
 use crate::checked_estate::CheckedEstate;
 use crate::codes;
 use crate::context::Purpose;
@@ -11,7 +12,7 @@ use crate::lower::{Request, lower};
 use crate::text::Span;
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
 use model::{Digest, Mode, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the check gives.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ pub fn check(files: &[SourceFile]) -> Checked {
     for (number, file) in files.iter().enumerate() {
         let Some(root) = reader.read(start(number).file, &file.text, &mut sink) else { continue };
         if document::is_plan(&root) {
-            documents.extend(document::read(&root, &mut sink));
+            documents.extend(document::read(&root, reader.comments(), &mut sink));
         } else {
             estate.read(&root, &mut sink);
         }
@@ -62,10 +63,16 @@ pub fn check(files: &[SourceFile]) -> Checked {
     estate.check(&mut sink);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
+    let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
     for plan in plans.values() {
         plan.check(&estate, &mut sink);
-        check_plan(plan, &estate, &digest, &mut sink);
+        if !plan.alone && called.contains(plan.name.value.as_str()) {
+            // It is proven in its callers, with what they did before and what they give it.
+            continue;
+        }
+        check_plan(plan, &estate, &plans, &digest, &mut sink);
     }
+    plans.values().for_each(|plan| allow::apply(&plan.allowed, &mut sink));
     let sound = sink.errors() == 0;
     let diagnostics = sink.finish(files);
     let estate = sound.then(|| CheckedEstate { files: files.to_vec(), estate, plans, digest });
@@ -100,9 +107,15 @@ fn digest(estate: &Estate, plans: &BTreeMap<Name, Document>) -> Digest {
 
 /// A plan as it would run live, and, where the estate has a drill part, as a drill: what is wrong only
 /// there is a warning here and an error when the drill is started.
-fn check_plan(plan: &Document, estate: &Estate, digest: &Digest, sink: &mut Sink) {
+fn check_plan(
+    plan: &Document,
+    estate: &Estate,
+    plans: &BTreeMap<Name, Document>,
+    digest: &Digest,
+    sink: &mut Sink,
+) {
     let inputs = BTreeMap::new();
-    let live = Request { estate, digest, mode: Mode::Live, inputs: &inputs, purpose: Purpose::Check };
+    let live = Request { estate, digest, plans, mode: Mode::Live, inputs: &inputs, purpose: Purpose::Check };
     lower(plan, &live, sink);
     if estate.drill.declared {
         let mut drill = sink.sibling();

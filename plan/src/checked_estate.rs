@@ -46,6 +46,8 @@ pub struct PlanHead {
     pub inputs: Vec<(String, InputType, Option<String>)>,
     /// The names of its steps.
     pub steps: Vec<String>,
+    /// Whether it can be run by itself; else it is only called by others.
+    pub alone: bool,
 }
 
 /// What is known of a source.
@@ -125,6 +127,7 @@ impl CheckedEstate {
             objectives: plan.objectives,
             inputs: inputs.collect(),
             steps: plan.steps.iter().map(|entry| entry.key.clone()).collect(),
+            alone: plan.alone,
         })
     }
 
@@ -251,6 +254,12 @@ impl CheckedEstate {
             );
             return Err(sink.finish(&self.files));
         };
+        if !document.alone {
+            let message =
+                format!("plan {:?} says `alone: false`: it is only called by others", plan.as_str());
+            sink.push(&codes::ILL_FITTING, document.name.span, message);
+            return Err(sink.finish(&self.files));
+        }
         self.lowered(document, mode, inputs, sink, &self.files)
     }
 
@@ -281,6 +290,9 @@ impl CheckedEstate {
             objectives: Objectives::default(),
             inputs: BTreeMap::new(),
             steps: vec![Entry { key: kind.to_string(), key_span: at, value: step }],
+            alone: true,
+            finally: None,
+            allowed: Vec::new(),
             digest,
         };
         self.lowered(&document, mode, &BTreeMap::new(), sink, &files)
@@ -294,8 +306,14 @@ impl CheckedEstate {
         mut sink: Sink,
         files: &[SourceFile],
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
-        let request =
-            Request { estate: &self.estate, digest: &self.digest, mode, inputs, purpose: Purpose::Run };
+        let request = Request {
+            estate: &self.estate,
+            digest: &self.digest,
+            plans: &self.plans,
+            mode,
+            inputs,
+            purpose: Purpose::Run,
+        };
         lower(document, &request, &mut sink).ok_or_else(|| sink.finish(files))
     }
 }

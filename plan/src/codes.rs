@@ -3,6 +3,12 @@
 //! The reference has a page for each; the tests hold a bad and a good case for each. A code never
 //! changes its meaning and is never used again.
 
+mod language;
+mod sequence;
+
+pub use language::*;
+pub use sequence::*;
+
 use crate::diagnostic::Severity::{self, Error, Warning};
 
 /// One kind of finding.
@@ -47,6 +53,13 @@ pub static ALL: &[&Code] = &[
     &SEVERAL_DOCUMENTS,
     &LATER,
     &BAD_INPUT_USE,
+    &NO_SUCH_COMMON,
+    &JOB_LATER,
+    &NOT_ALLOWED,
+    &ALLOW_REASON,
+    &ALLOW_IN_VAIN,
+    &CALL_BOUNDS,
+    &NOT_A_VERSION,
     &UNKNOWN,
     &UNKNOWN_STEP,
     &UNKNOWN_PLAN,
@@ -55,6 +68,8 @@ pub static ALL: &[&Code] = &[
     &AMBIGUOUS,
     &NO_STAND_IN,
     &ILL_FITTING,
+    &CALL_CIRCLE,
+    &UNKNOWN_OUTPUT,
     &CYCLE,
     &UNFENCED_PROMOTE,
     &UNCHECKED_CUTOVER,
@@ -75,6 +90,15 @@ pub static ALL: &[&Code] = &[
     &SECOND_PRIMARY,
     &OVER_LIVE,
     &SUSPECT_WORD,
+    &LATE_OUTPUT,
+    &ROLLBACK_TO_BAD,
+    &SECOND_COPY,
+    &EARLY_TARGET,
+    &UNVERIFIED,
+    &LAST_COPY,
+    &LATE_EVIDENCE,
+    &ROLLBACK_TO_NOW,
+    &ROLLBACK_TO_NEWEST,
 ];
 
 /// A text that is not a name.
@@ -245,7 +269,7 @@ pub static UNKNOWN_KIND: Code = Code {
     severity: Error,
     title: "an unknown step kind",
     why: "Nobody knows what it would do.",
-    mend: "use a kind of the reference: approve, backup, check, command, cutover, fence, notify, promote, prove, restart, restore, start, stop, swap, wait",
+    mend: "use a kind of the reference: approve, ask, backup, call, check, collect, command, cutover, deploy, fence, isolate, notify, promote, prove, provision, rejoin, restart, restore, rollback, rotate, scale, sql, start, stop, swap, switch, unfence, wait",
 };
 
 /// Fields that exclude each other.
@@ -437,13 +461,13 @@ pub static UNRESTORED_SWAP: Code = Code {
     mend: "put a `restore` of the same source into the same copy on the same host before it",
 };
 
-/// A swap while writers run.
+/// A swap, rollback or destructive statement while writers run.
 pub static WRITERS_RUN: Code = Code {
     code: "LB0308",
     severity: Error,
-    title: "a swap while writers run",
-    why: "What they write between the last look and the swap is lost, and they may hold the old data open.",
-    mend: "stop the source's writers before the swap",
+    title: "a swap, rollback or destructive statement while writers run",
+    why: "What they write after the last look is lost, and they may hold the old data open.",
+    mend: "stop the source's writers before it, and start them after it",
 };
 
 /// A start before what it needs.
@@ -451,8 +475,8 @@ pub static EARLY_START: Code = Code {
     code: "LB0309",
     severity: Error,
     title: "a start before what it needs",
-    why: "The service would begin against a database that does not take writes yet.",
-    mend: "name the promotion in `after`",
+    why: "The service would begin against a database or service that is not there yet.",
+    mend: "name the step that makes or starts it in `after`",
 };
 
 /// A step that depends on a lost region.

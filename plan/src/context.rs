@@ -6,13 +6,13 @@
 
 use crate::checked::{Action, Task};
 use crate::codes;
-use crate::diagnostic::Sink;
+use crate::diagnostic::{Severity, Sink};
 use crate::document::Document;
 use crate::estate::Estate;
 use crate::text::{At, Fields, Node, Span, values};
-use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
+use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Why a plan is lowered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub(crate) enum Purpose {
 pub(crate) struct Context<'a> {
     /// The estate.
     pub estate: &'a Estate,
+    /// The plans that it may call.
+    pub plans: &'a BTreeMap<Name, Document>,
     /// The plan.
     pub plan: &'a Document,
     /// The mode.
@@ -35,6 +37,8 @@ pub(crate) struct Context<'a> {
     pub purpose: Purpose,
     /// What is found.
     pub sink: &'a mut Sink,
+    /// Set when a value of the step that is being lowered is not known yet although it could be lowered.
+    pub open: bool,
 }
 
 /// The part of the estate that a step means.
@@ -173,6 +177,26 @@ impl Context<'_> {
         stand_in
     }
 
+    /// The hosts that get orders meant for live ones, each once.
+    pub fn all_acting(&mut self, live: &[HostName], at: Span) -> Option<Vec<HostName>> {
+        let acting: Vec<Option<HostName>> = live.iter().map(|host| self.acting(host, at)).collect();
+        let mut acting = acting.into_iter().collect::<Option<Vec<HostName>>>()?;
+        acting.sort();
+        acting.dedup();
+        Some(acting)
+    }
+
+    /// A source that must be a database for what is to be done with it.
+    pub fn database(&mut self, source: &At<Name>, kind: &SourceKind, done: &str) -> Option<()> {
+        if matches!(kind, SourceKind::Postgres(_)) {
+            return Some(());
+        }
+        let message =
+            format!("source {:?} is {}; only a database can be {done}", source.value.as_str(), kind.as_str());
+        self.sink.push(&codes::ILL_FITTING, source.span, message);
+        None
+    }
+
     /// A service on a live host, and who acts.
     pub fn service(&mut self, service: &Name, live: &HostName, at: Span) -> Option<(HostName, ServiceSpec)> {
         let acting = self.acting(live, at)?;
@@ -303,6 +327,13 @@ impl Context<'_> {
     pub fn place_words(&self, host: &HostName) -> String {
         self.estate.region_of(host).map(|region| format!(" ({region})")).unwrap_or_default()
     }
+}
+
+/// Tells that the language has something that nobody carries out yet: a warning of a check, which proves the
+/// plan all the same, and an error for a run.
+pub(crate) fn still_to_come(cx: &mut Context<'_>, at: Span, what: &str) {
+    let severity = if cx.purpose == Purpose::Run { Severity::Error } else { Severity::Warning };
+    cx.sink.push_as(severity, &codes::JOB_LATER, at, format!("{what} is still to come"));
 }
 
 /// An optional field that was read: absent is fine, present and ill-fitting is not.

@@ -1,6 +1,7 @@
 //! What the check found, with its place: the type that is printed, sent and counted.
 
 use crate::SourceFile;
+use crate::allow::Stretch;
 use crate::codes::Code;
 use crate::text::Span;
 use model::Name;
@@ -159,6 +160,17 @@ impl Sink {
                 self.add(found.code, Severity::Warning, found.span, message, found.help);
             }
         }
+    }
+
+    /// Takes back the warnings of a code in some stretches of text; gives how many there were.
+    pub fn silence(&mut self, code: &'static Code, within: &[Stretch]) -> usize {
+        let before = self.found.len();
+        self.found.retain(|found| {
+            found.severity == Severity::Error
+                || found.code.code != code.code
+                || !within.iter().any(|stretch| stretch.holds(found.span))
+        });
+        before - self.found.len()
     }
 
     fn add(

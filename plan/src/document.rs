@@ -1,12 +1,15 @@
 //! A plan's text: its head, and where its steps stand. The steps themselves are read when the plan is
 //! lowered for a mode, once its inputs are filled in.
 
+use crate::allow::{self, Allowed};
 use crate::checked::Scenario;
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::estate::Estate;
 use crate::estate::sources::objectives;
 use crate::inputs::{self, Input};
+use crate::outputs::field;
+use crate::text::reader::Comments;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
 use model::{Digest, Name};
@@ -32,6 +35,12 @@ pub(crate) struct Document {
     pub inputs: BTreeMap<String, Input>,
     /// Its steps by name.
     pub steps: Vec<Entry>,
+    /// Whether it can be run by itself; else it is only called.
+    pub alone: bool,
+    /// Steps that run at the end whatever happened.
+    pub finally: Option<At<Vec<Entry>>>,
+    /// Warnings that its steps allow.
+    pub allowed: Vec<Allowed>,
     /// Digest of its text without comments and layout.
     pub digest: Digest,
 }
@@ -42,8 +51,8 @@ pub(crate) fn is_plan(root: &Node) -> bool {
 }
 
 /// Reads a plan's head.
-pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Document> {
-    let mut fields = Fields::of(root, "the plan", root.span, sink)?.later(&["finally", "allow"]);
+pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<Document> {
+    let mut fields = Fields::of(root, "the plan", root.span, sink)?;
     let name = fields.need("plan", sink).and_then(|node| values::name(node, sink));
     let title = fields.get("title").map(|node| values::words(node, sink));
     let span = fields.span_of("scenario");
@@ -54,9 +63,23 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Document> {
     let span = fields.span_of("inputs");
     let inputs = fields.get("inputs").map_or_else(BTreeMap::new, |node| inputs::read(node, span, sink));
     let steps = fields.need("steps", sink).and_then(|node| steps(node, sink));
+    let alone = fields.get("alone").map_or(Some(true), |node| values::truth(node, sink));
+    let span = fields.span_of("finally");
+    let finally = fields.get("finally").and_then(|node| self::steps(node, sink));
+    if let (Some(steps), Some(finally)) = (&steps, &finally) {
+        for step in finally.iter().filter(|step| steps.iter().any(|other| other.key == step.key)) {
+            let message = format!("step {:?} stands under `steps` too", step.key);
+            sink.push(&codes::DUPLICATE, step.key_span, message);
+        }
+    }
+    fields.get("allow"); // See `allow.rs`.
     fields.finish(sink);
+    let allowed = allow::read(root, comments, sink);
     let name = name?;
     Some(Document {
+        alone: alone.unwrap_or(true),
+        finally: finally.map(|steps| At::new(steps, span)),
+        allowed,
         title: title.flatten().unwrap_or_else(|| name.value.to_string()),
         name,
         lost,
@@ -105,6 +128,14 @@ impl Document {
             let message = "every controller stands in a region that this plan presumes lost".to_string();
             sink.push(&codes::LOST_CONTROLLER, region.span, message);
         }
+    }
+
+    /// The plans that its steps call, as far as their text says it.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match &field(field(&step.value, "call")?, "plan")?.value {
+            Value::Scalar(scalar) => Some(scalar.text.as_str()),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        })
     }
 
     /// Whether a region is presumed dead.

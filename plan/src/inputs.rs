@@ -3,9 +3,12 @@
 //! `${{ inputs.NAME }}` is replaced in the tree before the steps are read. When a plan is checked and
 //! an input has no default, its place is kept open: readers check that its type fits and go on without
 //! its value. When the plan is compiled for a run every value is there, and everything is checked again.
+//! `${{ steps.NAME.outputs.FIELD }}` takes the same way with the type of the output (see [`crate::outputs`]),
+//! and stays open: its value comes into being while the run goes on.
 
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::outputs::{Producers, Use};
 use crate::text::{Fields, FromInput, Node, Scalar, Span, Value, values};
 use std::collections::BTreeMap;
 
@@ -17,8 +20,10 @@ pub const MAX_INPUTS: usize = 100;
 pub enum InputType {
     /// Any text; also the name of a noun.
     Text,
-    /// A restore point: `latest`, a snapshot id or a time.
+    /// A restore point: `latest`, `last-proven`, `before-deploy`, a snapshot id or a time.
     RestorePoint,
+    /// A version of a service: `last-good`, or the name of one.
+    Version,
     /// The name of a host.
     Host,
     /// A whole number.
@@ -29,9 +34,10 @@ pub enum InputType {
 
 impl InputType {
     /// The words used in plans.
-    pub const WORDS: [(&'static str, InputType); 5] = [
+    pub const WORDS: [(&'static str, InputType); 6] = [
         ("text", InputType::Text),
         ("restore-point", InputType::RestorePoint),
+        ("version", InputType::Version),
         ("host", InputType::Host),
         ("number", InputType::Number),
         ("duration", InputType::Duration),
@@ -42,6 +48,7 @@ impl InputType {
         match self {
             InputType::Text => "text",
             InputType::RestorePoint => "restore-point",
+            InputType::Version => "version",
             InputType::Host => "host",
             InputType::Number => "number",
             InputType::Duration => "duration",
@@ -49,10 +56,13 @@ impl InputType {
     }
 
     /// Whether a text is a value of this type. Hosts are looked up where they are used.
-    fn admits(self, text: &str) -> bool {
+    pub(crate) fn admits(self, text: &str) -> bool {
         match self {
             InputType::Text => text.len() <= values::MAX_TEXT,
-            InputType::RestorePoint => crate::point::parse(text).is_some(),
+            InputType::RestorePoint => {
+                crate::point::parse(text).is_some() || crate::point::word(text).is_some()
+            }
+            InputType::Version => crate::version::parse(text).is_some(),
             InputType::Host => model::HostName::new(text).is_ok(),
             InputType::Number => text.parse::<i64>().is_ok(),
             InputType::Duration => model::duration::parse(text).is_ok(),
@@ -136,19 +146,29 @@ pub(crate) fn fill(
     out
 }
 
-/// The same tree with every `${{ inputs.NAME }}` replaced.
-pub(crate) fn substitute(node: &Node, filled: &Filled, sink: &mut Sink) -> Node {
+/// What references in a step may name, and the outputs that were asked for.
+pub(crate) struct Known<'a> {
+    /// Inputs of the plan.
+    pub inputs: &'a Filled,
+    /// Steps of the plan with what they give.
+    pub producers: Producers<'a>,
+    /// Outputs that were asked for.
+    pub uses: Vec<Use>,
+}
+
+/// The same tree with every `${{ … }}` replaced.
+pub(crate) fn substitute(node: &Node, known: &mut Known<'_>, sink: &mut Sink) -> Node {
     let value = match &node.value {
         Value::Null => Value::Null,
-        Value::Scalar(scalar) => Value::Scalar(replace(scalar, node.span, filled, sink)),
-        Value::List(items) => Value::List(items.iter().map(|item| substitute(item, filled, sink)).collect()),
+        Value::Scalar(scalar) => Value::Scalar(replace(scalar, node.span, known, sink)),
+        Value::List(items) => Value::List(items.iter().map(|item| substitute(item, known, sink)).collect()),
         Value::Map(entries) => Value::Map(
             entries
                 .iter()
                 .map(|entry| crate::text::Entry {
                     key: entry.key.clone(),
                     key_span: entry.key_span,
-                    value: substitute(&entry.value, filled, sink),
+                    value: substitute(&entry.value, known, sink),
                 })
                 .collect(),
         ),
@@ -156,7 +176,12 @@ pub(crate) fn substitute(node: &Node, filled: &Filled, sink: &mut Sink) -> Node 
     Node { span: node.span, value }
 }
 
-fn replace(scalar: &Scalar, span: Span, filled: &Filled, sink: &mut Sink) -> Scalar {
+/// A value that is not known yet.
+fn open(kind: InputType) -> Scalar {
+    Scalar { text: String::new(), input: Some(FromInput { kind, known: false }) }
+}
+
+fn replace(scalar: &Scalar, span: Span, known: &mut Known<'_>, sink: &mut Sink) -> Scalar {
     let text = scalar.text.trim();
     if !text.contains("${{") {
         return scalar.clone();
@@ -165,29 +190,33 @@ fn replace(scalar: &Scalar, span: Span, filled: &Filled, sink: &mut Sink) -> Sca
     let unusable = |sink: &mut Sink, message: String| {
         sink.push(&codes::BAD_INPUT_USE, span, message);
         // Open and of a type that fits everywhere a text does, so that one finding stays one.
-        Scalar { text: String::new(), input: Some(FromInput { kind: InputType::Text, known: false }) }
+        open(InputType::Text)
     };
     let Some(inner) = inner.filter(|inner| !inner.contains("${{")) else {
         return unusable(sink, "a reference must be the whole value".to_string());
     };
+    if let Some(rest) = inner.strip_prefix("steps.") {
+        return match rest.rsplit_once(".outputs.") {
+            Some((step, output)) => open(known.output(step, output, span, sink).unwrap_or(InputType::Text)),
+            None => unusable(sink, format!("{inner:?} is no output: write steps.NAME.outputs.FIELD")),
+        };
+    }
     let Some(name) = inner.strip_prefix("inputs.") else {
         return unusable(sink, format!("{inner:?} is no reference that this version knows"));
     };
-    match filled.get(name) {
+    match known.inputs.get(name) {
         Some((kind, Some(value))) => {
             Scalar { text: value.clone(), input: Some(FromInput { kind: *kind, known: true }) }
         }
-        Some((kind, None)) => {
-            Scalar { text: String::new(), input: Some(FromInput { kind: *kind, known: false }) }
-        }
+        Some((kind, None)) => open(*kind),
         None => {
-            let near = crate::text::nearest::nearest(name, filled.keys().map(String::as_str));
+            let near = crate::text::nearest::nearest(name, known.inputs.keys().map(String::as_str));
             let help = near.map_or_else(
                 || "declare it under `inputs:`".into(),
                 |near| format!("did you mean {near:?}?"),
             );
             sink.push_with(&codes::BAD_INPUT, span, format!("the plan has no input {name:?}"), help);
-            Scalar { text: String::new(), input: Some(FromInput { kind: InputType::Text, known: false }) }
+            open(InputType::Text)
         }
     }
 }

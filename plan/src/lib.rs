@@ -12,6 +12,7 @@
 //! runs. Adding a step kind is one file under `steps/` and one line in its list; a noun likewise under
 //! `estate/`; a rule is a code in [`codes`] and a function beside the kind that it is about.
 
+mod allow;
 mod assignment;
 mod check;
 pub mod checked;
@@ -21,13 +22,17 @@ mod context;
 pub mod diagnostic;
 mod document;
 mod estate;
+mod expand;
 mod graph;
 mod inputs;
 mod lower;
+mod order;
+mod outputs;
 pub mod point;
 mod rules;
 mod steps;
 mod text;
+pub mod version;
 
 pub use check::{Checked, check};
 pub use checked::CheckedPlan;

@@ -5,18 +5,20 @@
 
 use crate::checked::{CheckedPlan, FORMAT, OnFailure, Precondition, Step, Undo};
 use crate::codes;
-use crate::context::{Context, Purpose};
+use crate::context::{Context, Purpose, still_to_come};
 use crate::diagnostic::Sink;
 use crate::document::Document;
 use crate::estate::Estate;
+use crate::expand;
 use crate::graph::{self, Graph};
-use crate::inputs::{self, Filled};
+use crate::inputs::{self, Filled, Known};
+use crate::outputs::{self, Use};
 use crate::rules;
-use crate::steps::{Facts, KINDS, Kind, LATER, Lowered, Rules};
+use crate::steps::{self, Facts, KINDS, Kind, Lowered, Rules};
 use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
-use model::{Class, Digest, Mode, StepPath};
+use model::{Class, Digest, Mode, Name, StepPath};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -47,6 +49,12 @@ pub(crate) struct Draft {
     pub skipped: Option<String>,
     /// What the plan says about retry, time-out, failure and undo.
     pub common: Common,
+    /// Outputs of other steps that it uses.
+    pub uses: Vec<Use>,
+    /// Whether it belongs to a plan that is called.
+    pub called: bool,
+    /// Whether some value in what it lowered to is not known yet.
+    pub open: bool,
 }
 
 /// Fields that every step has.
@@ -97,6 +105,8 @@ pub(crate) struct Request<'a> {
     pub estate: &'a Estate,
     /// Its digest.
     pub digest: &'a Digest,
+    /// The plans that it may call.
+    pub plans: &'a BTreeMap<Name, Document>,
     /// The mode.
     pub mode: Mode,
     /// Values of inputs.
@@ -110,29 +120,15 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     let errors = sink.errors();
     let complete = request.purpose == Purpose::Run;
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
-    let mut cx = Context { estate: request.estate, plan, mode: request.mode, purpose: request.purpose, sink };
-    let (drafts, sound) = drafts(&mut cx, &filled);
-    let after: Vec<Vec<usize>> = drafts.iter().map(|draft| draft.after.clone()).collect();
-    let graph = match Graph::of(&after) {
-        Ok(graph) => graph,
-        Err(cycles) => {
-            let names: Vec<(String, Span)> =
-                drafts.iter().map(|draft| (draft.name.value.clone(), draft.name.span)).collect();
-            graph::tell_cycles(&cycles, &names, cx.sink);
-            return None;
-        }
-    };
-    if sound {
-        for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
-            if let Some(facts) = draft.facts() {
-                let of_step = Rules { steps: &drafts, graph: &graph, at, facts };
-                (draft.kind.rules)(&of_step, &mut cx);
-            }
-        }
-        rules::check(&drafts, &graph, &mut cx);
+    let Request { estate, plans, mode, purpose, .. } = *request;
+    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false };
+    if let Some(finally) = &plan.finally {
+        still_to_come(&mut cx, finally.span, "a `finally` part");
+        proven(&mut cx, &finally.value, filled.clone());
     }
-    let open = drafts.iter().any(|draft| draft.lowered.is_none() && draft.skipped.is_none());
-    if cx.sink.errors() > errors || open || !sound {
+    let (drafts, graph) = proven(&mut cx, &plan.steps, filled.clone())?;
+    let open = drafts.iter().any(|draft| draft.skipped.is_none() && (draft.lowered.is_none() || draft.open));
+    if cx.sink.errors() > errors || open {
         return None;
     }
     let objectives = objectives(plan, request.estate, &drafts);
@@ -158,56 +154,74 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     })
 }
 
-/// Reads and lowers every step. The second value is false when rules of order would only repeat what is
-/// wrong with single steps.
-fn drafts(cx: &mut Context<'_>, filled: &Filled) -> (Vec<Draft>, bool) {
-    let plan = cx.plan;
-    let index: HashMap<&str, usize> =
-        plan.steps.iter().enumerate().map(|(at, entry)| (entry.key.as_str(), at)).collect();
-    let mut sound = true;
-    let mut drafts = Vec::with_capacity(plan.steps.len());
-    for entry in &plan.steps {
-        let node = inputs::substitute(&entry.value, filled, cx.sink);
-        let draft = read(cx, entry, &node, &index, filled, &mut sound);
-        sound &= draft.is_some();
-        // A step that could not be read keeps its place, so that the others keep their numbers.
-        drafts.push(draft.unwrap_or_else(|| unread(entry)));
+/// Reads steps, orders them and asks the rules; `None` when that could not be done for all of them.
+fn proven(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> Option<(Vec<Draft>, Graph)> {
+    let (drafts, sound) = expand::drafts(cx, steps, filled);
+    let after: Vec<Vec<usize>> = drafts.iter().map(|draft| draft.after.clone()).collect();
+    let graph = match Graph::of(&after) {
+        Ok(graph) => graph,
+        Err(mut cycles) => {
+            let names: Vec<(String, Span)> =
+                drafts.iter().map(|draft| (draft.name.value.clone(), draft.name.span)).collect();
+            // A circle inside a plan that is called is told with that plan.
+            cycles.retain(|cycle| cycle.iter().any(|at| !drafts[*at].called));
+            graph::tell_cycles(&cycles, &names, cx.sink);
+            return None;
+        }
+    };
+    if !sound {
+        return None;
     }
-    (drafts, sound)
+    for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
+        if let Some(facts) = draft.facts() {
+            let of_step = Rules { steps: &drafts, graph: &graph, at, facts };
+            (draft.kind.rules)(&of_step, cx);
+        }
+    }
+    rules::check(&drafts, &graph, cx);
+    outputs::rules(&drafts, &graph, cx);
+    Some((drafts, graph))
 }
 
-fn unread(entry: &Entry) -> Draft {
-    Draft {
-        name: At::new(entry.key.clone(), entry.key_span),
-        kind: &crate::steps::wait::KIND,
-        params_span: entry.key_span,
-        after: Vec::new(),
-        lowered: None,
-        skipped: None,
-        common: Common::default(),
-    }
+/// Where a step stands among those that are lowered together.
+pub(crate) struct Place<'a> {
+    /// Before its name.
+    pub prefix: &'a str,
+    /// Why the call that it belongs to is left out.
+    pub skipped: Option<&'a String>,
 }
 
-fn read(
+/// Reads one step.
+pub(crate) fn read(
     cx: &mut Context<'_>,
     entry: &Entry,
     node: &Node,
-    index: &HashMap<&str, usize>,
-    filled: &Filled,
+    place: &Place<'_>,
+    known: &mut Known<'_>,
     sound: &mut bool,
 ) -> Option<Draft> {
     let name = values::name_text(&entry.key, entry.key_span, cx.sink);
     let what = format!("step {:?}", entry.key);
-    let mut fields = Fields::of(node, what, entry.key_span, cx.sink)?.later(&["allow", "loop", "for-each"]);
-    let after = after(cx, &mut fields, index);
+    let mut fields = Fields::of(node, what, entry.key_span, cx.sink)?.later(&["loop", "for-each"]);
+    let after = after(cx, &mut fields, known.producers.index);
     *sound &= after.is_some();
     let common = common(cx, &mut fields);
     let span = fields.span_of("when");
-    let skipped = fields.get("when").and_then(|node| when(cx, node, span, filled));
+    let skipped = fields.get("when").and_then(|node| when(cx, node, span, known));
+    let skipped = place.skipped.cloned().or(skipped);
+    fields.get("allow"); // See `allow.rs`.
     let verb = verb(cx, &mut fields);
+    let (kind, params, params_span) = match verb {
+        Some(verb) => verb,
+        None => {
+            fields.finish(cx.sink);
+            return None;
+        }
+    };
+    steps::common_fields(kind, &fields, cx.sink);
     fields.finish(cx.sink);
-    let (kind, params, params_span) = verb?;
-    let name = At::new(name?.to_string(), entry.key_span);
+    let name = At::new(format!("{}{}", place.prefix, name?), entry.key_span);
+    cx.open = false;
     // A step that this run leaves out needs no stand-ins; a check looks at it all the same.
     let lowered = if skipped.is_some() && (cx.purpose == Purpose::Run || cx.mode == Mode::Drill) {
         None
@@ -219,8 +233,21 @@ fn read(
         }
         lowered
     };
-    let after = after.unwrap_or_default();
-    Some(Draft { name, kind, params_span, after, lowered, skipped, common })
+    if let Some(what) = lowered.as_ref().filter(|_| skipped.is_none()).and_then(|one| one.to_come) {
+        still_to_come(cx, params_span, what);
+    }
+    Some(Draft {
+        name,
+        kind,
+        params_span,
+        after: after.unwrap_or_default(),
+        lowered,
+        skipped,
+        common,
+        uses: Vec::new(),
+        called: !place.prefix.is_empty(),
+        open: std::mem::take(&mut cx.open),
+    })
 }
 
 fn after(cx: &mut Context<'_>, fields: &mut Fields<'_>, index: &HashMap<&str, usize>) -> Option<Vec<usize>> {
@@ -281,15 +308,16 @@ fn retry(cx: &mut Context<'_>, node: &Node, owner: Span) -> (Option<At<u32>>, Op
     (tries, pause)
 }
 
-/// Reads `when`; gives the reason when it says no.
-fn when(cx: &mut Context<'_>, node: &Node, owner: Span, filled: &Filled) -> Option<String> {
+/// Reads `when`; gives the reason when it says no. What depends on an output is decided while the run goes on.
+fn when(cx: &mut Context<'_>, node: &Node, owner: Span, known: &mut Known<'_>) -> Option<String> {
     const MODES: [(&str, Mode); 3] =
         [("live", Mode::Live), ("drill", Mode::Drill), ("preview", Mode::Preview)];
-    let mut fields = Fields::of(node, "when", owner, cx.sink)?.later(&["output"]);
+    let mut fields = Fields::of(node, "when", owner, cx.sink)?;
     let modes = fields
         .get("mode")
         .and_then(|node| values::list(node, true, cx.sink, |node, sink| values::word(node, &MODES, sink)));
     let inputs = fields.get("input").and_then(|node| values::entries(node, cx.sink));
+    let outputs = fields.get("output").and_then(|node| values::entries(node, cx.sink));
     fields.finish(cx.sink);
     let mut why = None;
     // A preview shows what a live run would do.
@@ -302,7 +330,7 @@ fn when(cx: &mut Context<'_>, node: &Node, owner: Span, filled: &Filled) -> Opti
     }
     for entry in inputs.unwrap_or_default() {
         let Some(wanted) = values::text(&entry.value, cx.sink) else { continue };
-        match filled.get(&entry.key) {
+        match known.inputs.get(&entry.key) {
             None => {
                 let message = format!("the plan has no input {:?}", entry.key);
                 cx.sink.push(&codes::BAD_INPUT, entry.key_span, message);
@@ -312,6 +340,9 @@ fn when(cx: &mut Context<'_>, node: &Node, owner: Span, filled: &Filled) -> Opti
             }
             Some(_) => {}
         }
+    }
+    for entry in outputs.unwrap_or_default() {
+        outputs::condition(cx, entry, known);
     }
     why
 }
@@ -343,10 +374,7 @@ fn verb<'n>(cx: &mut Context<'_>, fields: &mut Fields<'n>) -> Option<(&'static K
     fields.accept(&strange.key);
     let message = format!("{:?} is no step kind", strange.key);
     let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    if LATER.contains(&strange.key.as_str()) {
-        let message = format!("the step kind {:?} is still to come", strange.key);
-        cx.sink.push(&codes::LATER, strange.key_span, message);
-    } else if let Some(near) = nearest(&strange.key, known) {
+    if let Some(near) = nearest(&strange.key, known) {
         cx.sink.push_with(&codes::UNKNOWN_KIND, strange.key_span, message, format!("did you mean {near:?}?"));
     } else {
         cx.sink.push(&codes::UNKNOWN_KIND, strange.key_span, message);

@@ -21,6 +21,27 @@ pub fn parse(text: &str) -> Option<Point> {
     text.parse::<jiff::Timestamp>().ok().map(|moment| Point::NotAfter(Micros::from(moment)))
 }
 
+/// A point by what is known of it instead of its time or id. Which snapshot that is, only a controller
+/// with its history could say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// The newest one that was restored and checked.
+    LastProven,
+    /// The newest one from before the last change of version.
+    BeforeDeploy,
+}
+
+impl Word {
+    /// Every word.
+    pub const WORDS: [(&'static str, Word); 2] =
+        [("last-proven", Word::LastProven), ("before-deploy", Word::BeforeDeploy)];
+}
+
+/// Reads `last-proven` or `before-deploy`.
+pub fn word(text: &str) -> Option<Word> {
+    Word::WORDS.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::estate::Estate;
 use crate::graph::Graph;
 use crate::lower::Draft;
+use crate::order;
 use model::{Class, Evidence, Target};
 use std::collections::BTreeMap;
 
@@ -22,14 +23,15 @@ pub(crate) fn check(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
         undo(step, cx);
     }
     concurrency(steps, graph, cx);
+    order::targets_exist(steps, graph, cx);
 }
 
-/// Nothing but a fence sends work into a lost region; nothing believes a suspect one.
+/// Nothing but a fence is meant for a lost region; nothing believes a suspect one.
 fn failure_domains(step: &Draft, cx: &mut Context<'_>) {
     let Some(facts) = step.facts() else { return };
     for host in &facts.hosts {
         let Some(region) = cx.estate.region_of(host) else { continue };
-        if cx.plan.is_lost(region) && step.kind.name != "fence" {
+        if cx.plan.is_lost(region) && !matches!(step.kind.name, "fence" | "isolate") {
             let message = format!(
                 "{} sends work to {host} in region {:?}, which this plan presumes lost",
                 step.kind.name,
@@ -63,11 +65,11 @@ fn retry(step: &Draft, cx: &mut Context<'_>) {
 }
 
 /// `undo: none` may say that nothing needs to be taken back, not hide that nothing can be. Only the
-/// author of a command knows which of the two it is.
+/// author of a command or statement knows which of the two it is.
 fn undo(step: &Draft, cx: &mut Context<'_>) {
     let (Some(at), Some(lowered)) = (step.common.undo_none, &step.lowered) else { return };
     let impossible = lowered.parts.iter().any(|part| part.undo == Undo::Impossible);
-    if impossible && step.kind.name != "command" {
+    if impossible && !matches!(step.kind.name, "command" | "sql") {
         let message =
             format!("a {} is a point of no return; `undo: none` cannot change that", step.kind.name);
         cx.sink.push(&codes::UNDO_NONE, at, message);
@@ -134,10 +136,18 @@ pub(crate) fn preconditions(
             })
             .filter_map(|(draft, _)| Some(Precondition::Succeeded { step: draft.path()? }))
             .collect(),
-        "swap" => before("restore")
-            .filter(|(_, restore)| restore.source == facts.source && restore.copy == facts.copy)
-            .filter_map(|(draft, _)| Some(Precondition::Succeeded { step: draft.path()? }))
-            .collect(),
+        "swap" | "rollback" => {
+            let source = facts.source.as_ref().and_then(|source| estate.sources.get(source));
+            let writers = source.map(|source| source.writers.as_slice()).unwrap_or_default();
+            let restores = before("restore")
+                .filter(|(_, restore)| restore.source == facts.source && restore.copy == facts.copy);
+            let stops = before("stop")
+                .filter(|(_, stop)| writers.iter().any(|writer| stop.services.contains(&writer.value)));
+            restores
+                .chain(stops)
+                .filter_map(|(draft, _)| Some(Precondition::Succeeded { step: draft.path()? }))
+                .collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -11,24 +11,27 @@ pub(crate) mod dns;
 pub(crate) mod drill;
 pub(crate) mod hosts;
 pub(crate) mod placement;
+pub(crate) mod pools;
 pub(crate) mod records;
 pub(crate) mod regions;
 pub(crate) mod repositories;
 pub(crate) mod roles;
 pub(crate) mod schedules;
+pub(crate) mod secrets;
 pub(crate) mod services;
 pub(crate) mod sources;
 mod specs;
+pub(crate) mod stacks;
 
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Node, Span, Value, values};
-use model::{Digest, HostName, Name};
+use model::{Digest, HostName, Name, SecretRef};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Top-level keys of an estate file and the noun that each declares.
-pub(crate) const SECTIONS: [(&str, &str); 12] = [
+pub(crate) const SECTIONS: [(&str, &str); 15] = [
     ("regions", "region"),
     ("hosts", "host"),
     ("controllers", "controller"),
@@ -41,9 +44,12 @@ pub(crate) const SECTIONS: [(&str, &str); 12] = [
     ("records", "record"),
     ("channels", "channel"),
     ("roles", "role"),
+    ("pools", "pool"),
+    ("stacks", "stack"),
+    ("secrets", "secret"),
 ];
 /// Parts of the language that this version does not have.
-const LATER: [&str; 6] = ["pools", "stacks", "contacts", "secrets", "objectives", "maintenance"];
+const LATER: [&str; 3] = ["contacts", "objectives", "maintenance"];
 
 /// Everything that is declared, as far as it could be read.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +78,12 @@ pub(crate) struct Estate {
     pub channels: BTreeMap<Name, channels::Channel>,
     /// Who may approve.
     pub roles: BTreeMap<Name, roles::Role>,
+    /// What load balancers spread over.
+    pub pools: BTreeMap<Name, pools::Pool>,
+    /// What makes machines and networks.
+    pub stacks: BTreeMap<Name, stacks::Stack>,
+    /// Where secrets are found.
+    pub secrets: BTreeMap<Name, SecretRef>,
     /// Stand-ins.
     pub drill: drill::Drill,
     /// Every declared name and its place, by noun.
@@ -152,6 +164,9 @@ impl Estate {
             "dns zone" => keep(&mut self.zones, name, |name| dns::read(name, node, span, sink)),
             "record" => keep(&mut self.records, name, |name| records::read(name, node, span, sink)),
             "channel" => keep(&mut self.channels, name, |name| channels::read(name, node, span, sink)),
+            "pool" => keep(&mut self.pools, name, |name| pools::read(name, node, span, sink)),
+            "stack" => keep(&mut self.stacks, name, |name| stacks::read(name, node, span, sink)),
+            "secret" => keep(&mut self.secrets, name, |name| secrets::read(name, node, span, sink)),
             _ => keep(&mut self.roles, name, |name| roles::read(name, node, span, sink)),
         }
     }

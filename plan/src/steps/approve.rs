@@ -20,6 +20,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: DEFAULT_WITHIN,
     lower,
     rules: no_rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
@@ -38,7 +39,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 }
 
 /// Reads `role` and `within`.
-fn who_and_within(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<(Option<Name>, Duration)> {
+pub(super) fn who_and_within(
+    cx: &mut Context<'_>,
+    fields: &mut Fields<'_>,
+) -> Option<(Option<Name>, Duration)> {
     let role = fields.get("role").map(|node| cx.noun("role", node).map(|role| role.value));
     let within = fields.get("within").map(|node| values::duration(node, cx.sink));
     Some((flat(role)?, flat(within)?.unwrap_or(DEFAULT_WITHIN)))

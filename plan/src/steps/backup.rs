@@ -4,6 +4,7 @@ use super::{Facts, Kind, Lowered, Part, no_rules};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, agent_task, flat};
+use crate::inputs::InputType;
 use crate::text::{Fields, Value, values};
 use model::jobs::Backup;
 use model::{Class, Work};
@@ -21,6 +22,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(6 * 3600),
     lower,
     rules: no_rules,
+    outputs: &[("snapshot", InputType::RestorePoint), ("at", InputType::RestorePoint)],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {

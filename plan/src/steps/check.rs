@@ -23,6 +23,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: SLACK,
     lower,
     rules: no_rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {

@@ -6,6 +6,7 @@ use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, agent_task, list};
 use crate::estate::services::arguments;
+use crate::inputs::InputType;
 use crate::text::{Fields, Value, values};
 use model::jobs::Command;
 use model::{Class, HostName, Name, Work};
@@ -22,6 +23,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(10 * 60),
     lower,
     rules: no_rules,
+    outputs: &[("printed", InputType::Text)],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {

@@ -4,6 +4,7 @@ use super::{Facts, Kind, Lowered, Part, Rules};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, control_task};
+use crate::inputs::InputType;
 use crate::text::Fields;
 use model::{Class, ControlAction};
 use std::time::Duration;
@@ -18,6 +19,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(60),
     lower,
     rules,
+    outputs: &[("generation", InputType::Number)],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
@@ -48,7 +50,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 }
 
 /// A check of that region before it, and after each start there that comes before the cut-over.
-fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+pub(super) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let Some(to) = &rules.facts.region else { return };
     let estate = cx.estate;
     let in_region = |step: &crate::lower::Draft| match step.facts() {
@@ -62,7 +64,7 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         let message = format!("nothing checks region {:?} before this cut-over to it", to.as_str());
         cx.sink.push(&codes::UNCHECKED_CUTOVER, at, message);
     }
-    for kind in ["promote", "start", "restart", "swap"] {
+    for kind in ["promote", "start", "restart", "swap", "rollback", "deploy", "scale"] {
         for (start, step) in rules.of_kind(kind).filter(|(_, step)| in_region(step)) {
             let name = &step.name.value;
             if !rules.graph.before(start, rules.at) {

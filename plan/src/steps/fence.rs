@@ -31,6 +31,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(2 * 60),
     lower,
     rules: super::no_rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {

@@ -25,6 +25,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(30),
     lower,
     rules: no_rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {

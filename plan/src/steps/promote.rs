@@ -4,9 +4,10 @@ use super::{Facts, Kind, Lowered, Part, Rules};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, agent_task};
+use crate::inputs::InputType;
+use crate::order;
 use crate::text::Fields;
 use model::jobs::Promote;
-use model::nouns::SourceKind;
 use model::{Class, Work};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(5 * 60),
     lower,
     rules,
+    outputs: &[("timeline", InputType::Number)],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
@@ -30,15 +32,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let live = cx.member(source.as_ref(), fields);
     let (source, live) = (source?, live?);
     let (acting, spec) = cx.source(&source.value, &live, source.span)?;
-    if !matches!(spec.kind, SourceKind::Postgres(_)) {
-        let message = format!(
-            "source {:?} is {}; only a database can be promoted",
-            source.value.as_str(),
-            spec.kind.as_str()
-        );
-        cx.sink.push(&codes::ILL_FITTING, source.span, message);
-        return None;
-    }
+    cx.database(&source, &spec.kind, "promoted")?;
     let summary = format!("promote {} on {acting}{}", source.value, cx.place_words(&acting));
     let work = Work::Promote(Promote { source: spec });
     Some(Lowered {
@@ -57,14 +51,11 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
     let at = rules.step().params_span;
     let mut fenced = false;
-    for (_, fence) in rules.done_before("fence") {
+    for fence in order::fences(rules, source) {
         let Some(facts) = fence.facts() else {
             fenced = true;
             continue;
         };
-        if facts.source.as_ref() != Some(source) {
-            continue;
-        }
         if facts.hosts.contains(host) {
             let message = format!("step {:?} fences {host}, which is promoted here", fence.name.value);
             cx.sink.push(&codes::FENCED_ITSELF, at, message);
@@ -78,7 +69,7 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         .of_kind("fence")
         .any(|(_, fence)| fence.facts().is_none_or(|facts| facts.source.as_ref() == Some(source)));
     let why = if elsewhere {
-        "the plan fences it, but not always before this step: name the fence in `after`, let it run in the same modes, and do not let it fail with `on-failure: continue`"
+        "the plan fences it, but not always before this step: name the fence in `after`, let it run in the same modes, do not let it fail with `on-failure: continue`, and do not lift it"
     } else {
         "put a `fence` of the same source before it and name it in `after`"
     };

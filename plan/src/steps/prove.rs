@@ -3,8 +3,9 @@
 use super::{Facts, Kind, Lowered, Part, no_rules};
 use crate::checked::Undo;
 use crate::codes;
-use crate::context::{Context, Use, agent_task, flat};
+use crate::context::{Context, Use, agent_task, flat, still_to_come};
 use crate::estate::checks::Ask;
+use crate::inputs::InputType;
 use crate::text::{At, Fields, Node, values};
 use model::jobs::Prove;
 use model::nouns::{CheckSpec, Point};
@@ -21,6 +22,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(6 * 3600),
     lower,
     rules: no_rules,
+    outputs: &[("snapshot", InputType::RestorePoint), ("at", InputType::RestorePoint)],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
@@ -30,7 +32,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let names = fields.get("checks").map(|node| values::names(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
     let (source, repository) = (source?, repository?);
-    let (point, names, live) = (flat(point)?.unwrap_or_default(), flat(names)?.unwrap_or_default(), live?);
+    let point = flat(point)?.unwrap_or(Some(Point::Latest));
+    let (names, live) = (flat(names)?.unwrap_or_default(), live?);
     let mut checks = Vec::with_capacity(names.len());
     for name in &names {
         checks.push(asked_of_copy(cx, &source.value, name, &live));
@@ -43,14 +46,19 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         repository.name,
         cx.place_words(&acting)
     );
-    let work = Work::Prove(Prove { source: spec, repository, point, checks: checks? });
+    let work = Work::Prove(Prove {
+        source: spec,
+        repository,
+        point: point.clone().unwrap_or_default(),
+        checks: checks?,
+    });
     Some(Lowered {
         summary,
         parts: vec![Part {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Nothing,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), ..Facts::default() },
+        facts: Facts { hosts: vec![live], source: Some(source.value), point, ..Facts::default() },
         ..Lowered::default()
     })
 }
@@ -72,15 +80,34 @@ fn asked_of_copy(cx: &mut Context<'_>, source: &Name, name: &At<Name>, live: &Ho
     cx.check(&name.value, live, name.span).map(|(_, spec)| spec)
 }
 
-/// Reads a restore point.
-pub(crate) fn point(cx: &mut Context<'_>, node: &Node) -> Option<Point> {
-    let text = values::restore_point(node, cx.sink)?;
-    let point = crate::point::parse(&text);
-    if point.is_none() {
-        let message = format!(
-            "{text:?} is no restore point: write latest, a snapshot id or a time like 2026-11-20T21:04:05Z"
-        );
-        cx.sink.push(&codes::UNKNOWN_WORD, node.span, message);
+/// Reads a restore point; `Some(None)` for one that is not known yet.
+pub(crate) fn point(cx: &mut Context<'_>, node: &Node) -> Option<Option<Point>> {
+    if let Some(text) = values::restore_point(node, cx.sink) {
+        if crate::point::word(&text).is_some() {
+            still_to_come(cx, node.span, &format!("finding the point `{text}`"));
+            cx.open = true;
+            return Some(None);
+        }
+        let point = crate::point::parse(&text);
+        if point.is_none() {
+            let message = format!(
+                "{text:?} is no restore point: write latest, last-proven, before-deploy, a snapshot id or a time like 2026-11-20T21:04:05Z"
+            );
+            cx.sink.push(&codes::UNKNOWN_WORD, node.span, message);
+        }
+        return point.map(Some);
     }
-    point
+    let open = values::is_open(node);
+    cx.open |= open;
+    open.then_some(None)
+}
+
+/// A point in words.
+pub(super) fn words(point: &Option<Point>) -> String {
+    match point {
+        None => "a point".to_string(),
+        Some(Point::Latest) => "the newest snapshot".to_string(),
+        Some(Point::Snapshot(id)) => format!("snapshot {id}"),
+        Some(Point::NotAfter(time)) => format!("the newest snapshot that is not later than {time}"),
+    }
 }

@@ -15,6 +15,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(3 * 60),
     lower,
     rules: no_rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {

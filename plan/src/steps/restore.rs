@@ -5,9 +5,10 @@ use super::{Facts, Kind, Lowered, Part, no_rules};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, agent_task, flat};
+use crate::inputs::InputType;
 use crate::text::{Fields, Span, values};
 use model::jobs::Restore;
-use model::nouns::SourceKind;
+use model::nouns::{Point, SourceKind};
 use model::{Class, Work};
 use std::path::{Component, Path};
 use std::time::Duration;
@@ -28,6 +29,11 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(6 * 3600),
     lower,
     rules: no_rules,
+    outputs: &[
+        ("snapshot", InputType::RestorePoint),
+        ("at", InputType::RestorePoint),
+        ("into", InputType::Text),
+    ],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
@@ -37,11 +43,12 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let into = fields.get("into").map(|node| values::words(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
     let (source, repository) = (source?, repository?);
-    let (point, into, live) = (flat(point)?.unwrap_or_default(), flat(into)?, live?);
+    let point = flat(point)?.unwrap_or(Some(Point::Latest));
+    let (into, live) = (flat(into)?, live?);
     let (acting, spec) = cx.source(&source.value, &live, source.span)?;
     let into = match into {
         Some(into) => into,
-        None => usual_copy(cx, &spec.kind, fields)?,
+        None => usual_copy(cx, &spec.kind, COPY_ENDING, fields)?,
     };
     beside(cx, &spec.kind, &into, fields.span_of("into"))?;
     let summary = format!(
@@ -50,22 +57,39 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         repository.name,
         cx.place_words(&acting)
     );
-    let work = Work::Restore(Restore { source: spec, repository, point, into: into.clone() });
+    let work = Work::Restore(Restore {
+        source: spec,
+        repository,
+        point: point.clone().unwrap_or_default(),
+        into: into.clone(),
+    });
     Some(Lowered {
         summary,
         parts: vec![Part {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Nothing,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), copy: Some(into), ..Facts::default() },
+        facts: Facts {
+            hosts: vec![live],
+            source: Some(source.value),
+            copy: Some(into),
+            point,
+            ..Facts::default()
+        },
         ..Lowered::default()
     })
 }
 
-fn usual_copy(cx: &mut Context<'_>, kind: &SourceKind, fields: &Fields<'_>) -> Option<String> {
+/// The name of a copy when the plan gives none: that of the live database, with an ending.
+pub(super) fn usual_copy(
+    cx: &mut Context<'_>,
+    kind: &SourceKind,
+    ending: &str,
+    fields: &Fields<'_>,
+) -> Option<String> {
     match kind {
         SourceKind::Postgres(spec) => {
-            let most = MAX_DATABASE - COPY_ENDING.len();
+            let most = MAX_DATABASE - ending.len();
             let stem: String = spec
                 .database
                 .chars()
@@ -74,7 +98,7 @@ fn usual_copy(cx: &mut Context<'_>, kind: &SourceKind, fields: &Fields<'_>) -> O
                     (*bytes <= most).then_some(c)
                 })
                 .collect();
-            Some(format!("{stem}{COPY_ENDING}"))
+            Some(format!("{stem}{ending}"))
         }
         SourceKind::Files(_) => {
             let message = format!("{} needs `into`, the folder that takes the copy", fields.what());

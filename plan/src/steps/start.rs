@@ -24,10 +24,59 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(3 * 60),
     lower,
     rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     services(cx, fields, ServiceAction::Start)
+}
+
+/// Services with the hosts on which a step means them.
+pub(super) struct Chosen {
+    /// Their names.
+    pub names: Vec<Name>,
+    /// Every host, once.
+    pub hosts: Vec<HostName>,
+    /// Each with its place and hosts.
+    each: Vec<(At<Name>, Vec<HostName>)>,
+    /// The region that the step names.
+    region: Option<Name>,
+}
+
+impl Chosen {
+    /// What rules want to know.
+    pub fn facts(&self) -> Facts {
+        Facts {
+            hosts: self.hosts.clone(),
+            services: self.names.clone(),
+            region: self.region.clone(),
+            ..Facts::default()
+        }
+    }
+}
+
+/// Reads `services` with `region` or `hosts`.
+pub(super) fn chosen(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Chosen> {
+    let selection = cx.selection(fields);
+    let names = fields.need("services", cx.sink).and_then(|node| values::names(node, cx.sink))?;
+    let known = names.iter().filter(|name| cx.estate.declared("service", name, cx.sink)).count();
+    let selection = selection?;
+    let mut each: Vec<(At<Name>, Vec<HostName>)> = Vec::new();
+    for name in names.iter().filter(|name| cx.estate.services.contains_key(&name.value)) {
+        let what = format!("service {:?}", name.value);
+        let all = cx.estate.service_hosts(&name.value);
+        if let Some(hosts) = cx.choose(&what, name.span, &all, &selection) {
+            each.push((name.clone(), hosts));
+        }
+    }
+    if known < names.len() || each.len() < names.len() {
+        return None;
+    }
+    let mut hosts: Vec<HostName> = each.iter().flat_map(|(_, hosts)| hosts.clone()).collect();
+    hosts.sort();
+    hosts.dedup();
+    let names = names.into_iter().map(|name| name.value).collect();
+    Some(Chosen { names, hosts, each, region: selection.region.map(|region| region.value) })
 }
 
 /// Lowers a step that does the same to several services: waves in the order of their needs, the other
@@ -37,47 +86,24 @@ pub(crate) fn services(
     fields: &mut Fields<'_>,
     action: ServiceAction,
 ) -> Option<Lowered> {
-    let selection = cx.selection(fields);
-    let names = fields.need("services", cx.sink).and_then(|node| values::names(node, cx.sink))?;
-    let known = names.iter().filter(|name| cx.estate.declared("service", name, cx.sink)).count();
-    let selection = selection?;
-    let mut chosen: Vec<(At<Name>, Vec<HostName>)> = Vec::new();
-    for name in names.iter().filter(|name| cx.estate.services.contains_key(&name.value)) {
-        let what = format!("service {:?}", name.value);
-        let all = cx.estate.service_hosts(&name.value);
-        if let Some(hosts) = cx.choose(&what, name.span, &all, &selection) {
-            chosen.push((name.clone(), hosts));
-        }
-    }
-    if known < names.len() || chosen.len() < names.len() {
-        return None;
-    }
-    let mut waves = waves(cx, &names);
+    let chosen = chosen(cx, fields)?;
+    let mut waves = waves(cx, &chosen.names);
     if action == ServiceAction::Stop {
         waves.reverse();
     }
     let mut parts = Vec::with_capacity(waves.len());
     for wave in waves {
-        parts.push(part(cx, wave.iter().map(|at| &chosen[*at]), action)?);
+        parts.push(part(cx, wave.iter().map(|at| &chosen.each[*at]), action)?);
     }
     let longest = parts.iter().flat_map(|part| &part.tasks).map(stop_grace).max().unwrap_or_default();
-    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     let mut acting: Vec<HostName> = parts.iter().flat_map(|part| acting_hosts(&part.tasks)).collect();
     acting.sort();
     acting.dedup();
-    let mut hosts: Vec<HostName> = chosen.into_iter().flat_map(|(_, hosts)| hosts).collect();
-    hosts.sort();
-    hosts.dedup();
     Some(Lowered {
-        summary: format!("{} {} on {}", action.as_str(), list(&words), list(&acting)),
+        summary: format!("{} {} on {}", action.as_str(), list(&chosen.names), list(&acting)),
         parts,
         timeout: Some((longest + SLACK).max(KIND.timeout)),
-        facts: Facts {
-            hosts,
-            services: words,
-            region: selection.region.map(|region| region.value),
-            ..Facts::default()
-        },
+        facts: chosen.facts(),
         ..Lowered::default()
     })
 }
@@ -125,12 +151,12 @@ fn opposite(action: ServiceAction) -> Option<ServiceAction> {
 
 /// Services of one step in waves: each needs only what is in the waves before. A circle is told with the
 /// estate; here it becomes one wave.
-fn waves(cx: &Context<'_>, names: &[At<Name>]) -> Vec<Vec<usize>> {
+fn waves(cx: &Context<'_>, names: &[Name]) -> Vec<Vec<usize>> {
     let after: Vec<Vec<usize>> = names
         .iter()
         .map(|name| {
-            let needs = needed_services(cx.estate, &name.value);
-            (0..names.len()).filter(|at| needs.contains(&names[*at].value)).collect()
+            let needs = needed_services(cx.estate, name);
+            (0..names.len()).filter(|at| needs.contains(&names[*at])).collect()
         })
         .collect();
     let Ok(graph) = Graph::of(&after) else { return vec![(0..names.len()).collect()] };
@@ -160,6 +186,7 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
                 cx.sink.push_with(&codes::EARLY_START, at, message, help);
             }
         }
+        needed_start(rules, service, cx);
         for (name, source) in &cx.estate.sources {
             let runs_it = source.server.as_ref().is_some_and(|server| server.value == *service);
             let fenced = rules
@@ -170,6 +197,28 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );
                 cx.sink.push(&codes::SECOND_PRIMARY, at, message);
+            }
+        }
+    }
+}
+
+/// A service that this one needs, and that another step starts in the same region, is started before.
+fn needed_start(rules: &Rules<'_>, service: &Name, cx: &mut Context<'_>) {
+    let estate = cx.estate;
+    let region = |host: &HostName| estate.region_of(host);
+    let here: Vec<Option<&Name>> = rules.facts.hosts.iter().map(region).collect();
+    for needed in needed_services(estate, service).iter().filter(|name| !rules.facts.services.contains(name))
+    {
+        for (start, step) in rules.of_kind("start").filter(|(start, _)| *start != rules.at) {
+            let Some(facts) = step.facts().filter(|facts| facts.services.contains(needed)) else { continue };
+            let beside = facts.hosts.iter().any(|host| here.contains(&region(host)));
+            if beside && !rules.graph.before(start, rules.at) {
+                let message = format!(
+                    "{service} needs {needed}, which step {:?} starts, not always before this one",
+                    step.name.value
+                );
+                let help = format!("add `after: {}`", step.name.value);
+                cx.sink.push_with(&codes::EARLY_START, rules.step().params_span, message, help);
             }
         }
     }

@@ -1,7 +1,8 @@
 //! `stop`: services stand still when it is done.
 
-use super::{Kind, Lowered, no_rules};
+use super::{Kind, Lowered, Rules};
 use crate::context::Context;
+use crate::order;
 use crate::text::Fields;
 use model::Class;
 use model::jobs::ServiceAction;
@@ -15,9 +16,14 @@ pub(crate) static KIND: Kind = Kind {
     class: Class::Idempotent,
     timeout: Duration::from_secs(3 * 60),
     lower,
-    rules: no_rules,
+    rules,
+    outputs: &[],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     super::start::services(cx, fields, ServiceAction::Stop)
+}
+
+fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    order::last_copy(rules, cx);
 }

@@ -4,6 +4,8 @@ use super::{Facts, Kind, Lowered, Part, Rules};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, agent_task, flat};
+use crate::inputs::InputType;
+use crate::order;
 use crate::text::{Fields, values};
 use model::jobs::Swap;
 use model::{Class, Work};
@@ -19,6 +21,7 @@ pub(crate) static KIND: Kind = Kind {
     timeout: Duration::from_secs(10 * 60),
     lower,
     rules,
+    outputs: &[("old", InputType::Text)],
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
@@ -28,6 +31,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let live = cx.member(source.as_ref(), fields);
     let (source, copy, keep, live) = (source?, copy?, flat(keep)?, live?);
     let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    cx.database(&source, &spec.kind, "swapped")?;
     let summary =
         format!("put {copy} in the place of {} on {acting}{}", source.value, cx.place_words(&acting));
     let keep_old = keep.unwrap_or_else(Swap::default_keep_old);
@@ -38,15 +42,20 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Impossible,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), copy: Some(copy), ..Facts::default() },
+        facts: Facts {
+            hosts: vec![live],
+            source: Some(source.value),
+            copy: Some(copy),
+            destroys: true,
+            ..Facts::default()
+        },
         ..Lowered::default()
     })
 }
 
-/// The copy was restored, and so verified, by this plan; the writers stand still.
+/// The copy was restored, and so verified, by this plan; the writers stand still; no other member takes writes.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (facts, at) = (rules.facts, rules.step().params_span);
-    let Some(source) = &facts.source else { return };
     let restored = rules.done_before("restore").any(|(_, step)| {
         step.facts().is_none_or(|restore| {
             restore.source == facts.source && restore.hosts == facts.hosts && restore.copy == facts.copy
@@ -59,20 +68,6 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         );
         cx.sink.push(&codes::UNRESTORED_SWAP, at, message);
     }
-    let writers = cx.estate.sources.get(source).map(|source| source.writers.as_slice()).unwrap_or_default();
-    for writer in writers {
-        for host in cx.estate.service_hosts(&writer.value) {
-            let lost = cx.estate.region_of(&host).is_some_and(|region| cx.plan.is_lost(region));
-            let stopped = rules.done_before("stop").any(|(_, step)| {
-                step.facts()
-                    .is_none_or(|stop| stop.services.contains(&writer.value) && stop.hosts.contains(&host))
-            });
-            if !lost && !stopped {
-                let message = format!("{} may still write on {host}", writer.value);
-                let help =
-                    format!("put `stop: {{ services: [{}], hosts: [{host}] }}` before it", writer.value);
-                cx.sink.push_with(&codes::WRITERS_RUN, at, message, help);
-            }
-        }
-    }
+    order::writers_held(rules, cx);
+    order::second_copy(rules, cx);
 }

@@ -21,9 +21,13 @@ pub const MAX_DEPTH: usize = 32;
 /// Most nodes of all files together, aliases expanded.
 pub const MAX_NODES: usize = 400_000;
 
+/// Comments of a file that may give a reason: by file and line, what stands behind the `#`.
+pub(crate) type Comments = HashMap<(u32, u32), String>;
+
 /// Reads files one after another, under one budget of nodes.
 pub(crate) struct Reader {
     nodes_left: usize,
+    comments: Comments,
 }
 
 /// A collection that is being read.
@@ -49,7 +53,12 @@ struct Stop {
 impl Reader {
     /// With the whole budget.
     pub fn new() -> Self {
-        Self { nodes_left: MAX_NODES }
+        Self { nodes_left: MAX_NODES, comments: Comments::new() }
+    }
+
+    /// The comments of the files that were read, as far as they mention why something is allowed.
+    pub fn comments(&self) -> &Comments {
+        &self.comments
     }
 
     /// The tree of one file; `None` when it is empty or cannot be read, which is then in the sink.
@@ -60,12 +69,21 @@ impl Reader {
             sink.push(&codes::TOO_LARGE, start, message);
             return None;
         }
-        let mut build =
-            Build { file, left: self.nodes_left, anchors: HashMap::new(), stack: Vec::new(), root: None };
+        let mut build = Build {
+            file,
+            left: self.nodes_left,
+            anchors: HashMap::new(),
+            stack: Vec::new(),
+            root: None,
+            comments: Comments::new(),
+        };
         let mut options = Options::default();
-        options.set_emit_comments(false);
+        // Only beside an `allow` has a comment a meaning.
+        options.set_emit_comments(text.contains("allow"));
+        options.max_buffered_comment_events = MAX_FILE_BYTES;
         let outcome = build.run(Parser::new_from_str_with_options(text, options), sink);
         self.nodes_left = build.left;
+        self.comments.extend(std::mem::take(&mut build.comments));
         match outcome {
             Ok(()) => build.root,
             Err(stop) => {
@@ -83,6 +101,7 @@ struct Build {
     anchors: HashMap<usize, (Node, usize)>,
     stack: Vec<Frame>,
     root: Option<Node>,
+    comments: Comments,
 }
 
 impl Build {
@@ -127,6 +146,9 @@ impl Build {
                 }
                 Event::SequenceEnd | Event::MappingEnd => self.close(sink)?,
                 Event::Alias(anchor) => self.alias(anchor, span, sink)?,
+                Event::Comment(text, _) => {
+                    self.comments.insert((self.file, span.line), text.trim().to_string());
+                }
                 _ => {}
             }
         }

@@ -6,6 +6,7 @@ use super::{At, Entry, Fields, Node, Scalar, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::inputs::InputType;
+use crate::version::{self, Version};
 use model::{HostName, Name, SecretRef};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -26,15 +27,21 @@ fn scalar<'n>(node: &'n Node, wanted: &str, fits: &[InputType], sink: &mut Sink)
     };
     let Some(input) = scalar.input else { return Some(scalar) };
     if !fits.contains(&input.kind) {
-        let message = format!("{wanted} is expected here, not an input of type {}", input.kind.as_str());
+        let message = format!("{wanted} is expected here, not a value of type {}", input.kind.as_str());
         sink.push(&codes::BAD_INPUT_USE, node.span, message);
         return None;
     }
     input.known.then_some(scalar)
 }
 
-const ANY: [InputType; 5] =
-    [InputType::Text, InputType::RestorePoint, InputType::Host, InputType::Number, InputType::Duration];
+const ANY: [InputType; 6] = [
+    InputType::Text,
+    InputType::RestorePoint,
+    InputType::Version,
+    InputType::Host,
+    InputType::Number,
+    InputType::Duration,
+];
 
 /// A text.
 pub(crate) fn text(node: &Node, sink: &mut Sink) -> Option<String> {
@@ -356,4 +363,21 @@ pub(crate) fn texts(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, Str
 pub(crate) fn restore_point(node: &Node, sink: &mut Sink) -> Option<String> {
     let scalar = scalar(node, "a restore point", &[InputType::RestorePoint, InputType::Text], sink)?;
     Some(scalar.text.clone())
+}
+
+/// A version of a service.
+pub(crate) fn version(node: &Node, sink: &mut Sink) -> Option<Version> {
+    let scalar = scalar(node, "a version", &[InputType::Version, InputType::Text], sink)?;
+    let version = version::parse(&scalar.text);
+    if version.is_none() {
+        let shown: String = scalar.text.chars().take(64).collect();
+        let message = format!("{shown:?} is not a version: write last-good or the name of one, like 1.4.2");
+        sink.push(&codes::NOT_A_VERSION, node.span, message);
+    }
+    version
+}
+
+/// Whether a value is an input or output that is not known yet.
+pub(crate) fn is_open(node: &Node) -> bool {
+    matches!(&node.value, Value::Scalar(Scalar { input: Some(input), .. }) if !input.known)
 }
