@@ -5,7 +5,7 @@ use crate::checked::Scenario;
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::estate::Estate;
-use crate::estate::sources::objectives;
+use crate::estate::promised::{self, Of, Promised};
 use crate::inputs::{self, Input};
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
@@ -28,6 +28,8 @@ pub(crate) struct Document {
     pub suspect: Vec<At<Name>>,
     /// What the recovery is measured against.
     pub objectives: Objectives,
+    /// The same with its place.
+    pub promised: Promised,
     /// Its inputs.
     pub inputs: BTreeMap<String, Input>,
     /// Its steps by name.
@@ -50,7 +52,8 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Document> {
     let (lost, suspect) =
         fields.get("scenario").map_or((Vec::new(), Vec::new()), |node| scenario(node, span, sink));
     let span = fields.span_of("objectives");
-    let objectives = fields.get("objectives").and_then(|node| objectives(node, span, sink));
+    let promised = fields.get("objectives").and_then(|node| promised::read(node, span, Of::Plan, sink));
+    let promised = promised.unwrap_or_default();
     let span = fields.span_of("inputs");
     let inputs = fields.get("inputs").map_or_else(BTreeMap::new, |node| inputs::read(node, span, sink));
     let steps = fields.need("steps", sink).and_then(|node| steps(node, sink));
@@ -61,7 +64,8 @@ pub(crate) fn read(root: &Node, sink: &mut Sink) -> Option<Document> {
         name,
         lost,
         suspect,
-        objectives: objectives.unwrap_or_default(),
+        objectives: promised.objectives(),
+        promised,
         inputs,
         steps: steps?,
         digest: root.digest(),

@@ -24,12 +24,13 @@ mod estate;
 mod graph;
 mod inputs;
 mod lower;
+pub mod objectives;
 pub mod point;
 mod rules;
 mod steps;
 mod text;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, explainable};
 pub use checked::CheckedPlan;
 pub use checked_estate::{CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead};
 pub use diagnostic::{Diagnostic, Severity};
