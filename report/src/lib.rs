@@ -2,6 +2,7 @@
 //! and time zone are arguments, and nothing is coloured here; a line carries its [`Mood`] instead.
 //!
 //! ```text
+//! plan::explain ─► explain(_) ─► Explained ─► JSON | document
 //! plan::check ─► Diagnostic ─► diagnostic(s) ─► text
 //! engine::view ─► View ─┬─► tree ─► lines, drawn over and over while the run goes on
 //!                       └─► run_report ─► Report ─► JSON | document ─► text | Markdown
@@ -9,6 +10,7 @@
 
 pub mod diagnostic;
 pub mod document;
+pub mod explain;
 pub mod layout;
 mod outcome;
 pub mod run;
