@@ -307,6 +307,8 @@ pub enum Plan {
         #[arg(default_value = ".")]
         path: PathBuf,
     },
+    /// What a plan would do, to which host, in what order and how long: offline, nothing is sent.
+    Explain(crate::verbs::plan::explain::Args),
 }
 
 /// `token`

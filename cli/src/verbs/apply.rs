@@ -1,6 +1,6 @@
 //! `lifeboat apply`
 
-use super::plan::{count, print};
+use super::plan::check::{count, print};
 use crate::args::{Apply, Cli};
 use crate::failure::Failure;
 use crate::session::{Session, traced};

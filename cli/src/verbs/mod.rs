@@ -4,7 +4,7 @@ mod apply;
 mod commands;
 mod login;
 mod plain;
-mod plan;
+pub mod plan;
 mod points;
 pub mod repo;
 mod run;

@@ -1,14 +1,14 @@
-//! `lifeboat plan`
+//! `lifeboat plan check`: an estate and its plans, offline.
 
-use crate::args::{Cli, Format, Plan};
+use crate::args::{Cli, Format};
 use crate::failure::Failure;
 use crate::{folder, screen};
 use plan::{Diagnostic, Severity};
 use runtime::lifecycle::Exit;
+use std::path::Path;
 
 /// Checks an estate offline.
-pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
-    let Plan::Check { path } = args;
+pub fn check(cli: &Cli, path: &Path) -> Result<Exit, Failure> {
     let files = folder::read(path)?;
     let checked = plan::check(&files);
     match cli.output {
