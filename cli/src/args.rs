@@ -303,6 +303,8 @@ pub enum Runs {
 pub enum Plan {
     /// Check an estate's folder offline: every problem at once, with its place.
     Check(crate::verbs::plan::check::Args),
+    /// What a plan would do, to which host, in what order and how long: offline, nothing is sent.
+    Explain(crate::verbs::plan::explain::Args),
     /// Lay files out in the one canonical way; comments stay.
     Fmt(crate::verbs::plan::fmt::Args),
     /// What differs between two estates, by meaning: order and layout do not count.

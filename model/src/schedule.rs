@@ -51,11 +51,13 @@ impl Cron {
 
     /// The first moment strictly after `after` at which it fires.
     pub fn next(&self, after: Micros) -> Result<Micros, InvalidSchedule> {
+        self.firings()?.next(after)
+    }
+
+    /// Its firings, one after another; the expression is read once.
+    pub fn firings(&self) -> Result<Firings, InvalidSchedule> {
         let (cron, zone) = self.parts()?;
-        let start = after.timestamp().to_zoned(zone);
-        cron.find_next_occurrence(&start, false)
-            .map(|moment| Micros::from(moment.timestamp()))
-            .map_err(|_| InvalidSchedule::Never { expression: self.expression.clone(), after })
+        Ok(Firings { expression: self.expression.clone(), cron, zone })
     }
 
     fn parts(&self) -> Result<(croner::Cron, jiff::tz::TimeZone), InvalidSchedule> {
@@ -67,6 +69,30 @@ impl Cron {
         let zone = jiff::tz::TimeZone::get(&self.zone)
             .map_err(|_| InvalidSchedule::Zone { zone: self.zone.clone() })?;
         Ok((cron, zone))
+    }
+}
+
+/// A schedule that was read, for whoever asks for many of its firings.
+#[derive(Debug, Clone)]
+pub struct Firings {
+    expression: String,
+    cron: croner::Cron,
+    zone: jiff::tz::TimeZone,
+}
+
+impl Firings {
+    /// The zone that it is read in.
+    pub fn zone(&self) -> &jiff::tz::TimeZone {
+        &self.zone
+    }
+
+    /// The first moment strictly after `after` at which it fires.
+    pub fn next(&self, after: Micros) -> Result<Micros, InvalidSchedule> {
+        let start = after.timestamp().to_zoned(self.zone.clone());
+        self.cron
+            .find_next_occurrence(&start, false)
+            .map(|moment| Micros::from(moment.timestamp()))
+            .map_err(|_| InvalidSchedule::Never { expression: self.expression.clone(), after })
     }
 }
 

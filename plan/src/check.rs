@@ -9,10 +9,14 @@ use crate::diagnostic::{Diagnostic, Severity, Sink};
 use crate::document::{self, Document};
 use crate::estate::Estate;
 use crate::lower::{Request, lower};
+use crate::objectives::{self, Gaps};
 use crate::text::Span;
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
 use model::{Digest, Mode, Name};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Codes about promises begin so: what they tell is wrong with an objective, not with what would run.
+const PROMISES: &str = "LB04";
 
 /// What the check gives.
 #[derive(Debug, Clone)]
@@ -33,6 +37,19 @@ impl Checked {
 /// Checks an estate with its plans. A file with a top-level key `plan` is a plan, every other one a part
 /// of the estate. Bounds: see `text/reader.rs`'s constants.
 pub fn check(files: &[SourceFile]) -> Checked {
+    let (estate, sound, diagnostics) = read(files);
+    Checked { estate: if sound { estate } else { None }, diagnostics }
+}
+
+/// The same, and the estate is there, too, when all that is wrong is that its promises cannot be kept
+/// (`LB04…`): for whoever wants to see the sums.
+pub fn explainable(files: &[SourceFile]) -> Checked {
+    let (estate, _, diagnostics) = read(files);
+    Checked { estate, diagnostics }
+}
+
+/// The estate where it can be run at all, whether nothing is wrong, and everything that was found.
+fn read(files: &[SourceFile]) -> (Option<CheckedEstate>, bool, Vec<Diagnostic>) {
     let mut sink = Sink::new(files);
     let start = |file: usize| Span {
         file: u32::try_from(file).unwrap_or(u32::MAX),
@@ -47,7 +64,7 @@ pub fn check(files: &[SourceFile]) -> Checked {
             files.len()
         );
         sink.push(&codes::TOO_LARGE, start(0), message);
-        return Checked { estate: None, diagnostics: sink.finish(files) };
+        return (None, false, sink.finish(files));
     }
     let mut reader = Reader::new();
     let mut estate = Estate::default();
@@ -61,6 +78,9 @@ pub fn check(files: &[SourceFile]) -> Checked {
         }
     }
     estate.check(&mut sink);
+    let mut gaps = Gaps::default();
+    objectives::source_rpo(&estate, &mut gaps, &mut sink);
+    objectives::service_contradictions(&estate, &mut sink);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
     let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
@@ -70,13 +90,13 @@ pub fn check(files: &[SourceFile]) -> Checked {
             // It is proven in its callers, with what they did before and what they give it.
             continue;
         }
-        check_plan(plan, &estate, &plans, &digest, &mut sink);
+        check_plan(plan, &estate, &plans, &digest, &mut gaps, &mut sink);
     }
     plans.values().for_each(|plan| allow::apply(&plan.allowed, &mut sink));
-    let sound = sink.errors() == 0;
+    let (sound, runs) = (sink.errors() == 0, sink.errors_besides(PROMISES) == 0);
     let diagnostics = sink.finish(files);
-    let estate = sound.then(|| CheckedEstate { files: files.to_vec(), estate, plans, digest });
-    Checked { estate, diagnostics }
+    let estate = runs.then(|| CheckedEstate { files: files.to_vec(), estate, plans, digest });
+    (estate, sound, diagnostics)
 }
 
 fn named(documents: Vec<Document>, sink: &mut Sink) -> BTreeMap<Name, Document> {
@@ -112,11 +132,14 @@ fn check_plan(
     estate: &Estate,
     plans: &BTreeMap<Name, Document>,
     digest: &Digest,
+    gaps: &mut Gaps,
     sink: &mut Sink,
 ) {
     let inputs = BTreeMap::new();
     let live = Request { estate, digest, plans, mode: Mode::Live, inputs: &inputs, purpose: Purpose::Check };
-    lower(plan, &live, sink);
+    if let Some(lowered) = lower(plan, &live, sink) {
+        objectives::plan_rpo(plan, &lowered, estate, gaps, sink);
+    }
     if estate.drill.declared {
         let mut drill = sink.sibling();
         lower(plan, &Request { mode: Mode::Drill, ..live }, &mut drill);

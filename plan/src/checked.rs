@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Longest pause between two tries, whatever the plan says.
+pub const MAX_RETRY_PAUSE: Duration = Duration::from_secs(300);
+
 /// The format that this program writes. Older ones keep loading.
 pub const FORMAT: u32 = 1;
 
@@ -80,6 +83,9 @@ pub struct Step {
     /// First pause between tries; doubled each time, with jitter.
     #[serde(with = "model::duration")]
     pub retry_pause: Duration,
+    /// How long it usually takes, people included, as the plan says; else [`crate::objectives`] has an estimate.
+    #[serde(with = "model::duration::option", default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Duration>,
     /// What happens when it has failed for good.
     pub on_failure: OnFailure,
     /// How it is taken back.

@@ -8,6 +8,7 @@ use crate::context::Purpose;
 use crate::diagnostic::{Diagnostic, Sink};
 use crate::document::Document;
 use crate::estate::Estate;
+use crate::estate::promised::Promised;
 use crate::inputs::InputType;
 use crate::lower::{Request, lower};
 use crate::text::nearest::nearest;
@@ -288,6 +289,7 @@ impl CheckedEstate {
             lost: Vec::new(),
             suspect: Vec::new(),
             objectives: Objectives::default(),
+            promised: Promised::default(),
             inputs: BTreeMap::new(),
             steps: vec![Entry { key: kind.to_string(), key_span: at, value: step }],
             alone: true,

@@ -144,9 +144,20 @@ impl Sink {
         self.found.len() >= MAX_ADVISED
     }
 
+    /// The number of findings so far.
+    pub fn found(&self) -> usize {
+        self.found.len()
+    }
+
     /// The number of errors so far.
     pub fn errors(&self) -> usize {
         self.errors
+    }
+
+    /// The number of errors whose code does not begin so. Those that were too many to be kept count.
+    pub fn errors_besides(&self, begin: &str) -> usize {
+        let errors = self.found.iter().filter(|one| one.severity == Severity::Error);
+        self.errors - errors.filter(|one| one.code.code.starts_with(begin)).count()
     }
 
     /// Takes over what another sink found, its errors turned into warnings: what is wrong in a mode

@@ -6,7 +6,7 @@ use crate::checked::Scenario;
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::estate::Estate;
-use crate::estate::sources::objectives;
+use crate::estate::promised::{self, Of, Promised};
 use crate::inputs::{self, Input};
 use crate::outputs::field;
 use crate::text::reader::Comments;
@@ -31,6 +31,8 @@ pub(crate) struct Document {
     pub suspect: Vec<At<Name>>,
     /// What the recovery is measured against.
     pub objectives: Objectives,
+    /// The same with its place.
+    pub promised: Promised,
     /// Its inputs.
     pub inputs: BTreeMap<String, Input>,
     /// Its steps by name.
@@ -59,7 +61,8 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
     let (lost, suspect) =
         fields.get("scenario").map_or((Vec::new(), Vec::new()), |node| scenario(node, span, sink));
     let span = fields.span_of("objectives");
-    let objectives = fields.get("objectives").and_then(|node| objectives(node, span, sink));
+    let promised = fields.get("objectives").and_then(|node| promised::read(node, span, Of::Plan, sink));
+    let promised = promised.unwrap_or_default();
     let span = fields.span_of("inputs");
     let inputs = fields.get("inputs").map_or_else(BTreeMap::new, |node| inputs::read(node, span, sink));
     let steps = fields.need("steps", sink).and_then(|node| steps(node, sink));
@@ -84,7 +87,8 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
         name,
         lost,
         suspect,
-        objectives: objectives.unwrap_or_default(),
+        objectives: promised.objectives(),
+        promised,
         inputs,
         steps: steps?,
         digest: root.digest(),

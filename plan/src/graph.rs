@@ -42,6 +42,14 @@ impl Graph {
         }
     }
 
+    /// Sets one pair of the order and no other: what the rules would say without it is a question of `objectives`.
+    pub fn set_before(&mut self, first: usize, then: usize, before: bool) {
+        if let Some(word) = self.ancestors.get_mut(then).and_then(|bits| bits.get_mut(first / 64)) {
+            let bit = 1 << (first % 64);
+            *word = if before { *word | bit } else { *word & !bit };
+        }
+    }
+
     /// Whether `first` is always over before `then` begins.
     pub fn before(&self, first: usize, then: usize) -> bool {
         self.ancestors

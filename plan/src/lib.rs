@@ -26,6 +26,7 @@ mod expand;
 mod graph;
 mod inputs;
 mod lower;
+pub mod objectives;
 mod order;
 mod outputs;
 pub mod point;
@@ -34,7 +35,7 @@ mod steps;
 mod text;
 pub mod version;
 
-pub use check::{Checked, check};
+pub use check::{Checked, check, explainable};
 pub use checked::CheckedPlan;
 pub use checked_estate::{CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead};
 pub use diagnostic::{Diagnostic, Severity};

@@ -12,9 +12,10 @@ use crate::estate::Estate;
 use crate::expand;
 use crate::graph::{self, Graph};
 use crate::inputs::{self, Filled, Known};
+use crate::objectives;
 use crate::outputs::{self, Use};
 use crate::rules;
-use crate::steps::{self, Facts, KINDS, Kind, Lowered, Rules};
+use crate::steps::{self, Facts, KINDS, Kind, Lowered, Part, Rules};
 use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
@@ -62,6 +63,8 @@ pub(crate) struct Draft {
 pub(crate) struct Common {
     /// From sending until unknown.
     pub timeout: Option<Duration>,
+    /// How long it usually takes, and where that stands.
+    pub takes: Option<At<Duration>>,
     /// Tries in all, and where that stands.
     pub tries: Option<At<u32>>,
     /// First pause between tries.
@@ -128,10 +131,11 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     }
     let (drafts, graph) = proven(&mut cx, &plan.steps, filled.clone())?;
     let open = drafts.iter().any(|draft| draft.skipped.is_none() && (draft.lowered.is_none() || draft.open));
-    if cx.sink.errors() > errors || open {
+    if cx.sink.errors() > errors {
         return None;
     }
     let objectives = objectives(plan, request.estate, &drafts);
+    let recovered = objectives::Recovered::of(&drafts);
     let mut steps = Vec::with_capacity(drafts.len());
     let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
     let names: Vec<StepPath> = drafts.iter().flatten().filter_map(|draft| draft.path()).collect();
@@ -140,6 +144,13 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     for (at, preconditions) in graph.order.iter().zip(graph.order.iter().map(|at| musts[*at].clone())) {
         let Some(draft) = drafts.get_mut(*at).and_then(Option::take) else { continue };
         finish(draft, &names, preconditions, &mut steps);
+    }
+    // In a run they would be in the way of the very recovery that they are about.
+    if request.purpose == Purpose::Check && request.mode == Mode::Live {
+        objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
+    }
+    if open {
+        return None;
     }
     Some(CheckedPlan {
         format: FORMAT,
@@ -172,15 +183,20 @@ fn proven(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> Option<(Vec<
     if !sound {
         return None;
     }
+    obey(&drafts, &graph, cx);
+    Some((drafts, graph))
+}
+
+/// Asks every rule of order.
+pub(crate) fn obey(drafts: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
     for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
         if let Some(facts) = draft.facts() {
-            let of_step = Rules { steps: &drafts, graph: &graph, at, facts };
+            let of_step = Rules { steps: drafts, graph, at, facts };
             (draft.kind.rules)(&of_step, cx);
         }
     }
-    rules::check(&drafts, &graph, cx);
-    outputs::rules(&drafts, &graph, cx);
-    Some((drafts, graph))
+    rules::check(drafts, graph, cx);
+    outputs::rules(drafts, graph, cx);
 }
 
 /// Where a step stands among those that are lowered together.
@@ -287,6 +303,13 @@ fn common(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Common {
         }
         Some(timeout)
     });
+    let takes = fields.get("takes").and_then(|node| {
+        let takes = values::duration(node, cx.sink)?;
+        if takes > MAX_TIMEOUT {
+            cx.sink.push(&codes::OUT_OF_RANGE, node.span, "a step that takes more than 7d".to_string());
+        }
+        Some(At::new(takes, node.span))
+    });
     let span = fields.span_of("retry");
     let (tries, pause) = fields.get("retry").map_or((None, None), |node| retry(cx, node, span));
     let on_failure = fields.get("on-failure").and_then(|node| values::word(node, &FAILURE, cx.sink));
@@ -294,7 +317,7 @@ fn common(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Common {
         values::word(node, &[("none", ())], cx.sink)?;
         Some(node.span)
     });
-    Common { timeout, tries, pause, on_failure: on_failure.unwrap_or_default(), undo_none }
+    Common { timeout, takes, tries, pause, on_failure: on_failure.unwrap_or_default(), undo_none }
 }
 
 fn retry(cx: &mut Context<'_>, node: &Node, owner: Span) -> (Option<At<u32>>, Option<Duration>) {
@@ -393,7 +416,11 @@ fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, ou
         ("check", _) => CHECK_TRIES,
         (_, Class::Read | Class::Idempotent | Class::Probed) => DEFAULT_TRIES,
     };
-    let lowered = draft.lowered.unwrap_or_default();
+    let mut lowered = draft.lowered.unwrap_or_default();
+    if lowered.parts.is_empty() {
+        // A step whose inputs are not known yet has its place and its length all the same.
+        lowered.parts.push(Part { tasks: Vec::new(), undo: Undo::Nothing });
+    }
     let blank = Step {
         path: name.clone(),
         kind: draft.kind.name.to_string(),
@@ -407,6 +434,7 @@ fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, ou
         timeout: draft.common.timeout.or(lowered.timeout).unwrap_or(draft.kind.timeout),
         tries: draft.common.tries.map_or(usual_tries, |tries| tries.value),
         retry_pause: draft.common.pause.unwrap_or(DEFAULT_RETRY_PAUSE),
+        takes: draft.common.takes.as_ref().map(|takes| takes.value),
         on_failure: draft.common.on_failure,
         undo: Undo::Nothing,
         skipped: draft.skipped.clone(),
@@ -433,10 +461,18 @@ fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, ou
             evidence: lowered.evidence.clone(),
             preconditions: if number == 0 { preconditions.clone() } else { Vec::new() },
             undo,
+            takes: blank.takes.map(|takes| share(takes, parts, last)),
             ..blank.clone()
         });
         before = Some(path);
     }
+}
+
+/// A part's share of what a step takes; all shares together are the whole.
+fn share(takes: Duration, parts: usize, last: bool) -> Duration {
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX).max(1);
+    let one = takes / parts;
+    if last { takes - one * (parts - 1) } else { one }
 }
 
 /// The plan's own objectives; where it has none, the tightest of the sources that it acts on.

@@ -248,7 +248,7 @@ fn a_plan_without_objectives_is_measured_against_its_sources() {
         "plan: p\nobjectives: { rpo: 30s }\nsteps:\n  f: { fence: { source: app-db, region: east } }\n";
     let plan = compile(&[ESTATE, plan], Mode::Live, &[]).unwrap();
     assert_eq!(plan.objectives.rpo.unwrap().as_secs(), 30);
-    assert_eq!(plan.objectives.rto.unwrap().as_secs(), 120);
+    assert_eq!(plan.objectives.rto.unwrap().as_secs(), 7_200);
 }
 
 #[test]

@@ -3,12 +3,14 @@
 //!
 //! ```text
 //! plan::check ─► Diagnostic ─► diagnostic(s) ─► text; sarif ─► JSON; github ─► workflow commands
+//! plan::explain ─► explain(_) ─► Explained ─► JSON | document
 //! engine::view ─► View ─┬─► tree ─► lines, drawn over and over while the run goes on
 //!                       └─► run_report ─► Report ─► JSON | document ─► text | Markdown
 //! ```
 
 pub mod diagnostic;
 pub mod document;
+pub mod explain;
 mod github;
 pub mod layout;
 mod outcome;

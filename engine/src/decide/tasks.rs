@@ -11,7 +11,7 @@ use plan::checked::Step;
 use std::time::Duration;
 
 /// Longest pause between two tries.
-pub const MAX_PAUSE: Duration = Duration::from_secs(300);
+pub const MAX_PAUSE: Duration = plan::checked::MAX_RETRY_PAUSE;
 
 /// Automatic tries of an undo, where its class allows more than one: it is worth more patience than
 /// what it takes back.

@@ -91,6 +91,7 @@ pub fn step(what: &str, after: &[&str], class: Class, tasks: Vec<Task>, undo: Un
         timeout: Duration::from_secs(30),
         tries: 1,
         retry_pause: Duration::from_millis(500),
+        takes: None,
         on_failure: OnFailure::Ask,
         undo,
         skipped: None,

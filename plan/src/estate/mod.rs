@@ -12,6 +12,7 @@ pub(crate) mod drill;
 pub(crate) mod hosts;
 pub(crate) mod placement;
 pub(crate) mod pools;
+pub(crate) mod promised;
 pub(crate) mod records;
 pub(crate) mod regions;
 pub(crate) mod repositories;

@@ -27,10 +27,16 @@ pub(crate) struct Schedule {
     pub at: Cron,
     /// How long snapshots are kept at least; for ever when absent.
     pub keep: Option<Duration>,
+    /// Where that stands.
+    pub keep_at: Span,
     /// Whether each backup is proven by a restore.
     pub prove: bool,
     /// After this the attempt is unknown.
     pub timeout: Duration,
+    /// How long a backup usually takes, as the schedule says.
+    pub takes: Option<Duration>,
+    /// How much longer it takes into a repository of another region, as the schedule says.
+    pub transfer: Option<Duration>,
 }
 
 /// Reads one.
@@ -44,10 +50,12 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let to = fields.need("to", sink).and_then(|node| values::references(node, &["repository"], sink));
     let expression = fields.need("at", sink).map(|node| (values::words(node, sink), node.span));
     let zone = fields.get("zone").map(|node| (values::words(node, sink), node.span));
-    let span = fields.span_of("keep");
-    let keep = fields.get("keep").map(|node| keep(node, span, sink));
+    let keep_at = fields.span_of("keep");
+    let keep = fields.get("keep").map(|node| keep(node, keep_at, sink));
     let prove = fields.get("prove").map_or(Some(false), |node| values::truth(node, sink));
     let timeout = fields.get("timeout").map_or(Some(DEFAULT_TIMEOUT), |node| values::duration(node, sink));
+    let takes = fields.get("takes").map(|node| values::duration(node, sink));
+    let transfer = fields.get("transfer").map(|node| values::duration(node, sink));
     fields.finish(sink);
     let at = cron(expression?, zone, sink);
     Some(Schedule {
@@ -56,8 +64,11 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         to: to?,
         at: at?,
         keep: flat(keep)?,
+        keep_at,
         prove: prove?,
         timeout: timeout?,
+        takes: flat(takes)?,
+        transfer: flat(transfer)?,
     })
 }
 

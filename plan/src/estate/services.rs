@@ -1,6 +1,7 @@
 //! `services`: what is started and stopped, and by what, on each of its hosts.
 
 use super::placement::{self, OnHost};
+use super::promised::{self, Of, Promised};
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::text::{At, Fields, Node, Span, values};
@@ -20,6 +21,8 @@ const MAX_STOP_GRACE: Duration = Duration::from_secs(3600);
 pub(crate) struct Service {
     /// Services and sources that must be there before it starts.
     pub needs: Vec<At<Name>>,
+    /// How soon it must run again.
+    pub promised: Promised,
     /// What manages it on each host.
     pub hosts: Vec<OnHost<Manager>>,
 }
@@ -41,13 +44,17 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let needs = fields
         .get("needs")
         .map_or(Some(Vec::new()), |node| values::references(node, &["service", "source"], sink));
+    let span = fields.span_of("objectives");
+    let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Service, sink));
     let hosts = placement::read(&mut fields, "hosts", sink, manager);
-    Some(Service { needs: needs?, hosts: hosts? })
+    Some(Service { needs: needs?, promised: flat(promised)?.unwrap_or_default(), hosts: hosts? })
 }
 
 fn manager(mut fields: Fields<'_>, sink: &mut Sink) -> Option<Manager> {
     fields = fields.later(&["project", "autostart", "replicas"]);
-    let (_, _) = (fields.get("needs"), fields.get("hosts"));
+    for known in ["needs", "hosts", "objectives"] {
+        fields.get(known);
+    }
     let kind = fields.need("kind", sink).and_then(|node| values::word(node, &KINDS, sink))?;
     let manager = match kind {
         Kind::Systemd => {

@@ -2,6 +2,7 @@
 
 use super::Estate;
 use super::placement::{self, OnHost};
+use super::promised::{self, Of, Promised};
 use super::services::flat;
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -18,6 +19,8 @@ pub(crate) struct Source {
     pub writers: Vec<At<Name>>,
     /// What its recovery is measured against.
     pub objectives: Objectives,
+    /// The same with places, and what only the check asks for.
+    pub promised: Promised,
     /// Its settings on each member, without the server.
     pub members: Vec<OnHost<SourceKind>>,
 }
@@ -47,23 +50,16 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let writers =
         fields.get("writers").map_or(Some(Vec::new()), |node| values::references(node, &["service"], sink));
     let span = fields.span_of("objectives");
-    let objectives = fields.get("objectives").map(|node| objectives(node, span, sink));
+    let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Source, sink));
     let members = placement::read(&mut fields, "members", sink, settings);
+    let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
         server: flat(server)?,
         writers: writers?,
-        objectives: flat(objectives)?.unwrap_or_default(),
+        objectives: promised.objectives(),
+        promised,
         members: members?,
     })
-}
-
-/// Reads `objectives: { rto, rpo }`.
-pub(crate) fn objectives(node: &Node, owner: Span, sink: &mut Sink) -> Option<Objectives> {
-    let mut fields = Fields::of(node, "objectives", owner, sink)?.later(&["slo"]);
-    let rto = fields.get("rto").map(|node| values::duration(node, sink));
-    let rpo = fields.get("rpo").map(|node| values::duration(node, sink));
-    fields.finish(sink);
-    Some(Objectives { rto: flat(rto)?, rpo: flat(rpo)? })
 }
 
 fn settings(mut fields: Fields<'_>, sink: &mut Sink) -> Option<SourceKind> {

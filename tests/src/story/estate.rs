@@ -123,7 +123,7 @@ sources:
     user: postgres
     server: postgres
     writers: [app]
-    objectives: {{ rpo: 1m, rto: 2m }}
+    objectives: {{ rto: 2h }}
     members:
       {}
       {}

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod explain;
 pub mod fmt;
 pub mod init;
 mod unreadable;
@@ -15,6 +16,7 @@ pub fn plan(cli: &Cli, args: &Plan) -> Result<Exit, Failure> {
     match args {
         Plan::Check(args) => check::check(cli, args),
         Plan::Diff(args) => diff::diff(cli, args),
+        Plan::Explain(args) => explain::explain(cli, args),
         Plan::Fmt(args) => fmt::fmt(cli, args),
         Plan::Init(args) => init::init(cli, args),
     }

@@ -1,0 +1,48 @@
+//! What a plan would do, and how long it would take: all that can be said before it runs.
+
+use super::forced::forced;
+use super::history::History;
+use super::predict::{Prediction, predict};
+use crate::checked::CheckedPlan;
+use crate::checked_estate::CheckedEstate;
+use crate::context::Purpose;
+use crate::diagnostic::Diagnostic;
+use crate::lower::Request;
+use model::{Mode, Name};
+use std::collections::BTreeMap;
+
+/// A plan as it would run, and what is predicted of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The plan: every order as it would be sent.
+    pub plan: CheckedPlan,
+    /// How long it takes.
+    pub prediction: Prediction,
+}
+
+impl CheckedEstate {
+    /// Explains a plan in a mode with the given inputs, or says everything that is in its way. See
+    /// [`predict`] for the history.
+    pub fn explain(
+        &self,
+        plan: &Name,
+        mode: Mode,
+        inputs: &BTreeMap<String, String>,
+        history: Option<(&History, &mut dyn FnMut() -> u64)>,
+    ) -> Result<Explanation, Vec<Diagnostic>> {
+        let compiled = self.compile(plan, mode, inputs)?;
+        let mut prediction = predict(&compiled, history);
+        if let Some(document) = self.plans.get(plan) {
+            let request = Request {
+                estate: &self.estate,
+                digest: &self.digest,
+                plans: &self.plans,
+                mode,
+                inputs,
+                purpose: Purpose::Run,
+            };
+            prediction.forced = forced(document, &request, &compiled.steps, &prediction.estimated.path);
+        }
+        Ok(Explanation { plan: compiled, prediction })
+    }
+}
