@@ -225,7 +225,7 @@ async fn the_last_proven_snapshot_is_never_forgotten() {
         let backup = tree.order("backup", json!({ "tags": ["schedule=nightly"] }));
         let done: BackupOutput = output(jobs::perform(&backup, &tree.context(&format!("b{number}"))).await);
         made.push(done.snapshot);
-        let prove = tree.order("prove", json!({ "point": made[0] }));
+        let prove = tree.order("prove", json!({ "point": { "snapshot": made[0] } }));
         output::<ProveOutput>(jobs::perform(&prove, &tree.context(&format!("p{number}"))).await);
         if number < 2 {
             age(&tree.place, 40);

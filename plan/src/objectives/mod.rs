@@ -12,6 +12,7 @@ mod explain;
 mod forced;
 mod gap;
 mod history;
+mod kept;
 mod lengths;
 mod loss;
 mod path;

@@ -6,6 +6,7 @@
 //! Point-in-time recovery does not count until write-ahead logs are really shipped.
 
 use super::gap::Gaps;
+use super::kept;
 use super::loss::{DEFAULT_TAKES, DEFAULT_TRANSFER, Loss};
 use super::words::words;
 use crate::assignment::member_of;
@@ -42,13 +43,13 @@ pub(crate) fn sources(estate: &Estate, gaps: &mut Gaps, sink: &mut Sink) {
             protection(estate, name, source, rpo, &routes, sink);
         }
         for schedule in &schedules {
-            short_keep(schedule, gaps, sink);
+            kept::short_keep(schedule, gaps, sink);
         }
         if let Some(detection) = &source.promised.detection {
-            undetected(name, detection, &schedules, gaps, sink);
+            kept::undetected(name, detection, &schedules, gaps, sink);
         }
         if let Some(proven) = &source.promised.proven {
-            unproven(name, proven, &schedules, gaps, sink);
+            kept::unproven(name, proven, &schedules, gaps, sink);
         }
     }
 }
@@ -177,75 +178,4 @@ pub(crate) fn plan(
             }
         }
     }
-}
-
-/// A backup that is let go before the next one is there.
-fn short_keep(schedule: &Schedule, gaps: &mut Gaps, sink: &mut Sink) {
-    let (Some(keep), Some(gap)) = (schedule.keep, gaps.of(&schedule.at)) else { return };
-    if keep < gap {
-        let message = format!(
-            "it keeps backups for {}, and takes one every {}: there is never more than one",
-            words(keep),
-            words(gap)
-        );
-        sink.push(&codes::SHORT_KEEP, schedule.keep_at, message);
-    }
-}
-
-/// When a bad write is noticed, a backup from before it must still be there.
-fn undetected(
-    source: &Name,
-    detection: &At<Duration>,
-    schedules: &[&Schedule],
-    gaps: &mut Gaps,
-    sink: &mut Sink,
-) {
-    let mut short: Option<(Duration, String)> = None;
-    for schedule in schedules {
-        let (Some(keep), Some(gap)) = (schedule.keep, gaps.of(&schedule.at)) else { return };
-        let takes = schedule.takes.unwrap_or(DEFAULT_TAKES);
-        let needed = detection.value + gap + takes;
-        if keep >= needed {
-            return;
-        }
-        if short.as_ref().is_none_or(|(other, _)| *other < keep) {
-            let message = format!(
-                "{} until a bad write in {source} is noticed + {} between backups + {} to take one = {}; its backups are kept for {}",
-                words(detection.value),
-                words(gap),
-                words(takes),
-                words(needed),
-                words(keep)
-            );
-            short = Some((keep, message));
-        }
-    }
-    if let Some((_, message)) = short {
-        sink.push(&codes::SHORT_KEEP, detection.span, message);
-    }
-}
-
-/// A claim of proofs needs a schedule that proves, often enough.
-fn unproven(source: &Name, proven: &At<Duration>, schedules: &[&Schedule], gaps: &mut Gaps, sink: &mut Sink) {
-    let mut oldest: Option<Duration> = None;
-    for schedule in schedules.iter().filter(|schedule| schedule.prove) {
-        let Some(gap) = gaps.of(&schedule.at) else { return };
-        // The proof of one backup is the newest until that of the next one is done.
-        let takes = schedule.takes.unwrap_or(DEFAULT_TAKES);
-        let age = Loss::new(gap, takes, Duration::ZERO, true).between + takes + takes;
-        oldest = Some(oldest.map_or(age, |other| other.min(age)));
-    }
-    let message = match oldest {
-        Some(age) if age <= proven.value => return,
-        Some(age) => format!(
-            "the newest proof of {source} may be {} old; its objective says {}",
-            words(age),
-            words(proven.value)
-        ),
-        None => format!(
-            "{source} promises a proof every {}, and no schedule of it proves its backups",
-            words(proven.value)
-        ),
-    };
-    sink.push(&codes::UNPROVEN, proven.span, message);
 }

@@ -100,8 +100,11 @@ struct PastStep {
 /// What steps took in the reports; `None` when none were given.
 fn history(plan: &Name, paths: &[PathBuf]) -> Result<Option<History>, Failure> {
     if paths.len() > MAX_REPORTS {
-        let message = format!("{} reports; at most {MAX_REPORTS} are read", paths.len());
-        return Err(Failure::usage("LB0420", message, "Give the newest ones."));
+        return Err(Failure::usage(
+            "LB0420",
+            format!("{} reports of past runs; at most {MAX_REPORTS} are read", paths.len()),
+            "Give the newest ones.",
+        ));
     }
     let mut history = History::new();
     for path in paths {
@@ -122,13 +125,19 @@ fn history(plan: &Name, paths: &[PathBuf]) -> Result<Option<History>, Failure> {
 fn past_run(path: &Path) -> Result<PastRun, Failure> {
     let meta = std::fs::metadata(path).map_err(|error| Failure::file("read", path, &error))?;
     if meta.len() > MAX_REPORT_BYTES {
-        let message = format!("{} is larger than a report of a run", path.display());
-        return Err(Failure::usage("LB0420", message, "Give reports of single runs."));
+        return Err(Failure::usage(
+            "LB0420",
+            format!("{} is larger than a report of a run", path.display()),
+            "Give reports of single runs.",
+        ));
     }
     let text = std::fs::read(path).map_err(|error| Failure::file("read", path, &error))?;
     serde_json::from_slice(&text).map_err(|error| {
-        let message = format!("{} is no report of a run: {error}", path.display());
-        Failure::usage("LB0420", message, "Write it with `lifeboat runs show RUN --output json`.")
+        Failure::usage(
+            "LB0420",
+            format!("{} is no report of a run: {error}", path.display()),
+            "Write it with `lifeboat runs show RUN --output json`.",
+        )
     })
 }
 
