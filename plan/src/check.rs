@@ -6,10 +6,11 @@ use crate::codes;
 use crate::context::Purpose;
 use crate::diagnostic::{Diagnostic, Severity, Sink};
 use crate::document::{self, Document};
+use crate::domains;
 use crate::estate::Estate;
 use crate::lower::{Request, lower};
-use crate::text::Span;
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
+use crate::text::{Node, Span};
 use model::{Digest, Mode, Name};
 use std::collections::BTreeMap;
 
@@ -51,19 +52,27 @@ pub fn check(files: &[SourceFile]) -> Checked {
     let mut reader = Reader::new();
     let mut estate = Estate::default();
     let mut documents: Vec<Document> = Vec::new();
+    let mut roots: Vec<Node> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let Some(root) = reader.read(start(number).file, &file.text, &mut sink) else { continue };
         if document::is_plan(&root) {
+            // A part of a plan that nobody carries out yet is no plan.
+            sink.strict(true);
             documents.extend(document::read(&root, &mut sink));
+            sink.strict(false);
         } else {
-            estate.read(&root, &mut sink);
+            roots.push(root);
         }
     }
+    estate.read(&roots, &mut sink);
+    documents.iter().for_each(|document| estate.note_plan(&document.name));
     estate.check(&mut sink);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
+    domains::ways_back(&plans, &estate, &mut sink);
     for plan in plans.values() {
         plan.check(&estate, &mut sink);
+        domains::check(plan, &estate, &mut sink);
         check_plan(plan, &estate, &digest, &mut sink);
     }
     let sound = sink.errors() == 0;

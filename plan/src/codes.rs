@@ -3,6 +3,12 @@
 //! The reference has a page for each; the tests hold a bad and a good case for each. A code never
 //! changes its meaning and is never used again.
 
+mod domains;
+mod estate;
+
+pub use domains::*;
+pub use estate::*;
+
 use crate::diagnostic::Severity::{self, Error, Warning};
 
 /// One kind of finding.
@@ -47,6 +53,9 @@ pub static ALL: &[&Code] = &[
     &SEVERAL_DOCUMENTS,
     &LATER,
     &BAD_INPUT_USE,
+    &NOT_A_SHARE,
+    &NOT_A_TIME,
+    &NOT_A_DIGEST,
     &UNKNOWN,
     &UNKNOWN_STEP,
     &UNKNOWN_PLAN,
@@ -55,6 +64,7 @@ pub static ALL: &[&Code] = &[
     &AMBIGUOUS,
     &NO_STAND_IN,
     &ILL_FITTING,
+    &OWN_STAND_IN,
     &CYCLE,
     &UNFENCED_PROMOTE,
     &UNCHECKED_CUTOVER,
@@ -75,6 +85,17 @@ pub static ALL: &[&Code] = &[
     &SECOND_PRIMARY,
     &OVER_LIVE,
     &SUSPECT_WORD,
+    &BY_AGE,
+    &UNPINNED_SCRIPT,
+    &UNLISTED_PERSON,
+    &ONLY_NEAR,
+    &LOST_JOURNAL,
+    &LOST_SECRET,
+    &LOST_STACK,
+    &LOST_PEOPLE,
+    &LOST_WITNESS,
+    &SUSPECT_POINT,
+    &NO_WAY_BACK,
 ];
 
 /// A text that is not a name.
@@ -287,10 +308,10 @@ pub static SEVERAL_DOCUMENTS: Code = Code {
 /// A part of the language that is still to come.
 pub static LATER: Code = Code {
     code: "LB0125",
-    severity: Error,
+    severity: Warning,
     title: "a part of the language that is still to come",
-    why: "To pass over it silently would promise what this version does not do.",
-    mend: "remove it until this version has it",
+    why: "It is read and checked like everything else, but this version cannot do it: no agent is told of it, and nothing that needs it runs.",
+    mend: "leave it for a version that has it, and do by hand until then what it stands for",
 };
 
 /// An input that is used where it cannot be.
@@ -479,7 +500,7 @@ pub static LOST_CONTROLLER: Code = Code {
     severity: Warning,
     title: "every controller lives in the lost region",
     why: "Nobody would be left to drive this plan.",
-    mend: "put a controller into another region",
+    mend: "put a controller into another region; with none left, `lifeboat rescue` starts one on any machine from the rescue bundle",
 };
 
 /// A DNS zone or channel that lives in the lost region.

@@ -20,18 +20,23 @@ pub mod codes;
 mod context;
 pub mod diagnostic;
 mod document;
+mod domains;
 mod estate;
+mod estate_rules;
 mod graph;
 mod inputs;
 mod lower;
 pub mod point;
 mod rules;
+mod shape;
 mod steps;
 mod text;
 
 pub use check::{Checked, check};
 pub use checked::CheckedPlan;
-pub use checked_estate::{CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead};
+pub use checked_estate::{
+    CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead, StackHead,
+};
 pub use diagnostic::{Diagnostic, Severity};
 pub use inputs::InputType;
 pub use steps::reference as step_kinds;

@@ -110,7 +110,8 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     let errors = sink.errors();
     let complete = request.purpose == Purpose::Run;
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
-    let mut cx = Context { estate: request.estate, plan, mode: request.mode, purpose: request.purpose, sink };
+    let Request { estate, mode, purpose, .. } = *request;
+    let mut cx = Context { estate, plan, mode, purpose, sink, unready: false };
     let (drafts, sound) = drafts(&mut cx, &filled);
     let after: Vec<Vec<usize>> = drafts.iter().map(|draft| draft.after.clone()).collect();
     let graph = match Graph::of(&after) {
@@ -131,7 +132,8 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
         }
         rules::check(&drafts, &graph, &mut cx);
     }
-    let open = drafts.iter().any(|draft| draft.lowered.is_none() && draft.skipped.is_none());
+    let unready = |draft: &Draft| draft.lowered.as_ref().is_none_or(|lowered| lowered.unready);
+    let open = drafts.iter().any(|draft| unready(draft) && draft.skipped.is_none());
     if cx.sink.errors() > errors || open || !sound {
         return None;
     }
@@ -212,6 +214,7 @@ fn read(
     let lowered = if skipped.is_some() && (cx.purpose == Purpose::Run || cx.mode == Mode::Drill) {
         None
     } else {
+        cx.unready = false;
         let mut fields = Fields::of(params, kind.name, params_span, cx.sink);
         let lowered = fields.as_mut().and_then(|fields| (kind.lower)(cx, fields));
         if let Some(fields) = fields {
@@ -345,7 +348,7 @@ fn verb<'n>(cx: &mut Context<'_>, fields: &mut Fields<'n>) -> Option<(&'static K
     let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
     if LATER.contains(&strange.key.as_str()) {
         let message = format!("the step kind {:?} is still to come", strange.key);
-        cx.sink.push(&codes::LATER, strange.key_span, message);
+        cx.sink.later(strange.key_span, message);
     } else if let Some(near) = nearest(&strange.key, known) {
         cx.sink.push_with(&codes::UNKNOWN_KIND, strange.key_span, message, format!("did you mean {near:?}?"));
     } else {

@@ -23,6 +23,7 @@ use crate::checked::{EvidenceRule, Gate, Task, Undo};
 use crate::context::Context;
 use crate::lower::Draft;
 use crate::text::Fields;
+use model::nouns::Point;
 use model::{Class, Evidence, HostName, Name};
 use std::time::Duration;
 
@@ -92,6 +93,8 @@ pub(crate) struct Lowered {
     pub timeout: Option<Duration>,
     /// What rules want to know.
     pub facts: Facts,
+    /// Whether it has no tasks because a noun that it needs is only checked by this version.
+    pub unready: bool,
 }
 
 /// Tasks that start together.
@@ -118,6 +121,8 @@ pub(crate) struct Facts {
     pub copy: Option<String>,
     /// The evidence that it demands.
     pub evidence: Option<Evidence>,
+    /// The point that it restores, where that is known.
+    pub point: Option<Point>,
 }
 
 /// One step among the others, for its rules.

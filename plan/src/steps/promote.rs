@@ -29,7 +29,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     }
     let live = cx.member(source.as_ref(), fields);
     let (source, live) = (source?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let facts = Facts { hosts: vec![live.clone()], source: Some(source.value.clone()), ..Facts::default() };
+    let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
+        return cx.unready(facts);
+    };
     if !matches!(spec.kind, SourceKind::Postgres(_)) {
         let message = format!(
             "source {:?} is {}; only a database can be promoted",
@@ -47,7 +50,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Impossible,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), ..Facts::default() },
+        facts,
         ..Lowered::default()
     })
 }

@@ -36,9 +36,17 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let point = fields.get("point").map(|node| point(cx, node));
     let into = fields.get("into").map(|node| values::words(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository) = (source?, repository?);
-    let (point, into, live) = (flat(point)?.unwrap_or_default(), flat(into)?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let (source, live) = (source?, live?);
+    let (point, into) = (flat(point)?.unwrap_or_default(), flat(into)?);
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        copy: into.clone(),
+        point: Some(point.clone()),
+        ..Facts::default()
+    };
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
     let into = match into {
         Some(into) => into,
         None => usual_copy(cx, &spec.kind, fields)?,
@@ -57,7 +65,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Nothing,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), copy: Some(into), ..Facts::default() },
+        facts: Facts { copy: Some(into), ..facts },
         ..Lowered::default()
     })
 }

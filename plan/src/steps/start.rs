@@ -56,28 +56,32 @@ pub(crate) fn services(
     if action == ServiceAction::Stop {
         waves.reverse();
     }
+    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
+    let mut hosts: Vec<HostName> = chosen.iter().flat_map(|(_, hosts)| hosts.clone()).collect();
+    hosts.sort();
+    hosts.dedup();
+    let facts = Facts {
+        hosts,
+        services: words.clone(),
+        region: selection.region.map(|region| region.value),
+        ..Facts::default()
+    };
     let mut parts = Vec::with_capacity(waves.len());
     for wave in waves {
-        parts.push(part(cx, wave.iter().map(|at| &chosen[*at]), action)?);
+        let Some(part) = part(cx, wave.iter().map(|at| &chosen[*at]), action) else {
+            return cx.unready(facts);
+        };
+        parts.push(part);
     }
     let longest = parts.iter().flat_map(|part| &part.tasks).map(stop_grace).max().unwrap_or_default();
-    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     let mut acting: Vec<HostName> = parts.iter().flat_map(|part| acting_hosts(&part.tasks)).collect();
     acting.sort();
     acting.dedup();
-    let mut hosts: Vec<HostName> = chosen.into_iter().flat_map(|(_, hosts)| hosts).collect();
-    hosts.sort();
-    hosts.dedup();
     Some(Lowered {
         summary: format!("{} {} on {}", action.as_str(), list(&words), list(&acting)),
         parts,
         timeout: Some((longest + SLACK).max(KIND.timeout)),
-        facts: Facts {
-            hosts,
-            services: words,
-            region: selection.region.map(|region| region.value),
-            ..Facts::default()
-        },
+        facts,
         ..Lowered::default()
     })
 }
