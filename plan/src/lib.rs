@@ -39,6 +39,7 @@ pub use checked_estate::{
 };
 pub use diagnostic::{Diagnostic, Severity};
 pub use inputs::InputType;
+pub use shape::schema::{estate as estate_schema, plan as plan_schema};
 pub use steps::reference as step_kinds;
 
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,12 @@
 //! The language as tables: every noun, kind and field with its type and what it means.
 //!
-//! One table serves all. Readers open a map with its table ([`crate::text::Fields::shaped`]), so that
+//! One table serves three. Readers open a map with its table ([`crate::text::Fields::shaped`]), so that
 //! they cannot ask for what it does not list; kinds and fields whose job this version lacks are read by
-//! the table alone ([`read`]), completely.
+//! the table alone ([`read`]), completely; and the JSON Schemas for editors are made from it ([`schema`]).
 
 pub(crate) mod plans;
 pub(crate) mod read;
+pub(crate) mod schema;
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy)]
