@@ -242,11 +242,11 @@ impl Context<'_> {
     /// Tells that a noun can be checked and not yet used, if it is so on that host or on the one that it
     /// stands in for.
     fn tell_to_come(&mut self, noun: &str, name: &Name, acting: &HostName, at: Span) -> bool {
-        let live = self.estate.drill.hosts.iter().find(|(_, (_, stand_in))| stand_in.value == *acting);
-        let what =
-            self.estate.to_come(noun, name, acting).or_else(|| self.estate.to_come(noun, name, live?.0));
+        let estate = self.estate;
+        let live = estate.drill.hosts.iter().find(|(_, (_, stand_in))| stand_in.value == *acting);
+        let what = estate.to_come(noun, name, acting).or_else(|| estate.to_come(noun, name, live?.0));
         let Some(what) = what else { return false };
-        self.later(noun, name, &what.to_string(), at);
+        self.later(noun, name, what, at);
         true
     }
 

@@ -86,6 +86,9 @@ pub(crate) static NOUN: Noun = Noun {
     ..PLAIN
 };
 
+/// What is spread over in each region.
+pub(crate) type Members = Vec<(At<Name>, Vec<At<String>>)>;
+
 /// A pool. How it is switched is still to come.
 #[derive(Debug, Clone)]
 pub(crate) struct Pool {
@@ -94,7 +97,7 @@ pub(crate) struct Pool {
     /// The failure domain of the balancer.
     pub region: Option<At<Name>>,
     /// What it spreads over in each region.
-    pub members: Vec<(At<Name>, Vec<At<String>>)>,
+    pub members: Members,
 }
 
 /// Reads one.
@@ -115,7 +118,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     Some(Pool { on: on?, region: flat(region)?, members: members? })
 }
 
-fn members(node: &Node, sink: &mut Sink) -> Option<Vec<(At<Name>, Vec<At<String>>)>> {
+fn members(node: &Node, sink: &mut Sink) -> Option<Members> {
     shape::read::admits(&MEMBERS, node, node.span, sink)?;
     let read = values::entries(node, sink)?.iter().map(|entry| {
         let region = Name::new(entry.key.as_str()).ok()?;
