@@ -500,7 +500,7 @@ pub static LOST_CONTROLLER: Code = Code {
     severity: Warning,
     title: "every controller lives in the lost region",
     why: "Nobody would be left to drive this plan.",
-    mend: "put a controller into another region; with none left, `lifeboat rescue` starts one on any machine from the rescue bundle",
+    mend: "put a controller into another region; with none left, a rescue starts one on any machine from the rescue bundle",
 };
 
 /// A DNS zone or channel that lives in the lost region.

@@ -209,7 +209,9 @@ impl Context<'_> {
     pub fn check(&mut self, check: &Name, live: &HostName, at: Span) -> Option<(HostName, CheckSpec)> {
         let acting = self.acting(live, at)?;
         let estate = self.estate;
-        if let Some(asked) = estate.checks.get(check).filter(|one| matches!(one.ask.now(), Some(Ask::Sql { .. }))) {
+        if let Some(asked) =
+            estate.checks.get(check).filter(|one| matches!(one.ask.now(), Some(Ask::Sql { .. })))
+        {
             self.stores("source", &asked.of.value, at);
         }
         let spec = self.estate.check_on(check, live, &acting);

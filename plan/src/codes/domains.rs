@@ -9,7 +9,7 @@ pub static LOST_JOURNAL: Code = Code {
     severity: Warning,
     title: "controllers whose journal lives in the lost region",
     why: "They would still be there, and could neither read nor write what a run has done.",
-    mend: "keep a copy of the database in another region; with none left, `lifeboat rescue` starts a controller on any machine from the rescue bundle",
+    mend: "keep a copy of the database in another region; with none left, a rescue starts a controller on any machine from the rescue bundle",
 };
 
 /// A secret whose store lives in the lost region.
