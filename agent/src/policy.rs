@@ -141,7 +141,7 @@ impl Policy {
             Work::Service(work) => self.judge_service(&work.service, denied),
             Work::Promote(work) => self.judge_source(&work.source, denied),
             Work::Fence(work) => self.judge_fence(&work.source, denied),
-            Work::Command(work) => self.judge_script(&work.script, denied),
+            Work::Command(work) => self.judge_script(&work.script, work.sha256.as_deref(), denied),
         }
     }
 
@@ -310,7 +310,9 @@ impl Policy {
                 None => self.judge_host(url, denied),
             },
             Question::Sql { source, .. } => self.judge_source(source, denied),
-            Question::Command { script, .. } => self.judge_script(script, denied),
+            Question::Command { script, sha256, .. } => {
+                self.judge_script(script, sha256.as_deref(), denied);
+            }
             // Free space of a path is no secret, and asking changes nothing.
             Question::Disk { .. } => {}
         }
@@ -327,9 +329,20 @@ impl Policy {
         }
     }
 
-    fn judge_script(&self, script: &Path, denied: &mut Vec<Denied>) {
-        if self.script(script).is_none() {
-            let path = script.display();
+    /// A script must be listed, and with the digest that the plan means, where it says one.
+    fn judge_script(&self, script: &Path, meant: Option<&str>, denied: &mut Vec<Denied>) {
+        let path = script.display();
+        let listed = self.script(script);
+        if let (Some(listed), Some(meant)) = (listed, meant)
+            && !listed.sha256.eq_ignore_ascii_case(meant)
+        {
+            denied.push(Denied {
+                code: "LB2185",
+                what: format!("the script {path} with the SHA-256 {meant}: the policy lists another content"),
+                line: format!("scripts: [{{ path: {path}, sha256: {meant} }}]"),
+            });
+        }
+        if listed.is_none() {
             denied.push(Denied {
                 code: "LB2185",
                 what: format!("the script {path}"),

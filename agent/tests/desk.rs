@@ -84,7 +84,11 @@ impl Host {
             },
             epoch: Epoch { number: 1, holder: Uuid::from_u128(1) },
             head: Head { run, sequence: 1, hash: Digest::new("aa").unwrap() },
-            work: Work::Command(Command { script: script.to_path_buf(), args: vec![seconds.to_string()] }),
+            work: Work::Command(Command {
+                script: script.to_path_buf(),
+                args: vec![seconds.to_string()],
+                sha256: None,
+            }),
             timeout: LIMIT,
         }
     }

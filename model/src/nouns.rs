@@ -176,6 +176,47 @@ pub struct RepositorySpec {
     /// A file with S3 credentials in the AWS shared-credentials form; the usual AWS chain when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<SecretRef>,
+    /// The S3 class of packs of data, `STANDARD_IA`; the service's standard when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<StorageClass>,
+    /// How long the storage itself refuses to remove what is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object_lock: Option<ObjectLock>,
+}
+
+/// An S3 class whose objects can be read at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StorageClass {
+    /// Read often.
+    Standard,
+    /// Read seldom; reading costs.
+    StandardIa,
+    /// The same in one zone only.
+    OnezoneIa,
+    /// The service decides.
+    IntelligentTiering,
+    /// An archive that can be read at once.
+    GlacierIr,
+}
+
+/// How long a storage refuses to remove an object, whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectLock {
+    /// Who may end it before its time.
+    pub mode: LockMode,
+    /// From the moment of writing.
+    pub days: u32,
+}
+
+/// Who may end an object lock before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LockMode {
+    /// Whoever has a special right.
+    Governance,
+    /// Nobody.
+    Compliance,
 }
 
 /// Which point of a source is meant.
@@ -246,6 +287,9 @@ pub enum Question {
         /// Arguments.
         #[serde(default)]
         args: Vec<String>,
+        /// The SHA-256 that whoever wrote the check meant; a policy that lists another one refuses it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sha256: Option<String>,
     },
     /// Is there room on the file system of a path?
     Disk {

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn work_survives_the_wire() {
-        let work = Work::Command(Command { script: "/opt/x.sh".into(), args: vec!["a b".into()] });
+        let work =
+            Work::Command(Command { script: "/opt/x.sh".into(), args: vec!["a b".into()], sha256: None });
         let back = Work::read(work.kind(), work.version(), &work.parameters().unwrap()).unwrap();
         assert_eq!(work, back);
     }

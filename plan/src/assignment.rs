@@ -3,7 +3,7 @@
 use crate::estate::Estate;
 use crate::estate::schedules::Schedule;
 use model::jobs::{Backup, Check, Prove, Retain};
-use model::nouns::Point;
+use model::nouns::{Point, RepositorySpec};
 use model::{Assignment, HostName, Monitored, Name, Scheduled, Work};
 
 /// The assignment of a host; `None` when the estate does not declare it.
@@ -38,10 +38,9 @@ fn scheduled(estate: &Estate, host: &HostName, name: &Name, schedule: &Schedule)
         return Vec::new();
     }
     let Some(source) = estate.source_on(&schedule.backup.value, host) else { return Vec::new() };
-    let repositories = schedule.to.iter().filter_map(|to| estate.repositories.get(&to.value));
+    let repositories = schedule.to.iter().filter_map(|to| estate.repositories.get(&to.value)?.spec.now());
     let several = schedule.to.len() > 1;
-    let one = |repository: &crate::estate::repositories::Repository| {
-        let spec = &repository.spec;
+    let one = |spec: &RepositorySpec| {
         let name = if several { Name::new(format!("{name}.{}", spec.name)).ok()? } else { name.clone() };
         let tags = vec![format!("schedule={name}")];
         let mut work = vec![Work::Backup(Backup {
@@ -64,7 +63,19 @@ fn scheduled(estate: &Estate, host: &HostName, name: &Name, schedule: &Schedule)
         }
         Some(Scheduled { name, at: schedule.at.clone(), work, timeout: schedule.timeout })
     };
-    repositories.filter_map(one).collect()
+    // A proof by its own clock is work of its own, so that a backup that fails does not hold it back.
+    let proof = |spec: &RepositorySpec| {
+        let ending = if several { format!("{}.prove", spec.name) } else { "prove".to_string() };
+        let (source, repository) = (source.clone(), spec.clone());
+        let work = Work::Prove(Prove { source, repository, point: Point::Latest, checks: Vec::new() });
+        Some(Scheduled {
+            name: Name::new(format!("{name}.{ending}")).ok()?,
+            at: schedule.prove_at.clone()?,
+            work: vec![work],
+            timeout: schedule.timeout,
+        })
+    };
+    repositories.clone().filter_map(one).chain(repositories.filter_map(proof)).collect()
 }
 
 fn monitored(estate: &Estate, host: &HostName, name: &Name) -> Option<Monitored> {

@@ -7,11 +7,12 @@ use crate::codes;
 use crate::context::Purpose;
 use crate::diagnostic::{Diagnostic, Severity, Sink};
 use crate::document::{self, Document};
+use crate::domains;
 use crate::estate::Estate;
 use crate::lower::{Request, lower};
 use crate::objectives::{self, Gaps};
-use crate::text::Span;
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
+use crate::text::{Node, Span};
 use model::{Digest, Mode, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,23 +70,31 @@ fn read(files: &[SourceFile]) -> (Option<CheckedEstate>, bool, Vec<Diagnostic>) 
     let mut reader = Reader::new();
     let mut estate = Estate::default();
     let mut documents: Vec<Document> = Vec::new();
+    let mut roots: Vec<Node> = Vec::new();
     for (number, file) in files.iter().enumerate() {
         let Some(root) = reader.read(start(number).file, &file.text, &mut sink) else { continue };
         if document::is_plan(&root) {
+            // A part of a plan that nobody carries out yet is no plan.
+            sink.strict(true);
             documents.extend(document::read(&root, reader.comments(), &mut sink));
+            sink.strict(false);
         } else {
-            estate.read(&root, &mut sink);
+            roots.push(root);
         }
     }
+    estate.read(&roots, &mut sink);
+    documents.iter().for_each(|document| estate.note_plan(&document.name));
     estate.check(&mut sink);
     let mut gaps = Gaps::default();
     objectives::source_rpo(&estate, &mut gaps, &mut sink);
     objectives::service_contradictions(&estate, &mut sink);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
+    domains::ways_back(&plans, &estate, &mut sink);
     let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
     for plan in plans.values() {
         plan.check(&estate, &mut sink);
+        domains::check(plan, &estate, &mut sink);
         if !plan.alone && called.contains(plan.name.value.as_str()) {
             // It is proven in its callers, with what they did before and what they give it.
             continue;

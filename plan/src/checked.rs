@@ -5,7 +5,7 @@
 //! whole in the run's first event, and its digest is what approvals bind.
 
 use model::nouns::Objectives;
-use model::{Class, ControlAction, Digest, Evidence, HostName, Mode, Name, StepPath, Target, Work};
+use model::{Class, ControlAction, Digest, Evidence, HostName, Micros, Mode, Name, StepPath, Target, Work};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -49,6 +49,12 @@ pub struct Scenario {
     /// Regions whose word is not believed.
     #[serde(default)]
     pub suspect: Vec<Name>,
+    /// Single hosts whose word is not believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suspect_hosts: Vec<HostName>,
+    /// Since when; for ever when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Micros>,
 }
 
 /// One step, lowered.

@@ -6,7 +6,7 @@ use crate::checked::{CheckedPlan, Scenario};
 use crate::codes;
 use crate::context::Purpose;
 use crate::diagnostic::{Diagnostic, Sink};
-use crate::document::Document;
+use crate::document::{Document, Suspect};
 use crate::estate::Estate;
 use crate::estate::promised::Promised;
 use crate::inputs::InputType;
@@ -73,6 +73,19 @@ pub struct RoleHead {
     pub primary: UserName,
     /// Who has it when the primary cannot be reached.
     pub backup: Option<UserName>,
+}
+
+/// What makes machines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StackHead {
+    /// Its name.
+    pub name: Name,
+    /// The host whose agent applies it.
+    pub on: HostName,
+    /// Hosts that are there once it is applied.
+    pub brings: Vec<Name>,
+    /// What it gives, by name.
+    pub outputs: BTreeMap<String, InputType>,
 }
 
 /// A schedule.
@@ -157,7 +170,7 @@ impl CheckedEstate {
     pub fn sources(&self) -> impl Iterator<Item = SourceHead> {
         self.estate.sources.iter().map(|(name, source)| SourceHead {
             name: name.clone(),
-            kind: source.members.first().map_or("", |on| on.value.as_str()),
+            kind: source.kind,
             members: self.estate.member_hosts(name),
             writers: source.writers.iter().map(|writer| writer.value.clone()).collect(),
             objectives: source.objectives,
@@ -184,14 +197,14 @@ impl CheckedEstate {
         self.estate.checks.iter().map(|(name, check)| (name, &check.of.value, self.estate.check_hosts(name)))
     }
 
-    /// Every repository with its region.
+    /// Every repository that can be used, with its region.
     pub fn repositories(&self) -> impl Iterator<Item = (&RepositorySpec, &Name)> {
-        self.estate.repositories.values().map(|one| (&one.spec, &one.region.value))
+        self.estate.repositories.values().filter_map(|one| Some((one.spec.now()?, &one.region.value)))
     }
 
     /// A repository.
     pub fn repository(&self, name: &Name) -> Option<&RepositorySpec> {
-        self.estate.repositories.get(name).map(|one| &one.spec)
+        self.estate.repositories.get(name)?.spec.now()
     }
 
     /// Every record with its zone.
@@ -199,9 +212,19 @@ impl CheckedEstate {
         self.estate.records.keys().filter_map(|name| self.estate.record_spec(name))
     }
 
-    /// Every channel.
+    /// Every stack.
+    pub fn stacks(&self) -> impl Iterator<Item = StackHead> {
+        self.estate.stacks.iter().map(|(name, stack)| StackHead {
+            name: name.clone(),
+            on: stack.on.value.clone(),
+            brings: stack.brings.iter().map(|host| host.value.clone()).collect(),
+            outputs: stack.outputs.clone(),
+        })
+    }
+
+    /// Every channel that can be used.
     pub fn channels(&self) -> impl Iterator<Item = &ChannelSpec> {
-        self.estate.channels.values().map(|channel| &channel.spec)
+        self.estate.channels.values().filter_map(|channel| channel.spec.now())
     }
 
     /// A role.
@@ -287,7 +310,7 @@ impl CheckedEstate {
             title: kind.to_string(),
             name: At::new(name, at),
             lost: Vec::new(),
-            suspect: Vec::new(),
+            suspect: Suspect::default(),
             objectives: Objectives::default(),
             promised: Promised::default(),
             inputs: BTreeMap::new(),
@@ -308,6 +331,7 @@ impl CheckedEstate {
         mut sink: Sink,
         files: &[SourceFile],
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
+        sink.strict(true);
         let request = Request {
             estate: &self.estate,
             digest: &self.digest,

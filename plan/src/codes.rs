@@ -3,10 +3,14 @@
 //! The reference has a page for each; the tests hold a bad and a good case for each. A code never
 //! changes its meaning and is never used again.
 
+mod domains;
+mod estate;
 mod language;
 mod promises;
 mod sequence;
 
+pub use domains::*;
+pub use estate::*;
 pub use language::*;
 pub use promises::*;
 pub use sequence::*;
@@ -62,6 +66,9 @@ pub static ALL: &[&Code] = &[
     &ALLOW_IN_VAIN,
     &CALL_BOUNDS,
     &NOT_A_VERSION,
+    &NOT_A_SHARE,
+    &NOT_A_TIME,
+    &NOT_A_DIGEST,
     &UNKNOWN,
     &UNKNOWN_STEP,
     &UNKNOWN_PLAN,
@@ -72,6 +79,7 @@ pub static ALL: &[&Code] = &[
     &ILL_FITTING,
     &CALL_CIRCLE,
     &UNKNOWN_OUTPUT,
+    &OWN_STAND_IN,
     &CYCLE,
     &UNFENCED_PROMOTE,
     &UNCHECKED_CUTOVER,
@@ -101,6 +109,17 @@ pub static ALL: &[&Code] = &[
     &LATE_EVIDENCE,
     &ROLLBACK_TO_NOW,
     &ROLLBACK_TO_NEWEST,
+    &BY_AGE,
+    &UNPINNED_SCRIPT,
+    &UNLISTED_PERSON,
+    &ONLY_NEAR,
+    &LOST_JOURNAL,
+    &LOST_SECRET,
+    &LOST_STACK,
+    &LOST_PEOPLE,
+    &LOST_WITNESS,
+    &SUSPECT_POINT,
+    &NO_WAY_BACK,
     &RTO_EXCEEDED,
     &RTO_WAITS,
     &CONTRADICTION,
@@ -322,10 +341,10 @@ pub static SEVERAL_DOCUMENTS: Code = Code {
 /// A part of the language that is still to come.
 pub static LATER: Code = Code {
     code: "LB0125",
-    severity: Error,
+    severity: Warning,
     title: "a part of the language that is still to come",
-    why: "To pass over it silently would promise what this version does not do.",
-    mend: "remove it until this version has it",
+    why: "It is read and checked like everything else, but this version cannot do it: no agent is told of it, and nothing that needs it runs.",
+    mend: "leave it for a version that has it, and do by hand until then what it stands for",
 };
 
 /// An input that is used where it cannot be.
@@ -514,7 +533,7 @@ pub static LOST_CONTROLLER: Code = Code {
     severity: Warning,
     title: "every controller lives in the lost region",
     why: "Nobody would be left to drive this plan.",
-    mend: "put a controller into another region",
+    mend: "put a controller into another region; with none left, a rescue starts one on any machine from the rescue bundle",
 };
 
 /// A DNS zone or channel that lives in the lost region.

@@ -9,6 +9,9 @@ use crate::codes;
 use crate::diagnostic::{Severity, Sink};
 use crate::document::Document;
 use crate::estate::Estate;
+use crate::estate::checks::Ask;
+use crate::estate::contacts::Contact;
+use crate::steps::{Facts, Lowered};
 use crate::text::{At, Fields, Node, Span, values};
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
@@ -39,6 +42,8 @@ pub(crate) struct Context<'a> {
     pub sink: &'a mut Sink,
     /// Set when a value of the step that is being lowered is not known yet although it could be lowered.
     pub open: bool,
+    /// Whether the step that is being lowered needs a noun whose job is still to come.
+    pub unready: bool,
 }
 
 /// The part of the estate that a step means.
@@ -87,6 +92,9 @@ impl Context<'_> {
     /// A reference that is declared.
     pub fn noun(&mut self, noun: &'static str, node: &Node) -> Option<At<Name>> {
         let name = values::name(node, self.sink)?;
+        if noun == "role" {
+            self.people(&name);
+        }
         self.estate.declared(noun, &name, self.sink).then_some(name)
     }
 
@@ -200,6 +208,7 @@ impl Context<'_> {
     /// A service on a live host, and who acts.
     pub fn service(&mut self, service: &Name, live: &HostName, at: Span) -> Option<(HostName, ServiceSpec)> {
         let acting = self.acting(live, at)?;
+        self.stores("service", service, at);
         let spec = if acting == *live {
             self.estate.service_on(service, live)
         } else {
@@ -211,6 +220,7 @@ impl Context<'_> {
     /// A source on a live member, and who acts.
     pub fn source(&mut self, source: &Name, live: &HostName, at: Span) -> Option<(HostName, SourceSpec)> {
         let acting = self.acting(live, at)?;
+        self.stores("source", source, at);
         let spec = if acting == *live {
             self.estate.source_on(source, live)
         } else {
@@ -222,6 +232,12 @@ impl Context<'_> {
     /// A check on a live host, and who asks.
     pub fn check(&mut self, check: &Name, live: &HostName, at: Span) -> Option<(HostName, CheckSpec)> {
         let acting = self.acting(live, at)?;
+        let estate = self.estate;
+        if let Some(asked) =
+            estate.checks.get(check).filter(|one| matches!(one.ask.now(), Some(Ask::Sql { .. })))
+        {
+            self.stores("source", &asked.of.value, at);
+        }
         let spec = self.estate.check_on(check, live, &acting);
         self.settled(spec, "check", check, &acting, at).map(|spec| (acting, spec))
     }
@@ -234,6 +250,9 @@ impl Context<'_> {
         acting: &HostName,
         at: Span,
     ) -> Option<T> {
+        if spec.is_none() && self.tell_to_come(noun, name, acting, at) {
+            return None;
+        }
         if spec.is_none() && self.mode == Mode::Drill {
             let message = format!("{noun} {:?} has no settings on {acting}, which stands in", name.as_str());
             let help =
@@ -246,11 +265,76 @@ impl Context<'_> {
         spec
     }
 
+    /// Tells that a noun can be checked and not yet used, if it is so on that host or on the one that it
+    /// stands in for.
+    fn tell_to_come(&mut self, noun: &str, name: &Name, acting: &HostName, at: Span) -> bool {
+        let estate = self.estate;
+        let live = estate.drill.hosts.iter().find(|(_, (_, stand_in))| stand_in.value == *acting);
+        let what = estate.to_come(noun, name, acting).or_else(|| estate.to_come(noun, name, live?.0));
+        let Some(what) = what else { return false };
+        self.later(noun, name, what, at);
+        true
+    }
+
+    fn later(&mut self, noun: &str, name: &Name, what: &str, at: Span) {
+        self.unready = true;
+        self.sink
+            .later(at, format!("this step needs {noun} {:?}, and {what} is still to come", name.as_str()));
+    }
+
+    /// What a step lowers to that needs a noun whose job is still to come: no tasks, so that it never runs,
+    /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
+    pub fn unready(&self, facts: Facts) -> Option<Lowered> {
+        self.unready.then(|| Lowered { facts, unready: true, ..Lowered::default() })
+    }
+
+    /// Tells secrets of a noun whose store is lost.
+    fn stores(&mut self, noun: &'static str, name: &Name, at: Span) {
+        for secret in self.estate.secrets_of(noun, name) {
+            let region = self.estate.secrets.get(&secret.value).and_then(|secret| secret.region.as_ref());
+            if let Some(region) = region.filter(|region| self.plan.is_lost(&region.value)) {
+                let message = format!(
+                    "{noun} {:?} needs secret {:?}, which is kept in region {:?} and presumed lost",
+                    name.as_str(),
+                    secret.value.as_str(),
+                    region.value.as_str()
+                );
+                self.sink.push(&codes::LOST_SECRET, at, message);
+            }
+        }
+    }
+
+    /// Tells a role whose people hear of nothing that the lost region does not pass on. Who has no contact is
+    /// told with the role.
+    fn people(&mut self, role: &At<Name>) {
+        let Some(declared) = self.estate.roles.get(&role.value) else { return };
+        let users = [Some(&declared.primary), declared.backup.as_ref()].into_iter().flatten();
+        let contacts: Option<Vec<&Contact>> =
+            users.map(|user| self.estate.contacts.get(&Name::new(user.value.as_str()).ok()?)).collect();
+        let lost = |region: &Option<At<Name>>| {
+            region.as_ref().is_some_and(|region| self.plan.is_lost(&region.value))
+        };
+        let reached = |contact: &&Contact| {
+            let channel =
+                contact.channel.as_ref().and_then(|channel| self.estate.channels.get(&channel.value));
+            contact.phone
+                || contact.email.as_ref().is_some_and(|region| !lost(region))
+                || channel.is_some_and(|channel| !lost(&channel.region))
+        };
+        if contacts.is_some_and(|contacts| !contacts.iter().any(reached)) {
+            let message = format!(
+                "nobody of role {:?} can be reached without a region that this plan presumes lost",
+                role.value.as_str()
+            );
+            self.sink.push(&codes::LOST_PEOPLE, role.span, message);
+        }
+    }
+
     /// A repository that is not lost.
     pub fn repository(&mut self, node: &Node, purpose: Use) -> Option<RepositorySpec> {
         let mut at = self.noun("repository", node)?;
         if self.mode == Mode::Drill && purpose == Use::Write {
-            let Some((_, stand_in)) = self.estate.drill.repositories.get(&at.value) else {
+            let Some(stand_in) = self.estate.drill.stand_in("repository", &at.value) else {
                 let message = format!(
                     "repository {:?} has no stand-in that takes a drill's backups",
                     at.value.as_str()
@@ -259,7 +343,7 @@ impl Context<'_> {
                 self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
                 return None;
             };
-            at = At::new(stand_in.value.clone(), at.span);
+            at = At::new(stand_in.clone(), at.span);
         }
         let repository = self.estate.repositories.get(&at.value)?;
         if self.plan.is_lost(&repository.region.value) {
@@ -270,19 +354,37 @@ impl Context<'_> {
             );
             self.sink.push(&codes::LOST_REPOSITORY, at.span, message);
         }
-        Some(repository.spec.clone())
+        self.stores("repository", &at.value, at.span);
+        if let Some(what) = repository.spec.later() {
+            self.later("repository", &at.value, what, at.span);
+        }
+        repository.spec.now().cloned()
     }
 
     /// A record whose servers are not lost.
     pub fn record(&mut self, at: &At<Name>) -> Option<RecordSpec> {
-        let mut spec = self.estate.record_spec(&at.value)?;
-        let zone = self.estate.zones.get(&spec.zone.name)?;
+        let record = self.estate.records.get(&at.value)?;
+        let zone = self.estate.zones.get(&record.zone.value)?;
         if let Some(region) = zone.region.as_ref().filter(|region| self.plan.is_lost(&region.value)) {
             let message = format!(
                 "its zone is served from region {:?} only, which is presumed lost",
                 region.value.as_str()
             );
             self.sink.push(&codes::LOST_SERVER, at.span, message);
+        }
+        if let Some(Some(region)) = zone.server_regions.first().filter(|_| zone.region.is_none())
+            && self.plan.is_lost(&region.value)
+        {
+            let message = format!(
+                "the server that takes updates of its zone stands in region {:?}, which is presumed lost",
+                region.value.as_str()
+            );
+            self.sink.push(&codes::LOST_SERVER, at.span, message);
+        }
+        self.stores("dns zone", &record.zone.value, at.span);
+        let mut spec = self.estate.record_spec(&at.value);
+        if let Some(what) = record.later.as_deref().or(zone.spec.later()) {
+            self.later("record", &at.value, what, at.span);
         }
         if self.mode == Mode::Drill {
             let Some((_, stand_in)) = self.estate.drill.records.get(&at.value) else {
@@ -291,16 +393,16 @@ impl Context<'_> {
                 self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
                 return None;
             };
-            spec.fqdn = stand_in.value.clone();
+            spec.as_mut()?.fqdn = stand_in.value.clone();
         }
-        Some(spec)
+        spec
     }
 
     /// A channel that is not lost.
     pub fn channel(&mut self, node: &Node) -> Option<ChannelSpec> {
         let mut at = self.noun("channel", node)?;
         if self.mode == Mode::Drill {
-            let Some((_, stand_in)) = self.estate.drill.channels.get(&at.value) else {
+            let Some(stand_in) = self.estate.drill.stand_in("channel", &at.value) else {
                 let message = format!("channel {:?} has no stand-in for a drill", at.value.as_str());
                 let help = format!(
                     "add `{}: CHANNEL` under `drill: channels:`; it may stand in for itself",
@@ -309,7 +411,7 @@ impl Context<'_> {
                 self.sink.push_with(&codes::NO_STAND_IN, at.span, message, help);
                 return None;
             };
-            at = At::new(stand_in.value.clone(), at.span);
+            at = At::new(stand_in.clone(), at.span);
         }
         let channel = self.estate.channels.get(&at.value)?;
         if let Some(region) = channel.region.as_ref().filter(|region| self.plan.is_lost(&region.value)) {
@@ -320,7 +422,11 @@ impl Context<'_> {
             );
             self.sink.push(&codes::LOST_SERVER, at.span, message);
         }
-        Some(channel.spec.clone())
+        self.stores("channel", &at.value, at.span);
+        if let Some(what) = channel.spec.later() {
+            self.later("channel", &at.value, what, at.span);
+        }
+        channel.spec.now().cloned()
     }
 
     /// " (eu-west)" for a host, empty when its region is not known.

@@ -2,11 +2,12 @@
 
 use crate::SourceFile;
 use crate::allow::Stretch;
-use crate::codes::Code;
-use crate::text::Span;
-use model::Name;
+use crate::codes::{self, Code};
+use crate::estate::ready::Ready;
+use crate::text::{At, Span};
+use model::{Name, SecretRef};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 /// Most diagnostics that one check gives; what comes after is counted only.
 pub const MAX_DIAGNOSTICS: usize = 500;
@@ -77,6 +78,10 @@ pub(crate) struct Sink {
     seen: HashSet<(&'static str, Span, String)>,
     errors: usize,
     references: Vec<Reference>,
+    strict: bool,
+    used_secrets: Vec<At<Name>>,
+    /// Named secrets of the estate, as far as they have been read: nouns that are read after them look here.
+    pub secrets: BTreeMap<Name, Ready<SecretRef>>,
 }
 
 /// A name that one of some nouns must have declared, somewhere in the estate.
@@ -123,6 +128,17 @@ impl Sink {
         self.add(code, code.severity, span, message, Some(help));
     }
 
+    /// What is still to come is an error from now on, as for a run, or a warning, as for a check.
+    pub fn strict(&mut self, strict: bool) {
+        self.strict = strict;
+    }
+
+    /// Something whose job this version lacks.
+    pub fn later(&mut self, span: Span, message: String) {
+        let severity = if self.strict { Severity::Error } else { Severity::Warning };
+        self.add(&codes::LATER, severity, span, message, None);
+    }
+
     /// A finding of another severity than the code's usual one.
     pub fn push_as(&mut self, severity: Severity, code: &'static Code, span: Span, message: String) {
         self.add(code, severity, span, message, None);
@@ -132,6 +148,16 @@ impl Sink {
     /// the noun itself turns out to be broken.
     pub fn refer(&mut self, nouns: &'static [&'static str], name: &Name, span: Span) {
         self.references.push(Reference { nouns, name: name.clone(), span });
+    }
+
+    /// Notes that the noun which is being read needs a named secret.
+    pub fn uses_secret(&mut self, name: At<Name>) {
+        self.used_secrets.push(name);
+    }
+
+    /// The named secrets that were noted since the last call.
+    pub fn take_used_secrets(&mut self) -> Vec<At<Name>> {
+        std::mem::take(&mut self.used_secrets)
     }
 
     /// The references that were noted.

@@ -7,12 +7,14 @@ use crate::codes;
 use crate::diagnostic::Sink;
 use crate::estate::Estate;
 use crate::estate::promised::{self, Of, Promised};
+use crate::estate::services::flat;
 use crate::inputs::{self, Input};
 use crate::outputs::field;
+use crate::shape::plans::{SCENARIO, SUSPECT};
 use crate::text::reader::Comments;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
-use model::{Digest, Name};
+use model::{Digest, HostName, Micros, Name};
 use std::collections::BTreeMap;
 
 /// Most steps of one plan.
@@ -27,8 +29,8 @@ pub(crate) struct Document {
     pub title: String,
     /// Regions presumed dead.
     pub lost: Vec<At<Name>>,
-    /// Regions whose word is not believed.
-    pub suspect: Vec<At<Name>>,
+    /// Whose word is not believed.
+    pub suspect: Suspect,
     /// What the recovery is measured against.
     pub objectives: Objectives,
     /// The same with its place.
@@ -47,6 +49,17 @@ pub(crate) struct Document {
     pub digest: Digest,
 }
 
+/// Whose word is not believed, and since when.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Suspect {
+    /// Regions.
+    pub regions: Vec<At<Name>>,
+    /// Single hosts.
+    pub hosts: Vec<At<HostName>>,
+    /// Since when; for ever when absent.
+    pub since: Option<Micros>,
+}
+
 /// Whether a file is a plan.
 pub(crate) fn is_plan(root: &Node) -> bool {
     matches!(&root.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == "plan"))
@@ -59,7 +72,7 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
     let title = fields.get("title").map(|node| values::words(node, sink));
     let span = fields.span_of("scenario");
     let (lost, suspect) =
-        fields.get("scenario").map_or((Vec::new(), Vec::new()), |node| scenario(node, span, sink));
+        fields.get("scenario").map_or_else(Default::default, |node| scenario(node, span, sink));
     let span = fields.span_of("objectives");
     let promised = fields.get("objectives").and_then(|node| promised::read(node, span, Of::Plan, sink));
     let promised = promised.unwrap_or_default();
@@ -95,12 +108,34 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
     })
 }
 
-fn scenario(node: &Node, owner: Span, sink: &mut Sink) -> (Vec<At<Name>>, Vec<At<Name>>) {
-    let Some(mut fields) = Fields::of(node, "scenario", owner, sink) else { return (Vec::new(), Vec::new()) };
+fn scenario(node: &Node, owner: Span, sink: &mut Sink) -> (Vec<At<Name>>, Suspect) {
+    let Some(fields) = Fields::of(node, "scenario", owner, sink) else { return Default::default() };
+    let mut fields = fields.shaped(&[SCENARIO]);
     let lost = fields.get("lost").and_then(|node| values::names(node, sink));
-    let suspect = fields.get("suspect").and_then(|node| values::names(node, sink));
+    let span = fields.span_of("suspect");
+    let suspect = fields.get("suspect").and_then(|node| suspect(node, span, sink));
     fields.finish(sink);
     (lost.unwrap_or_default(), suspect.unwrap_or_default())
+}
+
+/// A list of regions, or `{ regions, hosts, since }`.
+fn suspect(node: &Node, owner: Span, sink: &mut Sink) -> Option<Suspect> {
+    if !matches!(node.value, Value::Map(_)) {
+        return Some(Suspect { regions: values::names(node, sink)?, ..Suspect::default() });
+    }
+    let mut fields = Fields::of(node, "suspect", owner, sink)?.shaped(&[SUSPECT]);
+    let regions = fields.get("regions").map(|node| values::names(node, sink));
+    let hosts = fields.get("hosts").map(|node| values::list(node, true, sink, values::host));
+    let since = fields.get("since").map(|node| values::time(node, sink));
+    if regions.is_none() && hosts.is_none() {
+        sink.push(&codes::MISSING, owner, "suspect needs `regions` or `hosts`".to_string());
+    }
+    fields.finish(sink);
+    Some(Suspect {
+        regions: flat(regions)?.unwrap_or_default(),
+        hosts: flat(hosts)?.unwrap_or_default(),
+        since: flat(since)?,
+    })
 }
 
 fn steps(node: &Node, sink: &mut Sink) -> Option<Vec<Entry>> {
@@ -120,17 +155,11 @@ fn steps(node: &Node, sink: &mut Sink) -> Option<Vec<Entry>> {
 impl Document {
     /// Checks what its head refers to.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
-        for region in self.lost.iter().chain(&self.suspect) {
+        for region in self.lost.iter().chain(&self.suspect.regions) {
             estate.declared("region", region, sink);
         }
-        let controllers = estate.controllers.values();
-        let all_lost = controllers.clone().all(|controller| self.is_lost(&controller.region.value));
-        if controllers.len() > 0
-            && all_lost
-            && let Some(region) = self.lost.first()
-        {
-            let message = "every controller stands in a region that this plan presumes lost".to_string();
-            sink.push(&codes::LOST_CONTROLLER, region.span, message);
+        for host in &self.suspect.hosts {
+            estate.declared_host(host, sink);
         }
     }
 
@@ -147,14 +176,21 @@ impl Document {
         self.lost.iter().any(|lost| lost.value == *region)
     }
 
-    /// Whether a region's word is not believed.
-    pub fn is_suspect(&self, region: &Name) -> bool {
-        self.suspect.iter().any(|suspect| suspect.value == *region)
+    /// Whether a host's word is not believed.
+    pub fn is_suspect(&self, host: &HostName, estate: &Estate) -> bool {
+        let region = estate.region_of(host);
+        self.suspect.hosts.iter().any(|suspect| suspect.value == *host)
+            || self.suspect.regions.iter().any(|suspect| Some(&suspect.value) == region)
     }
 
     /// The scenario without places.
     pub fn scenario(&self) -> Scenario {
         let values = |list: &[At<Name>]| list.iter().map(|at| at.value.clone()).collect();
-        Scenario { lost: values(&self.lost), suspect: values(&self.suspect) }
+        Scenario {
+            lost: values(&self.lost),
+            suspect: values(&self.suspect.regions),
+            suspect_hosts: self.suspect.hosts.iter().map(|at| at.value.clone()).collect(),
+            since: self.suspect.since,
+        }
     }
 }

@@ -21,7 +21,9 @@ pub mod codes;
 mod context;
 pub mod diagnostic;
 mod document;
+mod domains;
 mod estate;
+mod estate_rules;
 mod expand;
 mod graph;
 mod inputs;
@@ -31,15 +33,19 @@ mod order;
 mod outputs;
 pub mod point;
 mod rules;
+mod shape;
 mod steps;
 mod text;
 pub mod version;
 
 pub use check::{Checked, check, explainable};
 pub use checked::CheckedPlan;
-pub use checked_estate::{CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead};
+pub use checked_estate::{
+    CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead, StackHead,
+};
 pub use diagnostic::{Diagnostic, Severity};
 pub use inputs::InputType;
+pub use shape::schema::{estate as estate_schema, plan as plan_schema};
 pub use steps::reference as step_kinds;
 
 use serde::{Deserialize, Serialize};

@@ -124,13 +124,14 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     let complete = request.purpose == Purpose::Run;
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
     let Request { estate, plans, mode, purpose, .. } = *request;
-    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false };
+    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
     if let Some(finally) = &plan.finally {
         still_to_come(&mut cx, finally.span, "a `finally` part");
         proven(&mut cx, &finally.value, filled.clone());
     }
     let (drafts, graph) = proven(&mut cx, &plan.steps, filled.clone())?;
-    let open = drafts.iter().any(|draft| draft.skipped.is_none() && (draft.lowered.is_none() || draft.open));
+    let unready = |draft: &Draft| draft.lowered.as_ref().is_none_or(|lowered| lowered.unready);
+    let open = drafts.iter().any(|draft| draft.skipped.is_none() && (draft.open || unready(draft)));
     if cx.sink.errors() > errors {
         return None;
     }
@@ -242,6 +243,7 @@ pub(crate) fn read(
     let lowered = if skipped.is_some() && (cx.purpose == Purpose::Run || cx.mode == Mode::Drill) {
         None
     } else {
+        cx.unready = false;
         let mut fields = Fields::of(params, kind.name, params_span, cx.sink);
         let lowered = fields.as_mut().and_then(|fields| (kind.lower)(cx, fields));
         if let Some(fields) = fields {

@@ -111,9 +111,8 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let mut rivals: Vec<HostName> = Vec::new();
     if rules.step().kind.name != "unfence" {
         let presumed = |host: &HostName| {
-            cx.estate
-                .region_of(host)
-                .is_some_and(|region| cx.plan.is_lost(region) || cx.plan.is_suspect(region))
+            let is_lost = cx.estate.region_of(host).is_some_and(|region| cx.plan.is_lost(region));
+            is_lost || cx.plan.is_suspect(host, cx.estate)
         };
         rivals.extend(cx.estate.member_hosts(source).into_iter().filter(presumed));
     }

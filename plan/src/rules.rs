@@ -7,6 +7,8 @@ use crate::estate::Estate;
 use crate::graph::Graph;
 use crate::lower::Draft;
 use crate::order;
+use crate::steps::Facts;
+use model::nouns::Point;
 use model::{Class, Evidence, Target};
 use std::collections::BTreeMap;
 
@@ -39,14 +41,39 @@ fn failure_domains(step: &Draft, cx: &mut Context<'_>) {
             );
             cx.sink.push(&codes::LOST_HOST, step.params_span, message);
         }
-        if cx.plan.is_suspect(region) && ANSWERS.contains(&step.kind.name) {
+        // That an agent stopped a server is the word of its host; that power is off is not.
+        let says = ANSWERS.contains(&step.kind.name) || facts.evidence == Some(Evidence::Stopped);
+        if cx.plan.is_suspect(host, cx.estate) && says {
             let message = format!(
                 "{} relies on {host} in region {:?}, whose word this plan does not believe",
                 step.kind.name,
                 region.as_str()
             );
-            cx.sink.push(&codes::SUSPECT_WORD, step.params_span, message);
+            let help = match step.kind.name {
+                "fence" => "demand `isolated` or `powered-off`, or `unreachable` with its risk in words",
+                _ => codes::SUSPECT_WORD.mend,
+            };
+            cx.sink.push_with(&codes::SUSPECT_WORD, step.params_span, message, help.to_string());
         }
+    }
+    suspect_point(step, facts, cx);
+}
+
+/// Snapshots of a source that a suspect host holds or backs up count only from before it was suspect: what
+/// it wrote since then is in every copy of the source.
+fn suspect_point(step: &Draft, facts: &Facts, cx: &mut Context<'_>) {
+    let (Some(point), Some(source)) = (&facts.point, &facts.source) else { return };
+    let mut hosts = cx.estate.member_hosts(source);
+    hosts.extend(cx.estate.backed_up_by(source));
+    let Some(host) = hosts.iter().find(|host| cx.plan.is_suspect(host, cx.estate)) else { return };
+    let fine = matches!((point, cx.plan.suspect.since), (Point::NotAfter(at), Some(since)) if *at < since);
+    if !fine {
+        let since = match cx.plan.suspect.since {
+            Some(since) => format!("since {since}"),
+            None => "and the plan does not say since when".to_string(),
+        };
+        let message = format!("{host} holds or backs up {source} and is suspect {since}");
+        cx.sink.push(&codes::SUSPECT_POINT, step.params_span, message);
     }
 }
 

@@ -13,7 +13,7 @@ fn file(name: &str) -> SourceFile {
 }
 
 fn demo() -> CheckedEstate {
-    let checked = check(&[file("estate.yaml"), file("region-failover.yaml")]);
+    let checked = check(&[file("estate.yaml"), file("region-failover.yaml"), file("region-return.yaml")]);
     let found: Vec<String> = checked.diagnostics.iter().map(ToString::to_string).collect();
     assert!(found.is_empty(), "{found:#?}");
     checked.estate.unwrap()
@@ -104,7 +104,7 @@ fn plain_verbs_are_plans_of_one_step() {
 #[test]
 fn comments_and_layout_do_not_change_the_digest_and_values_do() {
     let with = |from: &str, to: &str| {
-        let mut files = [file("estate.yaml"), file("region-failover.yaml")];
+        let mut files = [file("estate.yaml"), file("region-failover.yaml"), file("region-return.yaml")];
         assert!(files[0].text.contains(from));
         files[0].text = files[0].text.replace(from, to);
         check(&files).estate.unwrap()

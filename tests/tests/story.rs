@@ -61,7 +61,7 @@ fn the_estate_and_the_plans_of_the_story_can_be_applied() {
     assert_eq!(checked.errors(), 0);
     let estate = checked.estate.unwrap();
     let plans: Vec<&str> = estate.plans().map(|name| name.as_str()).collect();
-    assert_eq!(plans, ["bring-up", "region-failover"]);
+    assert_eq!(plans, ["bring-up", "region-failover", "region-return"]);
 }
 
 #[test]

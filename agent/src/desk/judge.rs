@@ -95,7 +95,7 @@ mod tests {
             },
             epoch: Epoch { number: epoch, holder: Uuid::from_u128(holder) },
             head: Head { run, sequence, hash: Digest::new(format!("a{sequence}")).unwrap() },
-            work: Work::Command(Command { script: "/x".into(), args: vec![] }),
+            work: Work::Command(Command { script: "/x".into(), args: vec![], sha256: None }),
             timeout: std::time::Duration::from_secs(1),
         }
     }

@@ -69,7 +69,7 @@ pub async fn ask(context: &Context, check: &CheckSpec) -> Result<String, End> {
             Question::Command { .. } => Err(End::Failed(late(check))),
         }
     };
-    if let Question::Command { script, args } = &check.question {
+    if let Question::Command { script, args, .. } = &check.question {
         return run(context, check, script, args).await;
     }
     context

@@ -139,6 +139,24 @@ fn checks_are_judged_by_whom_they_ask() {
 }
 
 #[test]
+fn a_script_that_the_plan_pins_must_be_the_one_that_the_policy_lists() {
+    let (listed, other) = ("0f1e".repeat(16), "0f1d".repeat(16));
+    let text =
+        format!("version: 1\njobs: [command, check]\nscripts: [{{ path: /opt/a.sh, sha256: {listed} }}]\n");
+    let policy = file::parse(&text, Path::new("p")).unwrap();
+    let pinned = |sha256: &str| json!({ "script": "/opt/a.sh", "sha256": sha256 });
+    policy.permits(&work("command", json!({ "script": "/opt/a.sh" }))).unwrap();
+    policy.permits(&work("command", pinned(&listed))).unwrap();
+    let refused_one = refused(&policy, &work("command", pinned(&other)));
+    assert_eq!(refused_one.code, "LB2185");
+    assert!(refused_one.message.contains(&other), "{refused_one:?}");
+    let mut check = pinned(&other);
+    check["name"] = json!("c");
+    check["ask"] = json!("command");
+    assert!(policy.permits(&work("check", json!({ "check": check }))).is_err());
+}
+
+#[test]
 fn every_mistake_of_the_file_is_told_at_once() {
     let text = "version: 2\njobs: [dance]\nservices: [{ name: a }]\nsources: [{ name: s, kind: mysql }]\nscripts: [{ path: x, sha256: AB }]\n";
     let faults = file::parse(text, Path::new("p")).unwrap_err();

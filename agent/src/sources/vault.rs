@@ -6,10 +6,12 @@
 use super::manifest::Manifest;
 use super::secret;
 use crate::jobs::{Context, End};
-use model::nouns::RepositorySpec;
+use model::nouns::{LockMode, RepositorySpec, StorageClass};
 use model::{Problem, SnapshotId};
 use repository::capture::METADATA_FILE;
-use repository::storage::{self, S3Credentials, S3Options, StorageOptions};
+use repository::storage::{
+    self, PackClass, Retention, RetentionMode, S3Credentials, S3Options, StorageOptions,
+};
 use repository::{Class, Error, InitOptions, Location, Monitor, Password, Repository, SnapshotInfo};
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,7 +161,23 @@ fn options(spec: &RepositorySpec) -> Result<StorageOptions, Problem> {
         }
         None => None,
     };
+    let pack_class = spec.class.map(|class| match class {
+        StorageClass::Standard => PackClass::Standard,
+        StorageClass::StandardIa => PackClass::StandardIa,
+        StorageClass::OnezoneIa => PackClass::OnezoneIa,
+        StorageClass::IntelligentTiering => PackClass::IntelligentTiering,
+        StorageClass::GlacierIr => PackClass::GlacierIr,
+    });
+    let retention = spec.object_lock.map(|lock| Retention {
+        mode: match lock.mode {
+            LockMode::Governance => RetentionMode::Governance,
+            LockMode::Compliance => RetentionMode::Compliance,
+        },
+        days: lock.days,
+    });
     let s3 = S3Options {
+        pack_class,
+        retention,
         endpoint: spec.endpoint.clone(),
         region: spec.s3_region.clone(),
         credentials,

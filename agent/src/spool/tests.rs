@@ -19,7 +19,7 @@ fn order(run: u128, attempt: u32) -> Order {
         },
         epoch: Epoch { number: 1, holder: Uuid::from_u128(1) },
         head: Head { run, sequence: 4, hash: Digest::new("ab").unwrap() },
-        work: Work::Command(Command { script: "/x".into(), args: vec![] }),
+        work: Work::Command(Command { script: "/x".into(), args: vec![], sha256: None }),
         timeout: Duration::from_secs(5),
     }
 }

@@ -147,7 +147,7 @@ pub fn fence(after: &[&str], on: &[&str], required: Evidence) -> Step {
 }
 
 pub fn script(what: &str, after: &[&str], on: &str) -> Step {
-    let work = Work::Command(Script { script: "/opt/x.sh".into(), args: Vec::new() });
+    let work = Work::Command(Script { script: "/opt/x.sh".into(), args: Vec::new(), sha256: None });
     step(what, after, Class::Unsafe, vec![agent("host", what, on, work)], Undo::Impossible)
 }
 

@@ -11,6 +11,9 @@ pub struct Command {
     /// Arguments.
     #[serde(default)]
     pub args: Vec<String>,
+    /// The SHA-256 that whoever wrote the plan meant; a policy that lists another one refuses it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// What it gives when the script exited with 0.

@@ -1,11 +1,15 @@
 //! `checks`: named questions with their expected answers.
 
 use super::Estate;
+pub(crate) use super::check_fields::NOUN;
+use super::check_fields::{self, COMMAND, DISK, HTTP, TCP};
+use super::ready::Ready;
 use super::services::{arguments, flat};
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::shape;
 use crate::text::{At, Fields, Node, Span, Value, values};
-use model::nouns::{CheckSpec, Expected, SourceKind};
+use model::nouns::{CheckSpec, Expected};
 use model::{HostName, Name};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,6 +21,10 @@ const EVERY: Duration = Duration::from_secs(10);
 const EVERY_SQL: Duration = Duration::from_secs(30);
 /// How often a script is run.
 const EVERY_COMMAND: Duration = Duration::from_secs(60);
+/// Kinds of sources that can be asked in SQL.
+const SPEAK_SQL: [&str; 3] = ["postgres", "mysql", "mariadb"];
+/// Kinds of sources that have an address and a port of their own.
+const HAVE_PORT: [&str; 6] = ["postgres", "mysql", "mariadb", "mongodb", "redis", "rabbitmq"];
 /// Longest time that one answer may take.
 const MAX_WITHIN: Duration = Duration::from_secs(600);
 
@@ -30,7 +38,7 @@ pub(crate) struct Check {
     /// How often agents ask it by themselves; never when absent.
     pub every: Option<Duration>,
     /// What is asked.
-    pub ask: Ask,
+    pub ask: Ready<Ask>,
     /// Where the question stands.
     pub span: Span,
 }
@@ -69,6 +77,8 @@ pub(crate) enum Ask {
         script: PathBuf,
         /// Arguments.
         args: Vec<String>,
+        /// Its digest.
+        sha256: Option<String>,
     },
     /// Room.
     Disk {
@@ -82,7 +92,7 @@ pub(crate) enum Ask {
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Check> {
     let fields = Fields::of(node, format!("check {:?}", name.as_str()), owner, sink)?;
-    let mut fields = fields.later(&["pods", "queue", "kind"]);
+    let mut fields = fields.shaped(&[NOUN.fields]);
     let of = fields.need("of", sink).and_then(|node| values::reference(node, &["service", "source"], sink));
     let within = bounded(fields.get("within"), CheckSpec::default_within(), sink);
     let every = fields.get("every").map(|node| values::duration(node, sink));
@@ -94,15 +104,26 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         ("command", command),
         ("disk", disk),
     ];
-    let mut found: Vec<(Option<Ask>, Span)> = Vec::new();
+    let mut found: Vec<(Option<Ready<Ask>>, Span)> = Vec::new();
     for (key, read) in asks {
         if let Some(node) = fields.get(key) {
             let span = fields.span_of(key);
-            found.push((read(node, span, &mut fields, sink), span));
+            found.push((read(node, span, &mut fields, sink).map(Ready::Now), span));
+        }
+    }
+    for field in &check_fields::LATER {
+        if let Some(node) = fields.get(field.key) {
+            let span = fields.span_of(field.key);
+            let sound = shape::read::admits(&field.holds, node, span, sink);
+            sink.later(
+                span,
+                format!("the question {} is only checked: asking it is still to come", field.key),
+            );
+            found.push((sound.map(|()| Ready::Later(format!("the question {}", field.key))), span));
         }
     }
     if found.len() != 1 {
-        let message = format!("{} asks exactly one question: tcp, http, sql, command or disk", fields.what());
+        let message = format!("{} asks exactly one question: {}", fields.what(), NOUN.one_of.join(", "));
         sink.push(&codes::EITHER_OR, found.get(1).map_or(owner, |(_, span)| *span), message);
     }
     for word in ["at-least", "equals"] {
@@ -115,10 +136,10 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     fields.finish(sink);
     let (ask, span) = found.into_iter().next()?;
     let ask = ask?;
-    let usual = match ask {
-        Ask::Tcp { .. } | Ask::Http { .. } | Ask::Disk { .. } => EVERY,
-        Ask::Sql { .. } => EVERY_SQL,
-        Ask::Command { .. } => EVERY_COMMAND,
+    let usual = match ask.now() {
+        Some(Ask::Tcp { .. } | Ask::Http { .. } | Ask::Disk { .. }) | None => EVERY,
+        Some(Ask::Sql { .. }) => EVERY_SQL,
+        Some(Ask::Command { .. }) => EVERY_COMMAND,
     };
     let every = monitor?.then_some(flat(every)?.unwrap_or(usual));
     Some(Check { of: of?, within: within?, every, ask, span })
@@ -135,7 +156,7 @@ fn bounded(node: Option<&Node>, usual: Duration, sink: &mut Sink) -> Option<Dura
 }
 
 fn tcp(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
-    let mut fields = Fields::of(node, "tcp", owner, sink)?;
+    let mut fields = Fields::of(node, "tcp", owner, sink)?.shaped(&[TCP]);
     let address = fields.get("address").map(|node| values::endpoint(node, sink));
     let addresses =
         fields.get("addresses").map_or(Some(BTreeMap::new()), |node| per_host(node, sink, values::endpoint));
@@ -144,7 +165,7 @@ fn tcp(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<
 }
 
 fn http(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
-    let mut fields = Fields::of(node, "http", owner, sink)?.later(&["path"]);
+    let mut fields = Fields::of(node, "http", owner, sink)?.shaped(&[HTTP]);
     let url = fields.get("url").map(|node| values::url(node, sink));
     let urls = fields.get("urls").map_or(Some(BTreeMap::new()), |node| per_host(node, sink, values::url));
     let status = fields.get("status").map_or(Some(200), |node| values::number(node, 100, 599, sink));
@@ -176,15 +197,21 @@ fn sql(node: &Node, owner: Span, fields: &mut Fields<'_>, sink: &mut Sink) -> Op
 }
 
 fn command(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
-    let mut fields = Fields::of(node, "command", owner, sink)?;
+    let mut fields = Fields::of(node, "command", owner, sink)?.shaped(&[COMMAND]);
     let script = fields.need("script", sink).and_then(|node| values::path(node, sink));
     let args = fields.get("args").map_or(Some(Vec::new()), |node| arguments(node, sink));
+    let sha256 = fields.get("sha256").map(|node| values::digest(node, sink));
+    let span = fields.span_of("script");
     fields.finish(sink);
-    Some(Ask::Command { script: script?, args: args? })
+    let (script, sha256) = (script?, flat(sha256)?);
+    if sha256.is_none() {
+        sink.push(&codes::UNPINNED_SCRIPT, span, format!("{} has no sha256", script.display()));
+    }
+    Some(Ask::Command { script, args: args?, sha256 })
 }
 
 fn disk(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
-    let mut fields = Fields::of(node, "disk", owner, sink)?;
+    let mut fields = Fields::of(node, "disk", owner, sink)?.shaped(&[DISK]);
     let path = fields.need("path", sink).and_then(|node| values::path(node, sink));
     let free = fields.need("free", sink).and_then(|node| values::bytes(node, sink));
     fields.finish(sink);
@@ -224,18 +251,19 @@ impl Check {
             sink.push(&codes::AMBIGUOUS, self.of.span, message);
             return;
         }
-        let database = estate.sources.get(&self.of.value).is_some_and(|source| {
-            source.members.iter().all(|on| matches!(on.value, SourceKind::Postgres(_)))
-        });
+        let database =
+            estate.sources.get(&self.of.value).is_some_and(|source| SPEAK_SQL.contains(&source.kind));
+        let has_port =
+            estate.sources.get(&self.of.value).is_some_and(|source| HAVE_PORT.contains(&source.kind));
         // What is not declared, or could not be read, is told already.
         let broken = !service && !estate.sources.contains_key(&self.of.value);
-        if matches!(self.ask, Ask::Sql { .. }) && !database && !broken {
+        if matches!(self.ask, Ready::Now(Ask::Sql { .. })) && !database && !broken {
             let message = format!("check {:?} asks SQL of {of:?}, which is no database", name.as_str());
             sink.push(&codes::ILL_FITTING, self.of.span, message);
         }
-        if let Ask::Tcp { address: None, addresses } = &self.ask
+        if let Ready::Now(Ask::Tcp { address: None, addresses }) = &self.ask
             && addresses.is_empty()
-            && !database
+            && !has_port
             && !broken
         {
             let message = format!("tcp needs `address`: {of:?} has no port of its own");

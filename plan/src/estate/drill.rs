@@ -7,9 +7,52 @@ use super::Estate;
 use super::dns::domain;
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::shape::{Field, Type, may};
 use crate::text::{At, Fields, Node, Span, values};
 use model::{HostName, Name};
 use std::collections::{BTreeMap, HashSet};
+
+/// The fields of `drill`.
+pub(crate) static FIELDS: &[Field] = &[
+    may("hosts", Type::Table(&["host"], &Type::Of(&["host"])), "Live host: the host that stands in."),
+    may("records", Type::Table(&["record"], &Type::Domain), "Record: the name in DNS that stands in."),
+    may(
+        "channels",
+        Type::Table(&["channel"], &Type::Of(&["channel"])),
+        "Channel: the one that stands in; it may be itself.",
+    ),
+    may(
+        "repositories",
+        Type::Table(&["repository"], &Type::Of(&["repository"])),
+        "Repository: the one that takes a drill's backups.",
+    ),
+    may("pools", Type::Table(&["pool"], &Type::Of(&["pool"])), "Pool: the one that is switched in a drill."),
+    may(
+        "stacks",
+        Type::Table(&["stack"], &Type::Of(&["stack"])),
+        "Stack: the one that is applied in a drill.",
+    ),
+    may(
+        "secrets",
+        Type::Table(&["secret"], &Type::Of(&["secret"])),
+        "Secret: the one that is changed in a drill.",
+    ),
+    may(
+        "contacts",
+        Type::Table(&["contact"], &Type::Of(&["contact"])),
+        "Person: who is called in a drill; it may be themselves.",
+    ),
+];
+
+/// Nouns whose stand-in is another noun of their kind, and which of them must not stand in for themselves.
+const LIKE: [(&str, &str, bool); 6] = [
+    ("channels", "channel", false),
+    ("repositories", "repository", true),
+    ("pools", "pool", true),
+    ("stacks", "stack", true),
+    ("secrets", "secret", true),
+    ("contacts", "contact", false),
+];
 
 /// Stand-ins.
 #[derive(Debug, Clone, Default)]
@@ -22,21 +65,23 @@ pub(crate) struct Drill {
     stand_ins: HashSet<HostName>,
     /// Record to the DNS name that stands in.
     pub records: BTreeMap<Name, (Span, At<String>)>,
-    /// Channel to the channel that stands in.
-    pub channels: BTreeMap<Name, (Span, At<Name>)>,
-    /// Repository to the one that takes a drill's backups.
-    pub repositories: BTreeMap<Name, (Span, At<Name>)>,
+    /// By noun: each live one to the one that stands in.
+    likes: BTreeMap<&'static str, BTreeMap<Name, (Span, At<Name>)>>,
 }
 
 /// Reads it.
 pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> Option<Drill> {
-    let mut fields = Fields::of(node, "drill", owner, sink)?;
+    let mut fields = Fields::of(node, "drill", owner, sink)?.shaped(&[FIELDS]);
     let hosts = fields.get("hosts").map(|node| pairs(node, sink, values::host));
     let records = fields
         .get("records")
         .map(|node| pairs(node, sink, |node, sink| domain(node, sink).map(|name| At::new(name, node.span))));
-    let channels = fields.get("channels").map(|node| pairs(node, sink, values::name));
-    let repositories = fields.get("repositories").map(|node| pairs(node, sink, values::name));
+    let mut likes = BTreeMap::new();
+    for (key, noun, _) in LIKE {
+        if let Some(node) = fields.get(key) {
+            likes.insert(noun, pairs(node, sink, values::name));
+        }
+    }
     fields.finish(sink);
     let hosts: BTreeMap<HostName, (Span, At<HostName>)> = hosts
         .unwrap_or_default()
@@ -48,8 +93,7 @@ pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> Option<Drill> {
         stand_ins: hosts.values().map(|(_, stand_in)| stand_in.value.clone()).collect(),
         hosts,
         records: records.unwrap_or_default(),
-        channels: channels.unwrap_or_default(),
-        repositories: repositories.unwrap_or_default(),
+        likes,
     })
 }
 
@@ -74,6 +118,11 @@ impl Drill {
         self.stand_ins.contains(host)
     }
 
+    /// What stands in for a channel, repository, pool, stack, secret or contact.
+    pub fn stand_in(&self, noun: &str, live: &Name) -> Option<&Name> {
+        self.likes.get(noun)?.get(live).map(|(_, stand_in)| &stand_in.value)
+    }
+
     /// Checks what it refers to.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
         for (live, (span, stand_in)) in &self.hosts {
@@ -92,10 +141,14 @@ impl Drill {
                 sink.push(&codes::ILL_FITTING, stand_in.span, message);
             }
         }
-        for (noun, map) in [("channel", &self.channels), ("repository", &self.repositories)] {
-            for (live, (span, stand_in)) in map {
+        for (_, noun, other) in LIKE {
+            for (live, (span, stand_in)) in self.likes.get(noun).into_iter().flatten() {
                 estate.declared(noun, &At::new(live.clone(), *span), sink);
                 estate.declared(noun, stand_in, sink);
+                if other && stand_in.value == *live {
+                    let message = format!("{noun} {:?} cannot stand in for itself", live.as_str());
+                    sink.push(&codes::OWN_STAND_IN, stand_in.span, message);
+                }
             }
         }
     }

@@ -1,56 +1,67 @@
-//! The nouns of an estate: one file each, listed in [`SECTIONS`].
+//! The nouns of an estate: one file each, listed in [`NOUNS`].
 //!
 //! Reading and checking are two passes. The first reads every noun by itself and notes every declared
 //! name and every reference, also of nouns that turn out to be broken; the second looks references up.
 //! So a broken noun hides nothing, and is told once and not again at each reference to it.
 
 pub(crate) mod channels;
+pub(crate) mod check_fields;
 pub(crate) mod checks;
+pub(crate) mod contacts;
 pub(crate) mod controllers;
 pub(crate) mod dns;
 pub(crate) mod drill;
 pub(crate) mod hosts;
+pub(crate) mod maintenance;
 pub(crate) mod placement;
 pub(crate) mod pools;
 pub(crate) mod promised;
+pub(crate) mod ready;
 pub(crate) mod records;
 pub(crate) mod regions;
 pub(crate) mod repositories;
 pub(crate) mod roles;
 pub(crate) mod schedules;
 pub(crate) mod secrets;
+pub(crate) mod service_kinds;
+pub(crate) mod service_levels;
 pub(crate) mod services;
+pub(crate) mod source_kinds;
 pub(crate) mod sources;
 mod specs;
 pub(crate) mod stacks;
 
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::estate_rules;
+use crate::shape::Noun;
 use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Node, Span, Value, values};
-use model::{Digest, HostName, Name, SecretRef};
+use model::{Digest, HostName, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Top-level keys of an estate file and the noun that each declares.
-pub(crate) const SECTIONS: [(&str, &str); 15] = [
-    ("regions", "region"),
-    ("hosts", "host"),
-    ("controllers", "controller"),
-    ("sources", "source"),
-    ("services", "service"),
-    ("checks", "check"),
-    ("repositories", "repository"),
-    ("schedules", "schedule"),
-    ("dns", "dns zone"),
-    ("records", "record"),
-    ("channels", "channel"),
-    ("roles", "role"),
-    ("pools", "pool"),
-    ("stacks", "stack"),
-    ("secrets", "secret"),
+/// Every noun, in the order of the reference.
+pub(crate) static NOUNS: [&Noun; 19] = [
+    &regions::NOUN,
+    &hosts::NOUN,
+    &controllers::NOUN,
+    &controllers::WITNESS,
+    &services::NOUN,
+    &sources::NOUN,
+    &checks::NOUN,
+    &repositories::NOUN,
+    &schedules::NOUN,
+    &dns::NOUN,
+    &records::NOUN,
+    &pools::NOUN,
+    &stacks::NOUN,
+    &channels::NOUN,
+    &roles::NOUN,
+    &contacts::NOUN,
+    &secrets::NOUN,
+    &service_levels::NOUN,
+    &maintenance::NOUN,
 ];
-/// Parts of the language that this version does not have.
-const LATER: [&str; 3] = ["contacts", "objectives", "maintenance"];
 
 /// Everything that is declared, as far as it could be read.
 #[derive(Debug, Clone, Default)]
@@ -79,12 +90,18 @@ pub(crate) struct Estate {
     pub channels: BTreeMap<Name, channels::Channel>,
     /// Who may approve.
     pub roles: BTreeMap<Name, roles::Role>,
+    /// Third votes: the region of each.
+    pub witnesses: BTreeMap<Name, At<Name>>,
     /// What load balancers spread over.
     pub pools: BTreeMap<Name, pools::Pool>,
-    /// What makes machines and networks.
+    /// What makes machines.
     pub stacks: BTreeMap<Name, stacks::Stack>,
-    /// Where secrets are found.
-    pub secrets: BTreeMap<Name, SecretRef>,
+    /// People.
+    pub contacts: BTreeMap<Name, contacts::Contact>,
+    /// Named secrets.
+    pub secrets: BTreeMap<Name, secrets::Secret>,
+    /// The named secrets that each noun needs, by noun and name.
+    secret_uses: BTreeMap<(&'static str, Name), Vec<At<Name>>>,
     /// Stand-ins.
     pub drill: drill::Drill,
     /// Every declared name and its place, by noun.
@@ -94,16 +111,25 @@ pub(crate) struct Estate {
 }
 
 impl Estate {
-    /// Takes in one file's tree.
-    pub fn read(&mut self, root: &Node, sink: &mut Sink) {
-        let Value::Map(entries) = &root.value else {
-            let message = format!("an estate file is a map of sections, not {}", root.type_words());
-            sink.push(&codes::WRONG_TYPE, root.span, message);
-            return;
-        };
-        for section in entries {
-            self.section(section, sink);
+    /// Takes in the trees of all files: the named secrets first, since others say where theirs are by them.
+    pub fn read(&mut self, roots: &[Node], sink: &mut Sink) {
+        for root in roots {
+            let Value::Map(entries) = &root.value else {
+                let message = format!("an estate file is a map of sections, not {}", root.type_words());
+                sink.push(&codes::WRONG_TYPE, root.span, message);
+                continue;
+            };
+            entries.iter().filter(|entry| entry.key == "secrets").for_each(|entry| self.section(entry, sink));
         }
+        for root in roots {
+            let Value::Map(entries) = &root.value else { continue };
+            entries.iter().filter(|entry| entry.key != "secrets").for_each(|entry| self.section(entry, sink));
+        }
+    }
+
+    /// Notes the name of a plan, for what refers to plans.
+    pub fn note_plan(&mut self, name: &At<Name>) {
+        self.names.entry("plan").or_default().insert(name.value.to_string(), name.span);
     }
 
     fn section(&mut self, section: &Entry, sink: &mut Sink) {
@@ -116,14 +142,14 @@ impl Estate {
             }
             return;
         }
-        let Some((_, noun)) = SECTIONS.iter().find(|(key, _)| *key == section.key) else {
-            let known = SECTIONS.iter().map(|(key, _)| *key).chain(["drill", "plan"]);
+        let Some(noun) = NOUNS.iter().find(|noun| noun.section == section.key) else {
+            let known = NOUNS.iter().map(|noun| noun.section).chain(["drill", "plan"]);
             unknown_section(section, known, sink);
             return;
         };
         let Some(entries) = values::entries(&section.value, sink) else { return };
         for entry in entries {
-            self.noun(noun, entry, sink);
+            self.noun(noun.name, entry, sink);
         }
     }
 
@@ -142,6 +168,16 @@ impl Estate {
         }
         names.insert(entry.key.clone(), entry.key_span);
         self.digest(&format!("{noun}/{name}"), &entry.value);
+        sink.take_used_secrets();
+        self.take(noun, name.clone(), entry, sink);
+        let used = sink.take_used_secrets();
+        if !used.is_empty() {
+            self.secret_uses.insert((noun, name), used);
+        }
+    }
+
+    /// Reads one noun and keeps it.
+    fn take(&mut self, noun: &str, name: Name, entry: &Entry, sink: &mut Sink) {
         let (node, span) = (&entry.value, entry.key_span);
         match noun {
             "region" => keep(&mut self.regions, name, |name| regions::read(name, node, span, sink)),
@@ -155,25 +191,35 @@ impl Estate {
             "controller" => {
                 keep(&mut self.controllers, name, |name| controllers::read(name, node, span, sink))
             }
+            "witness" => {
+                keep(&mut self.witnesses, name, |name| controllers::read_witness(name, node, span, sink))
+            }
             "source" => keep(&mut self.sources, name, |name| sources::read(name, node, span, sink)),
             "service" => keep(&mut self.services, name, |name| services::read(name, node, span, sink)),
             "check" => keep(&mut self.checks, name, |name| checks::read(name, node, span, sink)),
             "repository" => {
                 keep(&mut self.repositories, name, |name| repositories::read(name, node, span, sink))
             }
-            "schedule" => keep(&mut self.schedules, name, |name| schedules::read(name, node, span, sink)),
+            "schedule" if schedules::is_backup(node) => {
+                keep(&mut self.schedules, name, |name| schedules::read(name, node, span, sink))
+            }
+            "schedule" => schedules::read_other(&name, node, span, sink),
             "dns zone" => keep(&mut self.zones, name, |name| dns::read(name, node, span, sink)),
             "record" => keep(&mut self.records, name, |name| records::read(name, node, span, sink)),
-            "channel" => keep(&mut self.channels, name, |name| channels::read(name, node, span, sink)),
             "pool" => keep(&mut self.pools, name, |name| pools::read(name, node, span, sink)),
             "stack" => keep(&mut self.stacks, name, |name| stacks::read(name, node, span, sink)),
+            "channel" => keep(&mut self.channels, name, |name| channels::read(name, node, span, sink)),
+            "contact" => keep(&mut self.contacts, name, |name| contacts::read(name, node, span, sink)),
             "secret" => keep(&mut self.secrets, name, |name| secrets::read(name, node, span, sink)),
+            "objective" => service_levels::read(&name, node, span, sink),
+            "maintenance window" => maintenance::read(&name, node, span, sink),
             _ => keep(&mut self.roles, name, |name| roles::read(name, node, span, sink)),
         }
     }
 
     fn digest(&mut self, key: &str, node: &Node) {
-        self.digests.insert(key.replace("dns zone/", "dns/"), node.digest());
+        let key = key.replace("dns zone/", "dns/").replace("maintenance window/", "maintenance/");
+        self.digests.insert(key, node.digest());
     }
 
     /// Checks every reference between nouns.
@@ -187,13 +233,20 @@ impl Estate {
         self.checks.iter().for_each(|(name, check)| check.check(name, self, sink));
         self.schedules.values().for_each(|schedule| schedule.check(self, sink));
         self.records.values().for_each(|record| record.check(self, sink));
+        self.pools.values().for_each(|pool| pool.check(self, sink));
         self.drill.check(self, sink);
+        estate_rules::check(self, sink);
         crate::graph::needs_cycles(self, sink);
     }
 
     /// Whether a noun of that name is declared, readable or not.
     pub fn has(&self, noun: &str, name: &str) -> bool {
         self.names.get(noun).is_some_and(|names| names.contains_key(name))
+    }
+
+    /// Whether any noun of that kind is declared.
+    pub fn declares(&self, noun: &str) -> bool {
+        self.names.get(noun).is_some_and(|names| !names.is_empty())
     }
 
     /// Where a noun is declared.
@@ -244,6 +297,16 @@ impl Estate {
         sink.push_with(&codes::UNKNOWN, span, message, help);
     }
 
+    /// The named secrets that a noun needs.
+    pub fn secrets_of(&self, noun: &'static str, name: &Name) -> &[At<Name>] {
+        self.secret_uses.get(&(noun, name.clone())).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The region of a host, by its name.
+    pub fn region_of_name(&self, host: &Name) -> Option<&Name> {
+        self.region_of(&HostName::new(host.as_str()).ok()?)
+    }
+
     /// The region of a host.
     pub fn region_of(&self, host: &HostName) -> Option<&Name> {
         self.hosts.get(host).map(|host| &host.region.value)
@@ -257,10 +320,6 @@ fn keep<T>(map: &mut BTreeMap<Name, T>, name: Name, read: impl FnOnce(&Name) -> 
 }
 
 fn unknown_section<'k>(section: &Entry, known: impl Iterator<Item = &'k str> + Clone, sink: &mut Sink) {
-    if LATER.contains(&section.key.as_str()) {
-        sink.push(&codes::LATER, section.key_span, format!("the section {:?} is still to come", section.key));
-        return;
-    }
     let message = format!("an estate has no section {:?}", section.key);
     let help = match nearest(&section.key, known.clone()) {
         Some(near) => format!("did you mean {near:?}?"),

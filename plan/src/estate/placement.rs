@@ -28,6 +28,7 @@ pub(crate) fn read<T>(
     read: impl Fn(Fields<'_>, &mut Sink) -> Option<T>,
 ) -> Option<Vec<OnHost<T>>> {
     let node = fields.need(key, sink)?;
+    fields.pass_over_later(sink);
     let shared: Vec<&Entry> = fields.rest();
     let (what, owner) = (fields.what().to_string(), fields.owner());
     let hosts = named_hosts(node, sink)?;
@@ -43,7 +44,8 @@ pub(crate) fn read<T>(
         let place = if own_entries.is_empty() { owner } else { host.span };
         let merged = Node { span: place, value: Value::Map(merged) };
         let name = if own_entries.is_empty() { what.clone() } else { format!("{what} on {}", host.value) };
-        let value = Fields::of(&merged, name, place, sink).and_then(|fields| read(fields, sink));
+        let value = Fields::of(&merged, name, place, sink)
+            .and_then(|merged| read(merged.beside(fields.asked()), sink));
         if let Some(value) = value {
             out.push(OnHost { host, own: !own_entries.is_empty(), value });
         }

@@ -1,8 +1,16 @@
 //! `regions`: failure domains.
 
 use crate::diagnostic::Sink;
+use crate::shape::{Noun, PLAIN};
 use crate::text::{Fields, Node, Span};
 use model::Name;
+
+pub(crate) static NOUN: Noun = Noun {
+    section: "regions",
+    name: "region",
+    doc: "Failure domains: what is lost together. A region, a data centre, a rack.",
+    ..PLAIN
+};
 
 /// A region. It has no fields yet.
 #[derive(Debug, Clone)]

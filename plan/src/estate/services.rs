@@ -2,8 +2,12 @@
 
 use super::placement::{self, OnHost};
 use super::promised::{self, Of, Promised};
+use super::ready::Ready;
+pub(crate) use super::service_kinds::NOUN;
+use super::service_kinds::PLACED;
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::shape::{self, KIND};
 use crate::text::{At, Fields, Node, Span, values};
 use model::Name;
 use model::nouns::{Manager, ProcessSpec};
@@ -24,23 +28,13 @@ pub(crate) struct Service {
     /// How soon it must run again.
     pub promised: Promised,
     /// What manages it on each host.
-    pub hosts: Vec<OnHost<Manager>>,
+    pub hosts: Vec<OnHost<Ready<Manager>>>,
 }
-
-/// Which manager.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Systemd,
-    Container,
-    Process,
-}
-
-const KINDS: [(&str, Kind); 3] =
-    [("systemd", Kind::Systemd), ("container", Kind::Container), ("process", Kind::Process)];
 
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Service> {
-    let mut fields = Fields::of(node, format!("service {:?}", name.as_str()), owner, sink)?;
+    let fields = Fields::of(node, format!("service {:?}", name.as_str()), owner, sink)?;
+    let mut fields = fields.shaped(&[NOUN.fields, PLACED]);
     let needs = fields
         .get("needs")
         .map_or(Some(Vec::new()), |node| values::references(node, &["service", "source"], sink));
@@ -50,22 +44,25 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     Some(Service { needs: needs?, promised: flat(promised)?.unwrap_or_default(), hosts: hosts? })
 }
 
-fn manager(mut fields: Fields<'_>, sink: &mut Sink) -> Option<Manager> {
-    fields = fields.later(&["project", "autostart", "replicas"]);
-    for known in ["needs", "hosts", "objectives"] {
-        fields.get(known);
-    }
-    let kind = fields.need("kind", sink).and_then(|node| values::word(node, &KINDS, sink))?;
-    let manager = match kind {
-        Kind::Systemd => {
+/// Reads what manages it on one host.
+fn manager(fields: Fields<'_>, sink: &mut Sink) -> Option<Ready<Manager>> {
+    let mut fields = fields.shaped(&[KIND]);
+    let node = fields.need("kind", sink)?;
+    let kind = values::word(node, &NOUN.words(), sink)?;
+    fields.shape(kind.fields);
+    let manager = match kind.word {
+        "systemd" => {
             let unit = fields.need("unit", sink).and_then(|node| unit_name(node, sink));
-            unit.map(|unit| Manager::Systemd { unit })
+            unit.map(|unit| Ready::Now(Manager::Systemd { unit }))
         }
-        Kind::Container => {
+        "container" => {
             let container = fields.need("container", sink).and_then(|node| values::name(node, sink));
-            container.map(|container| Manager::Container { container: container.value.into() })
+            container.map(|name| Ready::Now(Manager::Container { container: name.value.into() }))
         }
-        Kind::Process => process(&mut fields, sink).map(Manager::Process),
+        "process" => process(&mut fields, sink).map(Manager::Process).map(Ready::Now),
+        word => {
+            shape::read::later_kind(kind, &mut fields, node.span, &format!("the service kind {word}"), sink)
+        }
     };
     fields.finish(sink);
     manager
@@ -119,14 +116,14 @@ pub(crate) fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
 }
 
 /// Program and arguments: the program by its whole path, no secret among the arguments.
-fn argv(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
+pub(crate) fn argv(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
     if let Some(program) = values::items(node, false, sink)?.first() {
         values::path(program, sink)?;
     }
     arguments(node, sink)
 }
 
-/// Arguments, none of them a secret.
+/// Arguments, none of them a secret: `--token=…`, `--token` and then its value, `scheme://user:secret@…`.
 pub(crate) fn arguments(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
     let texts = values::list(node, false, sink, |item, sink| {
         let text = values::text(item, sink)?;
@@ -136,20 +133,40 @@ pub(crate) fn arguments(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
             && !value.is_empty()
             && !value.starts_with('/')
         {
-            let message = format!(
-                "the argument --{name}= holds a secret in plain text, and every user of the host can read it"
-            );
-            sink.push(&codes::PLAIN_SECRET, item.span, message);
+            told(&format!("--{name}="), item, sink);
+            return None;
+        }
+        if values::holds_login(&text) {
+            told("with a user and password in it", item, sink);
             return None;
         }
         Some(text)
     })?;
+    for (at, pair) in texts.windows(2).enumerate() {
+        let (flag, value) = (&pair[0], &pair[1]);
+        if let Some(name) = flag.strip_prefix("--")
+            && names_secret(name)
+            && !name.contains('=')
+            && !value.starts_with(['-', '/'])
+            && let Some(item) = values::items(node, false, sink).and_then(|items| items.get(at + 1))
+        {
+            told(&format!("after {flag}"), item, sink);
+            return None;
+        }
+    }
     Some(texts)
+}
+
+fn told(which: &str, item: &Node, sink: &mut Sink) {
+    let message =
+        format!("the argument {which} holds a secret in plain text, and every user of the host can read it");
+    sink.push(&codes::PLAIN_SECRET, item.span, message);
 }
 
 fn environment(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>> {
     for entry in values::entries(node, sink)? {
-        if names_secret(&entry.key) {
+        let login = values::text(&entry.value, sink).is_some_and(|text| values::holds_login(&text));
+        if names_secret(&entry.key) || login {
             let message = format!("the environment variable {} holds a secret in plain text", entry.key);
             let help = "let the program read it from a file of its own".to_string();
             sink.push_with(&codes::PLAIN_SECRET, entry.value.span, message, help);
@@ -159,7 +176,7 @@ fn environment(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>>
 }
 
 /// Whether a flag or variable is named like a secret itself, not like the file that holds it.
-fn names_secret(name: &str) -> bool {
+pub(crate) fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
     let secret = ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"];
     secret.iter().any(|word| name.contains(word))

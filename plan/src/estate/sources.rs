@@ -3,9 +3,13 @@
 use super::Estate;
 use super::placement::{self, OnHost};
 use super::promised::{self, Of, Promised};
+use super::ready::Ready;
 use super::services::flat;
+pub(crate) use super::source_kinds::NOUN;
+use super::source_kinds::PLACED;
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::shape::{self, KIND};
 use crate::text::{At, Fields, Node, Span, Value, values};
 use model::Name;
 use model::nouns::{FilesSpec, Objectives, PostgresSpec, SourceKind};
@@ -21,66 +25,58 @@ pub(crate) struct Source {
     pub objectives: Objectives,
     /// The same with places, and what only the check asks for.
     pub promised: Promised,
+    /// Whether it can be made again, like a cache.
+    pub rebuilds: bool,
+    /// The word of its kind on its first member.
+    pub kind: &'static str,
     /// Its settings on each member, without the server.
-    pub members: Vec<OnHost<SourceKind>>,
+    pub members: Vec<OnHost<Ready<SourceKind>>>,
 }
-
-/// Which kind.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    Postgres,
-    Files,
-    Later(&'static str),
-}
-
-const KINDS: [(&str, Kind); 7] = [
-    ("postgres", Kind::Postgres),
-    ("files", Kind::Files),
-    ("mongodb", Kind::Later("mongodb")),
-    ("redis", Kind::Later("redis")),
-    ("rabbitmq", Kind::Later("rabbitmq")),
-    ("bucket", Kind::Later("bucket")),
-    ("volume", Kind::Later("volume")),
-];
 
 /// Reads one.
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Source> {
-    let mut fields = Fields::of(node, format!("source {:?}", name.as_str()), owner, sink)?;
+    let fields = Fields::of(node, format!("source {:?}", name.as_str()), owner, sink)?;
+    let mut fields = fields.shaped(&[NOUN.fields, PLACED]);
     let server = fields.get("server").map(|node| values::reference(node, &["service"], sink));
     let writers =
         fields.get("writers").map_or(Some(Vec::new()), |node| values::references(node, &["service"], sink));
     let span = fields.span_of("objectives");
     let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Source, sink));
+    let rebuilds = fields.get("rebuilds").map_or(Some(false), |node| values::truth(node, sink));
     let members = placement::read(&mut fields, "members", sink, settings);
+    let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.0);
+    let without_word =
+        |on: OnHost<(&str, Ready<SourceKind>)>| OnHost { host: on.host, own: on.own, value: on.value.1 };
     let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
         server: flat(server)?,
         writers: writers?,
         objectives: promised.objectives(),
         promised,
-        members: members?,
+        rebuilds: rebuilds?,
+        kind,
+        members: members?.into_iter().map(without_word).collect(),
     })
 }
 
-fn settings(mut fields: Fields<'_>, sink: &mut Sink) -> Option<SourceKind> {
-    fields = fields.later(&["continuous", "lease"]);
-    for known in ["server", "writers", "objectives", "members"] {
-        fields.get(known);
-    }
+/// Reads what holds on one member: the word of its kind, and its settings.
+fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<(&'static str, Ready<SourceKind>)> {
+    let mut fields = fields.shaped(&[KIND]);
     let node = fields.need("kind", sink)?;
-    let kind = match values::word(node, &KINDS, sink)? {
-        Kind::Postgres => postgres(&mut fields, sink).map(SourceKind::Postgres),
-        Kind::Files => files(&mut fields, sink).map(SourceKind::Files),
-        Kind::Later(word) => {
-            sink.push(&codes::LATER, node.span, format!("the source kind {word} is still to come"));
-            return None;
+    let kind = values::word(node, &NOUN.words(), sink)?;
+    fields.shape(kind.fields);
+    let read = match kind.word {
+        "postgres" => postgres(&mut fields, sink),
+        "files" => files(&mut fields, sink).map(SourceKind::Files).map(Ready::Now),
+        word => {
+            shape::read::later_kind(kind, &mut fields, node.span, &format!("the source kind {word}"), sink)
         }
     };
     fields.finish(sink);
-    kind
+    Some((kind.word, read?))
 }
 
-fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<PostgresSpec> {
+fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ready<SourceKind>> {
     let address = fields
         .get("address")
         .map_or_else(|| Some(PostgresSpec::default_address()), |node| values::words(node, sink));
@@ -95,15 +91,10 @@ fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<PostgresSpec> {
     let span = fields.span_of("password");
     let password = fields.get("password").map(|node| values::secret(node, span, sink));
     let programs = fields.get("programs").map(|node| values::path(node, sink));
-    Some(PostgresSpec {
-        address: address?,
-        port: u16::try_from(port?).ok()?,
-        database: database?,
-        user: user?,
-        password: flat(password)?,
-        programs: flat(programs)?,
-        server: None,
-    })
+    let (address, port, programs) = (address?, u16::try_from(port?).ok()?, flat(programs)?);
+    let (database, user, password) = (database?, user?, Ready::option(flat(password)?));
+    let spec = |password| PostgresSpec { address, port, database, user, password, programs, server: None };
+    Some(password.map(spec).map(SourceKind::Postgres))
 }
 
 fn files(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<FilesSpec> {
@@ -121,7 +112,7 @@ impl Source {
     /// Checks what it refers to.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
         let Some(server) = &self.server else { return };
-        if self.members.iter().any(|on| matches!(on.value, SourceKind::Files(_))) {
+        if self.members.iter().any(|on| matches!(on.value, Ready::Now(SourceKind::Files(_)))) {
             let message = "files have no server; `server` belongs to a database".to_string();
             sink.push(&codes::ILL_FITTING, server.span, message);
         }

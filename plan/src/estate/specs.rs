@@ -29,11 +29,17 @@ impl Estate {
         if self.services.contains_key(of) { self.service_hosts(of) } else { self.member_hosts(of) }
     }
 
+    /// Hosts that take a source's backups by its schedules.
+    pub fn backed_up_by(&self, source: &Name) -> Vec<HostName> {
+        let schedules = self.schedules.values().filter(|schedule| schedule.backup.value == *source);
+        schedules.filter_map(|one| crate::assignment::member_of(self, one)).collect()
+    }
+
     /// A service as it is on one host.
     pub fn service_on(&self, service: &Name, host: &HostName) -> Option<ServiceSpec> {
         let hosts = &self.services.get(service)?.hosts;
         let on = hosts.iter().find(|on| on.host.value == *host)?;
-        Some(ServiceSpec { name: service.clone(), manager: on.value.clone() })
+        Some(ServiceSpec { name: service.clone(), manager: on.value.now()?.clone() })
     }
 
     /// A source as one member reaches it, with the service that runs its server there.
@@ -44,7 +50,7 @@ impl Estate {
             Some(server) => Some(self.service_on(&server.value, host)?),
             None => None,
         };
-        Some(SourceSpec { name: name.clone(), kind: with_server(on.value.clone(), server) })
+        Some(SourceSpec { name: name.clone(), kind: with_server(on.value.now()?.clone(), server) })
     }
 
     /// A service on the host that stands in for `live`: declared there, or the same on every host.
@@ -58,8 +64,9 @@ impl Estate {
             return Some(spec);
         }
         let on = self.services.get(service)?.hosts.iter().find(|on| on.host.value == *live)?;
-        let same = !on.own && !matches!(on.value, Manager::Process(_));
-        same.then(|| ServiceSpec { name: service.clone(), manager: on.value.clone() })
+        let manager = on.value.now()?;
+        let same = !on.own && !matches!(manager, Manager::Process(_));
+        same.then(|| ServiceSpec { name: service.clone(), manager: manager.clone() })
     }
 
     /// A source on the host that stands in for `live`: declared there, or the same on every host and
@@ -70,7 +77,8 @@ impl Estate {
         }
         let source = self.sources.get(name)?;
         let on = source.members.iter().find(|on| on.host.value == *live)?;
-        let own_server = match &on.value {
+        let kind = on.value.now()?;
+        let own_server = match kind {
             SourceKind::Postgres(spec) => is_local(spec),
             SourceKind::Files(_) => true,
         };
@@ -81,7 +89,31 @@ impl Estate {
             Some(server) => Some(self.service_in_place(&server.value, live, stand_in)?),
             None => None,
         };
-        Some(SourceSpec { name: name.clone(), kind: with_server(on.value.clone(), server) })
+        Some(SourceSpec { name: name.clone(), kind: with_server(kind.clone(), server) })
+    }
+
+    /// What is still to come for a service or source on one of its hosts, or for a check of it.
+    pub fn to_come(&self, noun: &str, name: &Name, host: &HostName) -> Option<&str> {
+        match noun {
+            "service" => {
+                let on = self.services.get(name)?.hosts.iter().find(|on| on.host.value == *host)?;
+                on.value.later()
+            }
+            "source" => {
+                let source = self.sources.get(name)?;
+                let on = source.members.iter().find(|on| on.host.value == *host)?;
+                let server = source.server.as_ref();
+                on.value.later().or_else(|| self.to_come("service", &server?.value, host))
+            }
+            "check" => {
+                let check = self.checks.get(name)?;
+                let asks_source =
+                    matches!(check.ask.now(), Some(Ask::Sql { .. } | Ask::Tcp { address: None, .. }));
+                let source = || self.to_come("source", &check.of.value, host).filter(|_| asks_source);
+                check.ask.later().or_else(source)
+            }
+            _ => None,
+        }
     }
 
     /// A check as the host `at` asks it about `live`; the two differ in a drill only. `None` when a
@@ -93,7 +125,7 @@ impl Estate {
             let of = &check.of.value;
             if drill { self.source_in_place(of, live, at) } else { self.source_on(of, at) }
         };
-        let question = match &check.ask {
+        let question = match check.ask.now()? {
             Ask::Tcp { address, addresses } => {
                 let own = match source(at).map(|spec| spec.kind) {
                     Some(SourceKind::Postgres(spec)) => Some(join(&spec.address, spec.port)),
@@ -116,7 +148,9 @@ impl Estate {
                 statement: statement.clone(),
                 expect: expect.clone(),
             },
-            Ask::Command { script, args } => Question::Command { script: script.clone(), args: args.clone() },
+            Ask::Command { script, args, sha256 } => {
+                Question::Command { script: script.clone(), args: args.clone(), sha256: sha256.clone() }
+            }
             Ask::Disk { path, free_bytes } => Question::Disk { path: path.clone(), free_bytes: *free_bytes },
         };
         Some(CheckSpec { name: name.clone(), question, within: check.within })
@@ -124,14 +158,14 @@ impl Estate {
 
     /// A record with its zone.
     pub fn record_spec(&self, name: &Name) -> Option<RecordSpec> {
-        let record = self.records.get(name)?;
+        let record = self.records.get(name).filter(|record| record.later.is_none())?;
         let zone = self.zones.get(&record.zone.value)?;
         Some(RecordSpec {
             name: name.clone(),
             fqdn: record.fqdn.value.clone(),
             ttl: record.ttl,
             values: record.addresses(),
-            zone: zone.spec.clone(),
+            zone: zone.spec.now()?.clone(),
         })
     }
 }

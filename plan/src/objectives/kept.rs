@@ -65,11 +65,14 @@ pub(crate) fn unproven(
     sink: &mut Sink,
 ) {
     let mut oldest: Option<Duration> = None;
-    for schedule in schedules.iter().filter(|schedule| schedule.prove) {
-        let Some(gap) = gaps.of(&schedule.at) else { return };
-        // The proof of one backup is the newest until that of the next one is done.
+    for schedule in schedules.iter().filter(|schedule| schedule.prove || schedule.prove_at.is_some()) {
         let takes = schedule.takes.unwrap_or(DEFAULT_TAKES);
-        let age = Loss::new(gap, takes, Duration::ZERO, true).between + takes + takes;
+        let Some(gap) = gaps.of(schedule.prove_at.as_ref().unwrap_or(&schedule.at)) else { return };
+        // A proof is the newest until the next one is done: after the next backup, or by its own clock.
+        let age = match schedule.prove_at {
+            Some(_) => gap + takes,
+            None => Loss::new(gap, takes, Duration::ZERO, true).between + takes + takes,
+        };
         oldest = Some(oldest.map_or(age, |other| other.min(age)));
     }
     let message = match oldest {

@@ -29,7 +29,8 @@ pub fn lengths(step: &Step, scenario: &Scenario) -> Lengths {
     let gate = step.gate.as_ref().map_or(Duration::ZERO, |gate| gate.within);
     let risk = step.evidence.as_ref().filter(|rule| rule.required == Evidence::Unreachable);
     // Nothing better is obtained from a region that is gone, so the question will come.
-    let presumed = !scenario.lost.is_empty() || !scenario.suspect.is_empty();
+    let suspect = !scenario.suspect.is_empty() || !scenario.suspect_hosts.is_empty();
+    let presumed = !scenario.lost.is_empty() || suspect;
     let asked = risk.filter(|_| presumed).map_or(Duration::ZERO, |rule| rule.within);
     let timed = timer(step);
     let by_clock = timed.unwrap_or(Duration::ZERO);

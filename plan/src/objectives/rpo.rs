@@ -80,7 +80,7 @@ where
 
 /// The region of a standby: a database with members in more than one region has one.
 fn standby<'e>(estate: &'e Estate, name: &Name, source: &Source) -> Option<&'e Name> {
-    let database = source.members.iter().all(|on| matches!(on.value, SourceKind::Postgres(_)));
+    let database = source.members.iter().all(|on| matches!(on.value.now(), Some(SourceKind::Postgres(_))));
     let hosts = estate.member_hosts(name);
     let mut regions: Vec<&Name> = hosts.iter().filter_map(|host| estate.region_of(host)).collect();
     regions.dedup();

@@ -35,12 +35,14 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         }),
     });
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository, tags, live) = (source?, repository?, flat(tags)?.unwrap_or_default(), live?);
+    let (source, tags, live) = (source?, flat(tags)?.unwrap_or_default(), live?);
     if tags.len() > MAX_TAGS {
         cx.sink.push(&codes::OUT_OF_RANGE, fields.span_of("tags"), format!("more than {MAX_TAGS} tags"));
         return None;
     }
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let facts = Facts { hosts: vec![live.clone()], source: Some(source.value.clone()), ..Facts::default() };
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
     let summary =
         format!("back up {} on {acting}{} to {}", source.value, cx.place_words(&acting), repository.name);
     let work = Work::Backup(Backup { source: spec, repository, tags });
@@ -50,7 +52,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Nothing,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), ..Facts::default() },
+        facts,
         ..Lowered::default()
     })
 }

@@ -47,6 +47,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             continue;
         };
         for live in chosen {
+            hosts.push(live.clone());
             let Some((acting, check)) = cx.check(&name.value, &live, name.span) else {
                 whole = false;
                 continue;
@@ -54,20 +55,20 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             longest = longest.max(check.within);
             let work = Work::Check(Check { check, retries, pause });
             tasks.push(agent_task("check", &name.value, acting, work)?);
-            hosts.push(live);
         }
-    }
-    if !whole {
-        return None;
     }
     hosts.sort();
     hosts.dedup();
+    let facts = Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() };
+    if !whole {
+        return cx.unready(facts);
+    }
     let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     Some(Lowered {
         summary: format!("check {} on {}", list(&words), list(&acting_hosts(&tasks))),
         timeout: Some(longest * (retries + 1) + pause * retries + SLACK),
         parts: vec![Part { tasks, undo: Undo::Nothing }],
-        facts: Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() },
+        facts,
         ..Lowered::default()
     })
 }

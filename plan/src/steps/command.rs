@@ -4,7 +4,7 @@ use super::check::acting_hosts;
 use super::{Facts, Kind, Lowered, Part, no_rules};
 use crate::checked::Undo;
 use crate::codes;
-use crate::context::{Context, agent_task, list};
+use crate::context::{Context, agent_task, flat, list};
 use crate::estate::services::arguments;
 use crate::inputs::InputType;
 use crate::text::{Fields, Value, values};
@@ -15,10 +15,11 @@ use std::time::Duration;
 pub(crate) static KIND: Kind = Kind {
     name: "command",
     doc: "Runs `script` with `args` on `hosts` (or on every host of `region`). Each agent runs it only if its \
-          own policy lists the script by path and SHA-256. There is no shell. Nobody can tell whether a \
+          own policy lists the script by path and SHA-256; with `sha256` it must be that very content. There is no shell. Nobody can tell whether a \
           script may run twice, so it is never repeated by itself, and it is a point of no return unless \
           the step says `undo: none`.\n\n\
-          ```yaml\nwarm-up:\n  undo: none\n  command: { script: /opt/warm-cache.sh, args: [all], hosts: [web-2] }\n```",
+          ```yaml\nwarm-up:\n  undo: none\n  command: { script: /opt/warm-cache.sh, args: [all], hosts: [web-2],\n             \
+          sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae }\n```",
     class: Class::Unsafe,
     timeout: Duration::from_secs(10 * 60),
     lower,
@@ -33,7 +34,12 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         Value::List(items) if items.is_empty() => Some(Vec::new()),
         _ => arguments(node, cx.sink),
     });
-    let (selection, script, args) = (selection?, script?, args?);
+    let sha256 = fields.get("sha256").map(|node| values::digest(node, cx.sink));
+    let (selection, script, args, sha256) = (selection?, script?, args?, flat(sha256)?);
+    if sha256.is_none() {
+        let message = format!("{} has no sha256", script.display());
+        cx.sink.push(&codes::UNPINNED_SCRIPT, fields.span_of("script"), message);
+    }
     if selection.region.is_none() && selection.hosts.is_none() {
         let message = format!("{} needs `hosts` or `region`", fields.what());
         cx.sink.push(&codes::MISSING, fields.owner(), message);
@@ -46,7 +52,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let mut tasks = Vec::with_capacity(hosts.len());
     for live in &hosts {
         let acting = cx.acting(live, fields.owner())?;
-        let work = Work::Command(Command { script: script.clone(), args: args.clone() });
+        let work =
+            Work::Command(Command { script: script.clone(), args: args.clone(), sha256: sha256.clone() });
         tasks.push(agent_task("host", &Name::new(acting.as_str()).ok()?, acting, work)?);
     }
     Some(Lowered {

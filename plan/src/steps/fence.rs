@@ -45,8 +45,17 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let what = format!("source {:?}", source.value.as_str());
     let hosts = cx.choose(&what, region.span, &all, &selection)?;
     let mut tasks = Vec::with_capacity(hosts.len());
+    let facts = Facts {
+        hosts: hosts.clone(),
+        source: Some(source.value.clone()),
+        region: Some(region.value.clone()),
+        evidence: Some(rule.required),
+        ..Facts::default()
+    };
     for live in &hosts {
-        let (acting, spec) = cx.source(&source.value, live, source.span)?;
+        let Some((acting, spec)) = cx.source(&source.value, live, source.span) else {
+            return cx.unready(facts);
+        };
         if !matches!(&spec.kind, SourceKind::Postgres(postgres) if postgres.server.is_some()) {
             let message = format!("{what} has no `server` that a fence could stop and mask");
             let help = "name the service that runs it: `server: NAME` in the source".to_string();
@@ -60,13 +69,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     Some(Lowered {
         summary,
         parts: vec![Part { tasks, undo: Undo::Impossible }],
-        facts: Facts {
-            hosts,
-            source: Some(source.value),
-            region: Some(region.value),
-            evidence: Some(rule.required),
-            ..Facts::default()
-        },
+        facts,
         evidence: Some(rule),
         ..Lowered::default()
     })

@@ -1,6 +1,6 @@
 //! `notify`: tell people.
 
-use super::{Kind, Lowered, Part, no_rules};
+use super::{Facts, Kind, Lowered, Part, no_rules};
 use crate::checked::Undo;
 use crate::context::{Context, control_task, flat};
 use crate::text::{Fields, values};
@@ -33,7 +33,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let state = fields.need("state", cx.sink).and_then(|node| values::word(node, &STATES, cx.sink));
     let title = fields.get("title").map(|node| values::words(node, cx.sink));
     let text = fields.get("text").map(|node| values::words(node, cx.sink));
-    let (channel, (state, usual), title, text) = (channel?, state?, flat(title)?, flat(text)?);
+    let ((state, usual), title, text) = (state?, flat(title)?, flat(text)?);
+    let Some(channel) = channel else { return cx.unready(Facts::default()) };
     let title = title.unwrap_or_else(|| cx.plan.title.clone());
     let title = if cx.mode == Mode::Drill { format!("DRILL: {title}") } else { title };
     let name = channel.name.clone();

@@ -31,7 +31,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     }
     let live = cx.member(source.as_ref(), fields);
     let (source, live) = (source?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let facts = Facts { hosts: vec![live.clone()], source: Some(source.value.clone()), ..Facts::default() };
+    let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
+        return cx.unready(facts);
+    };
     cx.database(&source, &spec.kind, "promoted")?;
     let summary = format!("promote {} on {acting}{}", source.value, cx.place_words(&acting));
     let work = Work::Promote(Promote { source: spec });
@@ -41,7 +44,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Impossible,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), ..Facts::default() },
+        facts,
         ..Lowered::default()
     })
 }

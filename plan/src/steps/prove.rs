@@ -5,6 +5,7 @@ use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, agent_task, flat, still_to_come};
 use crate::estate::checks::Ask;
+use crate::estate::ready::Ready;
 use crate::inputs::InputType;
 use crate::text::{At, Fields, Node, values};
 use model::jobs::Prove;
@@ -31,34 +32,38 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let point = fields.get("point").map(|node| point(cx, node));
     let names = fields.get("checks").map(|node| values::names(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository) = (source?, repository?);
+    let (source, live) = (source?, live?);
     let point = flat(point)?.unwrap_or(Some(Point::Latest));
-    let (names, live) = (flat(names)?.unwrap_or_default(), live?);
+    let names = flat(names)?.unwrap_or_default();
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        point: point.clone(),
+        ..Facts::default()
+    };
     let mut checks = Vec::with_capacity(names.len());
     for name in &names {
         checks.push(asked_of_copy(cx, &source.value, name, &live));
     }
     let checks: Option<Vec<CheckSpec>> = checks.into_iter().collect();
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec)), Some(checks)) = (repository, spec, checks) else {
+        return cx.unready(facts);
+    };
     let summary = format!(
         "prove a point of {} from {} on {acting}{}",
         source.value,
         repository.name,
         cx.place_words(&acting)
     );
-    let work = Work::Prove(Prove {
-        source: spec,
-        repository,
-        point: point.clone().unwrap_or_default(),
-        checks: checks?,
-    });
+    let work = Work::Prove(Prove { source: spec, repository, point: point.unwrap_or_default(), checks });
     Some(Lowered {
         summary,
         parts: vec![Part {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Nothing,
         }],
-        facts: Facts { hosts: vec![live], source: Some(source.value), point, ..Facts::default() },
+        facts,
         ..Lowered::default()
     })
 }
@@ -69,7 +74,7 @@ fn asked_of_copy(cx: &mut Context<'_>, source: &Name, name: &At<Name>, live: &Ho
         return None;
     }
     let check = cx.estate.checks.get(&name.value)?;
-    if check.of.value != *source || !matches!(check.ask, Ask::Sql { .. }) {
+    if check.of.value != *source || !matches!(check.ask, Ready::Now(Ask::Sql { .. })) {
         let message = format!(
             "check {:?} does not ask SQL of {source}, so a copy cannot answer it",
             name.value.as_str()

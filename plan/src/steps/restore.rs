@@ -42,10 +42,18 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let point = fields.get("point").map(|node| point(cx, node));
     let into = fields.get("into").map(|node| values::words(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository) = (source?, repository?);
+    let (source, live) = (source?, live?);
     let point = flat(point)?.unwrap_or(Some(Point::Latest));
-    let (into, live) = (flat(into)?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let into = flat(into)?;
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        copy: into.clone(),
+        point: point.clone(),
+        ..Facts::default()
+    };
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
     let into = match into {
         Some(into) => into,
         None => usual_copy(cx, &spec.kind, COPY_ENDING, fields)?,
@@ -69,13 +77,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Nothing,
         }],
-        facts: Facts {
-            hosts: vec![live],
-            source: Some(source.value),
-            copy: Some(into),
-            point,
-            ..Facts::default()
-        },
+        facts: Facts { copy: Some(into), ..facts },
         ..Lowered::default()
     })
 }

@@ -93,7 +93,10 @@ pub(crate) fn services(
     }
     let mut parts = Vec::with_capacity(waves.len());
     for wave in waves {
-        parts.push(part(cx, wave.iter().map(|at| &chosen.each[*at]), action)?);
+        let Some(part) = part(cx, wave.iter().map(|at| &chosen.each[*at]), action) else {
+            return cx.unready(chosen.facts());
+        };
+        parts.push(part);
     }
     let longest = parts.iter().flat_map(|part| &part.tasks).map(stop_grace).max().unwrap_or_default();
     let mut acting: Vec<HostName> = parts.iter().flat_map(|part| acting_hosts(&part.tasks)).collect();

@@ -30,7 +30,16 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let keep = fields.get("keep-old").map(|node| values::duration(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
     let (source, copy, keep, live) = (source?, copy?, flat(keep)?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        copy: Some(copy.clone()),
+        destroys: true,
+        ..Facts::default()
+    };
+    let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
+        return cx.unready(facts);
+    };
     cx.database(&source, &spec.kind, "swapped")?;
     let summary =
         format!("put {copy} in the place of {} on {acting}{}", source.value, cx.place_words(&acting));
@@ -42,13 +51,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             tasks: vec![agent_task("source", &source.value, acting, work)?],
             undo: Undo::Impossible,
         }],
-        facts: Facts {
-            hosts: vec![live],
-            source: Some(source.value),
-            copy: Some(copy),
-            destroys: true,
-            ..Facts::default()
-        },
+        facts,
         ..Lowered::default()
     })
 }

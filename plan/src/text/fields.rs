@@ -4,6 +4,7 @@ use super::nearest::nearest;
 use super::{Entry, Node, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::shape::{self, Field};
 
 /// A map that is being read. Every key that is asked for counts as known.
 pub(crate) struct Fields<'n> {
@@ -13,6 +14,8 @@ pub(crate) struct Fields<'n> {
     known: Vec<&'static str>,
     accepted: Vec<String>,
     later: &'static [&'static str],
+    tables: Vec<&'static [Field]>,
+    beside: Vec<&'static str>,
 }
 
 impl<'n> Fields<'n> {
@@ -29,13 +32,51 @@ impl<'n> Fields<'n> {
                 return None;
             }
         };
-        Some(Self { what, owner, entries, known: Vec::new(), accepted: Vec::new(), later: &[] })
+        Some(Self {
+            what,
+            owner,
+            entries,
+            known: Vec::new(),
+            accepted: Vec::new(),
+            later: &[],
+            tables: Vec::new(),
+            beside: Vec::new(),
+        })
     }
 
     /// Names keys that the language has and this version has not.
     pub fn later(mut self, keys: &'static [&'static str]) -> Self {
         self.later = keys;
         self
+    }
+
+    /// Names the tables that list all fields of this map. Their fields that are still to come need no
+    /// reader: [`Fields::finish`] checks and tells them.
+    pub fn shaped(mut self, tables: &[&'static [Field]]) -> Self {
+        self.tables.extend_from_slice(tables);
+        self
+    }
+
+    /// Adds a table once it is known which one holds: that of the kind.
+    pub fn shape(&mut self, table: &'static [Field]) {
+        self.tables.push(table);
+    }
+
+    /// Names fields that stand one level up, for the advice about unknown ones.
+    pub fn beside(mut self, keys: &[&'static str]) -> Self {
+        self.beside.extend_from_slice(keys);
+        self
+    }
+
+    /// The keys that were asked for.
+    pub fn asked(&self) -> &[&'static str] {
+        &self.known
+    }
+
+    /// Says that a field is checked and passed over.
+    pub fn tell_later(&self, key: &str, sink: &mut Sink) {
+        let message = format!("{key:?} of {} is still to come; this version passes over it", self.what);
+        sink.later(self.span_of(key), message);
     }
 
     /// What is being read, for messages.
@@ -60,7 +101,17 @@ impl<'n> Fields<'n> {
 
     /// The value of a key, if it is there.
     pub fn get(&mut self, key: &'static str) -> Option<&'n Node> {
+        debug_assert!(
+            self.tables.is_empty() || self.listed().any(|field| field.key == key),
+            "{key:?} of {} is read and stands in no table",
+            self.what
+        );
         self.known.push(key);
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// The value of a key, without counting it as asked for.
+    pub fn peek(&self, key: &str) -> Option<&'n Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
@@ -84,23 +135,37 @@ impl<'n> Fields<'n> {
         self.entries.iter().filter(|entry| !asked(&entry.key)).collect()
     }
 
+    fn listed(&self) -> impl Iterator<Item = &'static Field> {
+        self.tables.iter().flat_map(|table| table.iter())
+    }
+
+    /// Checks and tells the listed fields that are still to come.
+    pub fn pass_over_later(&mut self, sink: &mut Sink) {
+        let rest = self.rest();
+        for field in self.listed().filter(|field| field.later).collect::<Vec<_>>() {
+            self.known.push(field.key);
+            if let Some(entry) = rest.iter().find(|entry| entry.key == field.key) {
+                shape::read::admits(&field.holds, &entry.value, entry.key_span, sink);
+                self.tell_later(field.key, sink);
+            }
+        }
+    }
+
     /// Tells every key that nobody asked for.
-    pub fn finish(self, sink: &mut Sink) {
+    pub fn finish(mut self, sink: &mut Sink) {
+        self.pass_over_later(sink);
         for entry in self.rest() {
             if self.later.contains(&entry.key.as_str()) {
-                let message = format!("{:?} of {} is still to come", entry.key, self.what);
-                sink.push(&codes::LATER, entry.key_span, message);
+                sink.later(entry.key_span, format!("{:?} of {} is still to come", entry.key, self.what));
                 continue;
             }
             let message = format!("{} has no field {:?}", self.what, entry.key);
-            let help = match nearest(&entry.key, self.known.iter().copied()) {
+            let mut known: Vec<_> = self.known.iter().chain(&self.beside).copied().collect();
+            known.sort_unstable();
+            known.dedup();
+            let help = match nearest(&entry.key, known.iter().copied()) {
                 Some(word) => format!("did you mean {word:?}?"),
-                None => {
-                    let mut known: Vec<_> = self.known.clone();
-                    known.sort_unstable();
-                    known.dedup();
-                    format!("it has: {}", known.join(", "))
-                }
+                None => format!("it has: {}", known.join(", ")),
             };
             sink.push_with(&codes::UNKNOWN_KEY, entry.key_span, message, help);
         }

@@ -5,9 +5,11 @@ use super::nearest::nearest;
 use super::{At, Entry, Fields, Node, Scalar, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
+use crate::estate::ready::Ready;
+use crate::estate::services::names_secret;
 use crate::inputs::InputType;
 use crate::version::{self, Version};
-use model::{HostName, Name, SecretRef};
+use model::{HostName, Micros, Name, SecretRef};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -260,11 +262,28 @@ pub(crate) fn url(node: &Node, sink: &mut Sink) -> Option<String> {
         sink.push(&codes::PLAIN_SECRET, node.span, "a user or password inside a URL".to_string());
         return None;
     }
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    let secret = |pair: &str| {
+        pair.split_once('=').is_some_and(|(name, value)| names_secret(name) && !value.is_empty())
+    };
+    if query.split('&').any(secret) {
+        sink.push(&codes::PLAIN_SECRET, node.span, "a secret in the query of a URL".to_string());
+        return None;
+    }
     Some(text)
 }
 
-/// Where a secret is found: `{ file: … }` or `{ env: … }`.
-pub(crate) fn secret(node: &Node, owner: Span, sink: &mut Sink) -> Option<SecretRef> {
+/// Whether a text is a location with a user and password in it, `postgres://app:…@db/app`.
+pub(crate) fn holds_login(text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#', ' ']).next().unwrap_or(rest);
+    authority.rsplit_once('@').is_some_and(|(user, _)| {
+        user.split_once(':').is_some_and(|(_, password)| !password.is_empty() && !password.starts_with('$'))
+    })
+}
+
+/// Where a secret is found: `{ file: … }`, `{ env: … }`, or `{ secret: NAME }` of the estate's own list.
+pub(crate) fn secret(node: &Node, owner: Span, sink: &mut Sink) -> Option<Ready<SecretRef>> {
     if matches!(node.value, Value::Scalar(_)) {
         // The value itself is never repeated in a message.
         sink.push(&codes::PLAIN_SECRET, node.span, "a secret stands here in plain text".to_string());
@@ -273,19 +292,68 @@ pub(crate) fn secret(node: &Node, owner: Span, sink: &mut Sink) -> Option<Secret
     let mut fields = Fields::of(node, "a secret's place", owner, sink)?.later(&["command"]);
     let file = fields.get("file").map(|node| path(node, sink));
     let env = fields.get("env").map(|node| words(node, sink));
+    let named = fields.get("secret").map(|node| reference(node, &["secret"], sink));
     fields.finish(sink);
-    match (file, env) {
-        (Some(file), None) => file.map(SecretRef::File),
-        (None, Some(env)) => env.map(SecretRef::Env),
-        (None, None) | (Some(_), Some(_)) => {
-            sink.push(
-                &codes::EITHER_OR,
-                node.span,
-                "a secret has exactly one place: file or env".to_string(),
-            );
+    match (file, env, named) {
+        (Some(file), None, None) => file.map(SecretRef::File).map(Ready::Now),
+        (None, Some(env), None) => env.map(SecretRef::Env).map(Ready::Now),
+        (None, None, Some(name)) => {
+            let name = name?;
+            let found = sink.secrets.get(&name.value).cloned();
+            sink.uses_secret(name);
+            found
+        }
+        _ => {
+            let message = "a secret has exactly one place: file, env or secret".to_string();
+            sink.push(&codes::EITHER_OR, node.span, message);
             None
         }
     }
+}
+
+/// A share of a whole, `99.9%`, in millionths.
+pub(crate) fn share(node: &Node, sink: &mut Sink) -> Option<u32> {
+    /// Digits behind the point that are kept.
+    const DIGITS: usize = 4;
+    let scalar = scalar(node, "a share", &[InputType::Text], sink)?;
+    let read = |text: &str| {
+        let number = text.trim().strip_suffix('%')?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(whole) || !digits(part) || part.len() > 20 {
+            return None;
+        }
+        let part: String = part.chars().chain(std::iter::repeat('0')).take(DIGITS).collect();
+        let millionths = whole.parse::<u32>().ok()?.checked_mul(10_000)? + part.parse::<u32>().ok()?;
+        (millionths <= 1_000_000).then_some(millionths)
+    };
+    let share = read(&scalar.text);
+    if share.is_none() {
+        let shown: String = scalar.text.chars().take(64).collect();
+        sink.push(&codes::NOT_A_SHARE, node.span, format!("{shown:?} is not a share between 0% and 100%"));
+    }
+    share
+}
+
+/// A moment, `2026-11-20T21:04:05Z`.
+pub(crate) fn time(node: &Node, sink: &mut Sink) -> Option<Micros> {
+    let scalar = scalar(node, "a time", &[InputType::Text, InputType::RestorePoint], sink)?;
+    let time = scalar.text.trim().parse::<jiff::Timestamp>().ok().map(Micros::from);
+    if time.is_none() {
+        let shown: String = scalar.text.chars().take(64).collect();
+        sink.push(&codes::NOT_A_TIME, node.span, format!("{shown:?} is not a time"));
+    }
+    time
+}
+
+/// A SHA-256 in 64 hexadecimal digits, lower case.
+pub(crate) fn digest(node: &Node, sink: &mut Sink) -> Option<String> {
+    let text = words(node, sink)?;
+    let good = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if !good {
+        sink.push(&codes::NOT_A_DIGEST, node.span, format!("{text:?} is not a SHA-256"));
+    }
+    good.then_some(text)
 }
 
 /// The items of a list; a single value counts as a list of one where `single` allows it.

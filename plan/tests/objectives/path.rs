@@ -90,7 +90,7 @@ fn random_plan(random: &mut Random) -> CheckedPlan {
         mode: Mode::Live,
         scenario: Scenario {
             lost: random.percent(50).then(|| Name::new("east").unwrap()).into_iter().collect(),
-            suspect: Vec::new(),
+            ..Scenario::default()
         },
         objectives: Objectives::default(),
         inputs: BTreeMap::new(),

@@ -70,6 +70,7 @@ impl Estate {
         scratch.write("estate/estate.yaml", &self.text())?;
         scratch.write("estate/bring-up.yaml", BRING_UP)?;
         scratch.write("estate/region-failover.yaml", REGION_FAILOVER)?;
+        scratch.write("estate/region-return.yaml", REGION_RETURN)?;
         Ok(folder)
     }
 
@@ -218,3 +219,6 @@ steps:
 
 /// The failover itself.
 const REGION_FAILOVER: &str = include_str!("../../../deploy/examples/region-failover/region-failover.yaml");
+
+/// The way back.
+const REGION_RETURN: &str = include_str!("../../../deploy/examples/region-failover/region-return.yaml");

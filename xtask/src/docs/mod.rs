@@ -15,10 +15,12 @@ mod texts;
 
 use std::collections::BTreeMap;
 
-use crate::{Failure, checkout, checkout::TextFile};
+use crate::{Failure, cargo, checkout, checkout::TextFile};
 
 /// Where the pages are.
 const FOLDER: &str = "docs/errors";
+/// Where the schemas of estates and plans are.
+const SCHEMAS: &str = "docs/schema";
 /// A checkout has more files than this; a test that brings its own sources has fewer.
 const FEW: usize = 20;
 
@@ -37,7 +39,14 @@ pub fn write() -> Result<(), Failure> {
         std::fs::write(checkout::root().join(path), text).map_err(Failure::io(format!("write {path}")))?;
     }
     println!("docs: {} pages in {FOLDER}", wanted.len());
-    Ok(())
+    schemas()
+}
+
+/// Has the crate `plan` write its schemas: it has the tables, and this crate stays free of it.
+fn schemas() -> Result<(), Failure> {
+    let mut command = cargo::cargo();
+    command.args(["run", "--quiet", "--package", "lifeboat-plan", "--example", "schema", "--", SCHEMAS]);
+    cargo::run(&mut command)
 }
 
 /// What of the checked-in pages is not as the sources say: where, and what is wrong.

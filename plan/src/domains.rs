@@ -1,0 +1,154 @@
+//! Failure domains of a whole plan: what it needs and presumes lost. What single steps name, like hosts and
+//! repositories, is looked at where they are lowered; what remains is told here, once for each plan.
+//!
+//! With `lost: [us-east]` nothing that the plan needs may live there only. Where nothing is left to drive it,
+//! the advice is rescue: the plan is still right, only nobody is there to follow it.
+
+use crate::codes::{self, Code};
+use crate::diagnostic::Sink;
+use crate::document::Document;
+use crate::estate::Estate;
+use crate::text::{Entry, Node, Span, Value};
+use model::Name;
+use std::collections::BTreeMap;
+
+/// Asks every rule of one plan.
+pub(crate) fn check(plan: &Document, estate: &Estate, sink: &mut Sink) {
+    controllers(plan, estate, sink);
+    for step in &plan.steps {
+        stack(plan, estate, step, sink);
+        pool(plan, estate, step, sink);
+        secret(plan, estate, step, sink);
+    }
+}
+
+/// Somebody is left to drive the plan, with the journal and a vote.
+fn controllers(plan: &Document, estate: &Estate, sink: &mut Sink) {
+    let Some(lost) = plan.lost.first() else { return };
+    let all = |code, what: &str, sink: &mut Sink| {
+        sink.push(code, lost.span, format!("{what} a region that this plan presumes lost"));
+    };
+    let standing = || estate.controllers.values().filter(|one| !plan.is_lost(&one.region.value));
+    let with_journal = standing().any(|one| {
+        one.journal.as_ref().is_none_or(|regions| regions.iter().any(|at| !plan.is_lost(&at.value)))
+    });
+    if !estate.controllers.is_empty() && standing().next().is_none() {
+        all(&codes::LOST_CONTROLLER, "every controller stands in", sink);
+    } else if !estate.controllers.is_empty() && !with_journal {
+        all(&codes::LOST_JOURNAL, "the journal of every controller that is left lives in", sink);
+    }
+    if !estate.witnesses.is_empty() && estate.witnesses.values().all(|at| plan.is_lost(&at.value)) {
+        all(&codes::LOST_WITNESS, "every witness stands in", sink);
+    }
+}
+
+/// A stack that is applied has its state, and makes nothing where nothing is left.
+fn stack(plan: &Document, estate: &Estate, step: &Entry, sink: &mut Sink) {
+    let Some((name, span)) = named(step, "provision", "stack") else { return };
+    let Some(stack) = estate.stacks.get(&name) else { return };
+    let parts = [(&stack.state, "keeps its state in"), (&stack.region, "makes things in")];
+    for (region, does) in parts {
+        if let Some(region) = region.as_ref().filter(|region| plan.is_lost(&region.value)) {
+            lost(&codes::LOST_STACK, span, &format!("stack {:?} {does}", name.as_str()), &region.value, sink);
+        }
+    }
+}
+
+/// A balancer that is switched is still there.
+fn pool(plan: &Document, estate: &Estate, step: &Entry, sink: &mut Sink) {
+    let Some((name, span)) = named(step, "switch", "pool") else { return };
+    let Some(pool) = estate.pools.get(&name) else { return };
+    let hosts = pool.on.iter().filter_map(|on| estate.region_of_name(&on.value));
+    let regions: Vec<&Name> = pool.region.iter().map(|region| &region.value).chain(hosts).collect();
+    if let Some(region) = regions.first()
+        && regions.iter().all(|region| plan.is_lost(region))
+    {
+        lost(
+            &codes::LOST_STACK,
+            span,
+            &format!("the balancer of pool {:?} stands in", name.as_str()),
+            region,
+            sink,
+        );
+    }
+}
+
+/// A secret that is changed can be reached.
+fn secret(plan: &Document, estate: &Estate, step: &Entry, sink: &mut Sink) {
+    let Some((name, span)) = named(step, "rotate", "secret") else { return };
+    let region = estate.secrets.get(&name).and_then(|secret| secret.region.as_ref());
+    if let Some(region) = region.filter(|region| plan.is_lost(&region.value)) {
+        lost(
+            &codes::LOST_SECRET,
+            span,
+            &format!("secret {:?} is kept in", name.as_str()),
+            &region.value,
+            sink,
+        );
+    }
+}
+
+fn lost(code: &'static Code, span: Span, what: &str, region: &Name, sink: &mut Sink) {
+    sink.push(code, span, format!("{what} region {:?}, which this plan presumes lost", region.as_str()));
+}
+
+/// What a step of a kind names in one of its fields, when that is a plain name.
+fn named(step: &Entry, verb: &str, field: &str) -> Option<(Name, Span)> {
+    let node = inside(inside(&step.value, verb)?, field)?;
+    Some((Name::new(text(node)?).ok()?, node.span))
+}
+
+fn inside<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+}
+
+fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+/// What a plan moves, by what it moves: a record that is cut over, a pool that is switched, a source that is
+/// promoted. The regions that it moves it to; a place that depends on an input may be any.
+type Moves = BTreeMap<(&'static str, String), Vec<Option<Name>>>;
+
+/// Verbs that move something: what they move, and where it is said where to.
+const MOVES: [(&str, &str, &str); 3] =
+    [("cutover", "record", "to"), ("switch", "pool", "to"), ("promote", "source", "region")];
+
+fn moves(plan: &Document, estate: &Estate) -> Moves {
+    let mut out = Moves::new();
+    for step in &plan.steps {
+        for (verb, what, to) in MOVES {
+            let Some(params) = inside(&step.value, verb) else { continue };
+            let Some(moved) = inside(params, what).and_then(text) else { continue };
+            let region = inside(params, to).and_then(text).and_then(|region| Name::new(region).ok());
+            let on = inside(params, "on").and_then(text).and_then(|host| Name::new(host).ok());
+            let region = region.or_else(|| estate.region_of_name(&on?).cloned());
+            out.entry((what, moved.to_string())).or_default().push(region);
+        }
+    }
+    out
+}
+
+/// A plan that leaves a lost region has another one that goes back: for each thing that it moves there is a
+/// plan that moves it elsewhere.
+pub(crate) fn ways_back(plans: &BTreeMap<Name, Document>, estate: &Estate, sink: &mut Sink) {
+    let all: Vec<(&Name, Moves)> = plans.iter().map(|(name, plan)| (name, moves(plan, estate))).collect();
+    for (name, moves) in &all {
+        let Some(plan) = plans.get(*name).filter(|plan| !plan.lost.is_empty()) else { continue };
+        let returns = |what: &(&str, String), to: &[Option<Name>]| {
+            let others = all.iter().filter_map(|(_, moves)| moves.get(what)).flatten();
+            others.into_iter().any(|other| other.is_none() || !to.contains(other))
+        };
+        let stuck = moves.iter().find(|(what, to)| !returns(what, to));
+        if let Some(((noun, moved), to)) = stuck {
+            let place = to.iter().flatten().next().map_or("there", Name::as_str);
+            let message =
+                format!("no plan brings {noun} {moved:?} back once this one has moved it to {place:?}");
+            sink.push(&codes::NO_WAY_BACK, plan.name.span, message);
+        }
+    }
+}
