@@ -598,12 +598,3 @@ pub static OVER_LIVE: Code = Code {
     why: "Restores go beside; the live data is replaced only by a swap.",
     mend: "restore into another name, then swap",
 };
-
-/// An answer from a region that is not believed.
-pub static SUSPECT_WORD: Code = Code {
-    code: "LB0320",
-    severity: Warning,
-    title: "an answer from a region that is not believed",
-    why: "The plan says that nothing this region says can be trusted.",
-    mend: "ask another region",
-};

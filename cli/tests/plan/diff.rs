@@ -36,7 +36,7 @@ fn json_says_whether_they_are_equal_and_what_changed() {
 fn laying_files_out_is_no_difference() {
     let example = root().join("deploy/examples/region-failover");
     let place = Place::new(&[]);
-    for name in ["estate.yaml", "region-failover.yaml"] {
+    for name in ["estate.yaml", "region-failover.yaml", "region-return.yaml"] {
         let text = std::fs::read_to_string(example.join(name)).unwrap();
         place.write(&format!("copy/{name}"), &text);
     }

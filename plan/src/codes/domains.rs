@@ -65,3 +65,12 @@ pub static NO_WAY_BACK: Code = Code {
     why: "After the disaster comes the day on which everything must go home, and it needs as much care.",
     mend: "write the plan that fences, promotes, checks and cuts over in the other direction, and rehearse it too",
 };
+
+/// An answer from a region that is not believed.
+pub static SUSPECT_WORD: Code = Code {
+    code: "LB0320",
+    severity: Warning,
+    title: "an answer from a region that is not believed",
+    why: "The plan says that nothing this region says can be trusted.",
+    mend: "ask another region",
+};
