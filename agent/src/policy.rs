@@ -332,22 +332,22 @@ impl Policy {
     /// A script must be listed, and with the digest that the plan means, where it says one.
     fn judge_script(&self, script: &Path, meant: Option<&str>, denied: &mut Vec<Denied>) {
         let path = script.display();
-        let listed = self.script(script);
-        if let (Some(listed), Some(meant)) = (listed, meant)
-            && !listed.sha256.eq_ignore_ascii_case(meant)
-        {
-            denied.push(Denied {
-                code: "LB2185",
-                what: format!("the script {path} with the SHA-256 {meant}: the policy lists another content"),
-                line: format!("scripts: [{{ path: {path}, sha256: {meant} }}]"),
-            });
-        }
-        if listed.is_none() {
-            denied.push(Denied {
+        match (self.script(script), meant) {
+            (None, _) => denied.push(Denied {
                 code: "LB2185",
                 what: format!("the script {path}"),
                 line: format!("scripts: [{{ path: {path}, sha256: (what `sha256sum {path}` prints) }}]"),
-            });
+            }),
+            (Some(listed), Some(meant)) if !listed.sha256.eq_ignore_ascii_case(meant) => {
+                denied.push(Denied {
+                    code: "LB2185",
+                    what: format!(
+                        "the script {path} with the SHA-256 {meant}: the policy lists another content"
+                    ),
+                    line: format!("scripts: [{{ path: {path}, sha256: {meant} }}]"),
+                })
+            }
+            (Some(_), _) => {}
         }
     }
 }

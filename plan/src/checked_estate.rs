@@ -138,7 +138,7 @@ impl CheckedEstate {
             name: name.clone(),
             title: plan.title.clone(),
             scenario: plan.scenario(),
-            objectives: plan.objectives,
+            objectives: plan.promised.objectives(),
             inputs: inputs.collect(),
             steps: plan.steps.iter().map(|entry| entry.key.clone()).collect(),
             alone: plan.alone,
@@ -173,7 +173,7 @@ impl CheckedEstate {
             kind: source.kind,
             members: self.estate.member_hosts(name),
             writers: source.writers.iter().map(|writer| writer.value.clone()).collect(),
-            objectives: source.objectives,
+            objectives: source.promised.objectives(),
         })
     }
 
@@ -311,7 +311,6 @@ impl CheckedEstate {
             name: At::new(name, at),
             lost: Vec::new(),
             suspect: Suspect::default(),
-            objectives: Objectives::default(),
             promised: Promised::default(),
             inputs: BTreeMap::new(),
             steps: vec![Entry { key: kind.to_string(), key_span: at, value: step }],
@@ -323,6 +322,18 @@ impl CheckedEstate {
         self.lowered(&document, mode, &BTreeMap::new(), sink, &files)
     }
 
+    /// What a plan is lowered with to be run.
+    pub(crate) fn request<'a>(&'a self, mode: Mode, inputs: &'a BTreeMap<String, String>) -> Request<'a> {
+        Request {
+            estate: &self.estate,
+            digest: &self.digest,
+            plans: &self.plans,
+            mode,
+            inputs,
+            purpose: Purpose::Run,
+        }
+    }
+
     fn lowered(
         &self,
         document: &Document,
@@ -332,14 +343,6 @@ impl CheckedEstate {
         files: &[SourceFile],
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
         sink.strict(true);
-        let request = Request {
-            estate: &self.estate,
-            digest: &self.digest,
-            plans: &self.plans,
-            mode,
-            inputs,
-            purpose: Purpose::Run,
-        };
-        lower(document, &request, &mut sink).ok_or_else(|| sink.finish(files))
+        lower(document, &self.request(mode, inputs), &mut sink).ok_or_else(|| sink.finish(files))
     }
 }

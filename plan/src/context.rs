@@ -116,7 +116,7 @@ impl Context<'_> {
         let means = |host: &&HostName| match (&selection.region, &named) {
             (Some(wanted), _) => self.estate.region_of(host) == Some(&wanted.value),
             (None, Some(named)) => named.contains(host),
-            (None, None) => self.estate.region_of(host).is_none_or(|region| !self.plan.is_lost(region)),
+            (None, None) => !self.plan.has_lost(host, self.estate),
         };
         let chosen: Vec<HostName> = all.iter().filter(means).cloned().collect();
         if chosen.is_empty() {

@@ -13,7 +13,6 @@ use crate::outputs::field;
 use crate::shape::plans::{SCENARIO, SUSPECT};
 use crate::text::reader::Comments;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
-use model::nouns::Objectives;
 use model::{Digest, HostName, Micros, Name};
 use std::collections::BTreeMap;
 
@@ -32,8 +31,6 @@ pub(crate) struct Document {
     /// Whose word is not believed.
     pub suspect: Suspect,
     /// What the recovery is measured against.
-    pub objectives: Objectives,
-    /// The same with its place.
     pub promised: Promised,
     /// Its inputs.
     pub inputs: BTreeMap<String, Input>,
@@ -100,7 +97,6 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
         name,
         lost,
         suspect,
-        objectives: promised.objectives(),
         promised,
         inputs,
         steps: steps?,
@@ -174,6 +170,11 @@ impl Document {
     /// Whether a region is presumed dead.
     pub fn is_lost(&self, region: &Name) -> bool {
         self.lost.iter().any(|lost| lost.value == *region)
+    }
+
+    /// Whether a host stands in a region that is presumed dead.
+    pub fn has_lost(&self, host: &HostName, estate: &Estate) -> bool {
+        estate.region_of(host).is_some_and(|region| self.is_lost(region))
     }
 
     /// Whether a host's word is not believed.

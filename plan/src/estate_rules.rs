@@ -27,7 +27,7 @@ fn only_near(name: &Name, source: &Source, estate: &Estate, sink: &mut Sink) {
         .map(|repository| &repository.region.value)
         .collect();
     let (Some(home), 1, true) = (homes.first(), homes.len(), homes == places) else { return };
-    if source.objectives.rpo.is_none() && !source.rebuilds {
+    if source.promised.rpo.is_none() && !source.rebuilds {
         let message = format!("{name} and every backup of it are in region {:?}", home.as_str());
         sink.push(&codes::ONLY_NEAR, estate.place("source", name.as_str()).unwrap_or_default(), message);
     }

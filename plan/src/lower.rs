@@ -480,9 +480,10 @@ fn share(takes: Duration, parts: usize, last: bool) -> Duration {
 /// The plan's own objectives; where it has none, the tightest of the sources that it acts on.
 fn objectives(plan: &Document, estate: &Estate, drafts: &[Draft]) -> Objectives {
     let sources = drafts.iter().filter_map(|draft| estate.sources.get(draft.facts()?.source.as_ref()?));
-    let all: Vec<Objectives> = sources.map(|source| source.objectives).collect();
+    let all: Vec<Objectives> = sources.map(|source| source.promised.objectives()).collect();
+    let own = plan.promised.objectives();
     Objectives {
-        rto: plan.objectives.rto.or_else(|| all.iter().filter_map(|one| one.rto).min()),
-        rpo: plan.objectives.rpo.or_else(|| all.iter().filter_map(|one| one.rpo).min()),
+        rto: own.rto.or_else(|| all.iter().filter_map(|one| one.rto).min()),
+        rpo: own.rpo.or_else(|| all.iter().filter_map(|one| one.rpo).min()),
     }
 }

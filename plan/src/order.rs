@@ -17,8 +17,7 @@ const DATA: [&str; 7] = ["backup", "prove", "promote", "restore", "rollback", "s
 
 /// Steps that take data away for good.
 pub(crate) fn destroyers<'a>(rules: &Rules<'a>) -> impl Iterator<Item = (usize, &'a Draft)> {
-    let steps = rules.steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none());
-    steps.filter(|(_, step)| step.facts().is_some_and(|facts| facts.destroys))
+    rules.running().filter(|(_, step)| step.facts().is_some_and(|facts| facts.destroys))
 }
 
 /// Steps after which a service may run on a host.
@@ -27,8 +26,7 @@ fn starters<'a>(
     service: &'a Name,
     host: &'a HostName,
 ) -> impl Iterator<Item = (usize, &'a Draft)> {
-    let steps = rules.steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none());
-    steps.filter(move |(_, step)| {
+    rules.running().filter(move |(_, step)| {
         let acts = |facts: &crate::steps::Facts| {
             (facts.starts || matches!(step.kind.name, "start" | "restart"))
                 && facts.services.contains(service)
@@ -58,7 +56,7 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
     };
     for writer in &source.writers {
         for host in cx.estate.service_hosts(&writer.value) {
-            if cx.estate.region_of(&host).is_some_and(|region| cx.plan.is_lost(region)) {
+            if cx.plan.has_lost(&host, cx.estate) {
                 continue;
             }
             let held: Vec<usize> = stops(rules, &writer.value, &host).map(|(at, _)| at).collect();
@@ -110,10 +108,8 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let own = &rules.facts.hosts;
     let mut rivals: Vec<HostName> = Vec::new();
     if rules.step().kind.name != "unfence" {
-        let presumed = |host: &HostName| {
-            let is_lost = cx.estate.region_of(host).is_some_and(|region| cx.plan.is_lost(region));
-            is_lost || cx.plan.is_suspect(host, cx.estate)
-        };
+        let presumed =
+            |host: &HostName| cx.plan.has_lost(host, cx.estate) || cx.plan.is_suspect(host, cx.estate);
         rivals.extend(cx.estate.member_hosts(source).into_iter().filter(presumed));
     }
     for kind in MAKERS {
@@ -172,7 +168,7 @@ pub(crate) fn last_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
         else {
             continue;
         };
-        let alive = |host: &HostName| cx.estate.region_of(host).is_none_or(|region| !cx.plan.is_lost(region));
+        let alive = |host: &HostName| !cx.plan.has_lost(host, cx.estate);
         let left: Vec<HostName> = cx.estate.member_hosts(name).into_iter().filter(alive).collect();
         if !left.iter().any(|host| rules.facts.hosts.contains(host)) {
             continue;

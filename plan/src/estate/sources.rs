@@ -12,7 +12,7 @@ use crate::diagnostic::Sink;
 use crate::shape::{self, KIND};
 use crate::text::{At, Fields, Node, Span, Value, values};
 use model::Name;
-use model::nouns::{FilesSpec, Objectives, PostgresSpec, SourceKind};
+use model::nouns::{FilesSpec, PostgresSpec, SourceKind};
 
 /// A source.
 #[derive(Debug, Clone)]
@@ -22,8 +22,6 @@ pub(crate) struct Source {
     /// Services that write to it.
     pub writers: Vec<At<Name>>,
     /// What its recovery is measured against.
-    pub objectives: Objectives,
-    /// The same with places, and what only the check asks for.
     pub promised: Promised,
     /// Whether it can be made again, like a cache.
     pub rebuilds: bool,
@@ -51,7 +49,6 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     Some(Source {
         server: flat(server)?,
         writers: writers?,
-        objectives: promised.objectives(),
         promised,
         rebuilds: rebuilds?,
         kind,

@@ -5,9 +5,7 @@ use super::history::History;
 use super::predict::{Prediction, predict};
 use crate::checked::CheckedPlan;
 use crate::checked_estate::CheckedEstate;
-use crate::context::Purpose;
 use crate::diagnostic::Diagnostic;
-use crate::lower::Request;
 use model::{Mode, Name};
 use std::collections::BTreeMap;
 
@@ -33,14 +31,7 @@ impl CheckedEstate {
         let compiled = self.compile(plan, mode, inputs)?;
         let mut prediction = predict(&compiled, history);
         if let Some(document) = self.plans.get(plan) {
-            let request = Request {
-                estate: &self.estate,
-                digest: &self.digest,
-                plans: &self.plans,
-                mode,
-                inputs,
-                purpose: Purpose::Run,
-            };
+            let request = self.request(mode, inputs);
             prediction.forced = forced(document, &request, &compiled.steps, &prediction.estimated.path);
         }
         Ok(Explanation { plan: compiled, prediction })

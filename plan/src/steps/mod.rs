@@ -173,10 +173,14 @@ impl<'a> Rules<'a> {
         &self.steps[self.at]
     }
 
-    /// Steps of a kind that run in this mode.
+    /// Steps that run in this mode.
+    pub fn running(&self) -> impl Iterator<Item = (usize, &'a Draft)> + use<'a> {
+        self.steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none())
+    }
+
+    /// Those of a kind.
     pub fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = (usize, &'a Draft)> {
-        let steps = self.steps.iter().enumerate();
-        steps.filter(move |(_, step)| step.kind.name == kind && step.skipped.is_none())
+        self.running().filter(move |(_, step)| step.kind.name == kind)
     }
 
     /// Steps of a kind that are always over, and done, before this one begins.

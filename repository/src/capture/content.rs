@@ -21,6 +21,16 @@ pub(super) enum ReadFailure {
     Session(Error),
 }
 
+impl ReadFailure {
+    /// What it is where nothing may be left out: the end of the session, with the name of the source.
+    pub(super) fn of(self, name: &str) -> Error {
+        match self {
+            Self::Source(source) => Error::SourceRead { name: name.to_owned(), source },
+            Self::Session(error) => error,
+        }
+    }
+}
+
 impl From<Error> for ReadFailure {
     fn from(error: Error) -> Self {
         Self::Session(error)

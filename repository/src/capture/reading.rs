@@ -13,7 +13,7 @@ use super::trouble::TroubleKind;
 use super::walk::Walk;
 use super::{Counts, entry};
 use crate::chunker::MIN_BYTES;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::blob::BlobKind;
 use crate::format::node::Node;
 use crate::format::sealer::Sealer;
@@ -143,12 +143,7 @@ impl Walk<'_> {
         let mut blobs = Blobs::default();
         let read =
             self.chunkers.with(|chunker| blobs.read(&mut bytes, chunker, self.writer, self.monitor))?;
-        read.map_err(|failure| match failure {
-            ReadFailure::Session(e) => e,
-            ReadFailure::Source(source) => {
-                Error::SourceRead { name: node.os_name().to_string_lossy().into_owned(), source }
-            }
-        })?;
+        read.map_err(|failure| failure.of(&node.os_name().to_string_lossy()))?;
         blobs.finish(node, self.writer)
     }
 }

@@ -6,7 +6,7 @@ use std::io::Read;
 
 use jiff::Timestamp;
 
-use super::content::{Blobs, ReadFailure};
+use super::content::Blobs;
 use super::into::{Capture, Captured, Outcomes, only};
 use super::{BackupMeta, Counts, METADATA_FILE, OnTrouble, SnapshotSummary, Troubles, describe};
 use crate::chunker::Chunker;
@@ -138,10 +138,7 @@ impl<'w> SnapshotBuilder<'w> {
         let parts = self.check(path)?;
         let mut blobs = Blobs::default();
         let read = blobs.read(reader, &mut self.chunker, self.writer, self.monitor);
-        read.map_err(|failure| match failure {
-            ReadFailure::Source(source) => Error::SourceRead { name: path.to_owned(), source },
-            ReadFailure::Session(e) => e,
-        })?;
+        read.map_err(|failure| failure.of(path))?;
         let node = blobs.finish(self.node_named(&parts), self.writer)?;
         let size = node.size;
         self.add(path, &parts, node)?;
