@@ -31,10 +31,17 @@ impl Schemas {
     }
 }
 
+/// The YAML files below a folder.
 fn yaml(folder: &str) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(root().join(folder)).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(yaml(path.to_str().unwrap()));
+        } else if path.extension().is_some_and(|ending| ending == "yaml") {
+            files.push(path);
+        }
+    }
     files.sort();
     files
 }
@@ -59,10 +66,7 @@ fn what_the_check_reads_is_valid() {
     let mut files = yaml("plan/testdata/demo");
     files.extend(yaml("plan/testdata/language"));
     files.push(root().join("plan/testdata/reference.yaml"));
-    for example in std::fs::read_dir(root().join("deploy/examples")).unwrap() {
-        let name = example.unwrap().file_name().into_string().unwrap();
-        files.extend(yaml(&format!("deploy/examples/{name}")));
-    }
+    files.extend(yaml("deploy/examples"));
     let good = |path: &PathBuf| path.to_string_lossy().ends_with(".good.yaml");
     files.extend(yaml("plan/testdata/rules").into_iter().filter(good));
     assert!(files.len() > 100);

@@ -28,6 +28,9 @@ fn every_example_is_accepted_without_a_finding_and_compiles() {
     let mut plans = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if example(&name).is_empty() {
+            continue; // a team's document, transcribed: the CLI's tests have these
+        }
         let checked = plan::check(&example(&name));
         assert!(checked.diagnostics.is_empty(), "{name}:\n{}", report::diagnostics(&checked.diagnostics));
         let estate = checked.estate.unwrap();

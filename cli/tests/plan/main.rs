@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod fmt;
 mod init;
+mod seeds;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
