@@ -7,7 +7,7 @@
 use crate::event::About;
 use crate::lookup::Place;
 use crate::state::{RunState, TaskState};
-use crate::verdict::{evidence, needs_risk_approval, weakest};
+use crate::verdict::{believed, evidence, is_disbelieved, needs_risk_approval, weakest};
 use model::{Digest, Direction, Evidence, Name, RunId, StepPath, Target};
 use plan::checked::{EvidenceRule, Step};
 use serde::Serialize;
@@ -60,10 +60,10 @@ pub fn shown(state: &RunState, index: usize, about: About) -> Option<Shown<'_>> 
         }
         About::Risk => {
             let rule = step.evidence.as_ref()?;
-            if !needs_risk_approval(rule, weakest(tasks)) {
+            if !needs_risk_approval(rule, weakest(rule, tasks)) {
                 return None;
             }
-            let obtained = tasks.iter().map(|task| (&task.target, obtained(task))).collect();
+            let obtained = tasks.iter().map(|task| (&task.target, believed(rule, task))).collect();
             (risk_text(rule, tasks), rule.role.as_ref(), obtained, rule.within)
         }
     };
@@ -81,10 +81,6 @@ pub fn shown(state: &RunState, index: usize, about: About) -> Option<Shown<'_>> 
     })
 }
 
-fn obtained(task: &TaskState) -> Evidence {
-    task.current().map_or(Evidence::None, evidence)
-}
-
 /// The plan's own words, then what was seen.
 fn risk_text(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
     let mut text = rule.risk.trim().to_string();
@@ -97,7 +93,12 @@ fn risk_text(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
                 silence.silent_ms % 1000 / 100,
                 task.target
             ),
-            None => format!("{}: {}.", task.target, obtained(task)),
+            None if is_disbelieved(rule, task) => format!(
+                "{}: its host says {}, and the plan does not believe it.",
+                task.target,
+                task.current().map_or(Evidence::None, evidence)
+            ),
+            None => format!("{}: {}.", task.target, believed(rule, task)),
         };
         text.push_str("\nSeen: ");
         text.push_str(&seen);

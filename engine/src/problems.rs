@@ -119,6 +119,28 @@ pub fn stopped_in_the_middle() -> Problem {
     Problem::new("LB1332", "it was stopped in the middle", "Nothing to do yet: its effect is being probed.")
 }
 
+/// More hosts have failed than the step's `fan-out` allows.
+pub fn too_many_failed(
+    first: &Problem,
+    failed: Vec<String>,
+    of: usize,
+    not_begun: Vec<String>,
+    allowed: u32,
+) -> Problem {
+    let rest =
+        if not_begun.is_empty() { String::new() } else { format!("; not begun: {}", not_begun.join(", ")) };
+    let mut problem = Problem::new(
+        "LB1333",
+        format!("{} of {of} hosts failed ({}){rest}", failed.len(), failed.join(", ")),
+        format!(
+            "{allowed} may fail, and none of those that go first. Mend the cause, then retry the step: only the failed hosts and those that had not begun are taken up."
+        ),
+    );
+    problem.causes = std::iter::once(first.message.clone()).chain(first.causes.iter().cloned()).collect();
+    problem.log.clone_from(&first.log);
+    problem
+}
+
 /// A run stops at a failed step whose plan says so.
 pub fn stopped_at(step: &StepPath, because: &Problem) -> Problem {
     let mut problem = because.clone();

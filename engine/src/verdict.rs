@@ -99,15 +99,28 @@ pub fn evidence(attempt: &Attempt) -> Evidence {
     }
 }
 
+/// The evidence that a task of a fence brought. The word of a host that the plan does not believe is worth no more
+/// than its silence.
+pub fn believed(rule: &EvidenceRule, task: &TaskState) -> Evidence {
+    let found = task.current().map_or(Evidence::None, evidence);
+    if is_disbelieved(rule, task) { found.min(Evidence::Unreachable) } else { found }
+}
+
+/// The plan does not believe the host of that task.
+pub fn is_disbelieved(rule: &EvidenceRule, task: &TaskState) -> bool {
+    task.target.host.as_ref().is_some_and(|host| rule.disbelieved.contains(host))
+}
+
 /// The weakest evidence among the tasks of a fence: what the step as a whole may claim.
-pub fn weakest(tasks: &[TaskState]) -> Evidence {
-    tasks.iter().map(|task| task.current().map_or(Evidence::None, evidence)).min().unwrap_or(Evidence::None)
+pub fn weakest(rule: &EvidenceRule, tasks: &[TaskState]) -> Evidence {
+    tasks.iter().map(|task| believed(rule, task)).min().unwrap_or(Evidence::None)
 }
 
 /// A retry by hand tries this one again: it is settled, and not done or not proven enough.
-pub(crate) fn lacks(attempt: &Attempt, required: Option<Evidence>) -> bool {
+pub(crate) fn lacks(task: &TaskState, rule: Option<&EvidenceRule>) -> bool {
+    let Some(attempt) = task.current() else { return false };
     match &attempt.state {
-        AttemptState::Succeeded { .. } => required.is_some_and(|required| evidence(attempt) < required),
+        AttemptState::Succeeded { .. } => rule.is_some_and(|rule| believed(rule, task) < rule.required),
         AttemptState::Failed { .. } | AttemptState::Cancelled { .. } => true,
         AttemptState::Unknown { resolution, .. } => *resolution == Resolution::Moot,
         AttemptState::Scheduled { .. } | AttemptState::Sent { .. } | AttemptState::Accepted { .. } => false,

@@ -316,3 +316,25 @@ fn a_journal_with_an_approval_after_its_expiry_does_not_replay() {
         Err(engine::IllegalEvent::Approval { .. })
     ));
 }
+
+#[test]
+fn the_word_of_a_host_that_the_plan_does_not_believe_is_worth_no_more_than_its_silence() {
+    let suspect = |required| {
+        let mut steps = failover().steps;
+        steps[1] = fence(&[], &["east-1"], required);
+        steps[1].evidence.as_mut().unwrap().disbelieved = vec![host("east-1")];
+        simulate(plan(steps), World::new())
+    };
+    let run = suspect(Evidence::Stopped);
+    assert_eq!((word(&run), executed(&run, "promote", Direction::Do)), ("waiting", 0));
+    assert_eq!(engine::view(&run.state, run.now).steps[1].problem.as_ref().unwrap().code, "LB1323");
+
+    let mut run = suspect(Evidence::Unreachable);
+    assert_eq!((word(&run), executed(&run, "promote", Direction::Do)), ("waiting", 0));
+    let asked = question(&run.state);
+    assert!(asked.text.contains("its host says stopped, and the plan does not believe it"), "{}", asked.text);
+    let yes = yes(&run.state);
+    tell(&mut run, &yes);
+    assert_eq!(word(&run), "succeeded");
+    assert_eq!(engine::view(&run.state, run.now).steps[1].evidence, Some(Evidence::Unreachable));
+}

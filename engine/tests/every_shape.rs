@@ -20,6 +20,12 @@ fn two_hosts() -> CheckedPlan {
     plan(vec![app, check("verify", &["app"], "a")])
 }
 
+/// One first, then two at once; one may fail.
+fn many() -> CheckedPlan {
+    let fan_out = plan::checked::FanOut { at_once: 2, canary: 1, failures: 1 };
+    plan(vec![start_many("fleet", 4, fan_out), check("verify", &["fleet"], "h1")])
+}
+
 fn diamond() -> CheckedPlan {
     let mut probed = start("right", &["top"], "b");
     probed.class = Class::Probed;
@@ -81,6 +87,7 @@ fn shapes() -> Vec<(&'static str, CheckedPlan)> {
         ("diamond with tries", patient()),
         ("gates", gated()),
         ("skipped, controller, timer", skipped()),
+        ("many hosts", many()),
         ("failover", failover()),
         ("fence of two", {
             let mut steps = failover().steps;

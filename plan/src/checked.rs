@@ -92,6 +92,9 @@ pub struct Step {
     /// How long it usually takes, people included, as the plan says; else [`crate::objectives`] has an estimate.
     #[serde(with = "model::duration::option", default, skip_serializing_if = "Option::is_none")]
     pub takes: Option<Duration>,
+    /// How it goes about many hosts; all at once, and none may fail, when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<FanOut>,
     /// What happens when it has failed for good.
     pub on_failure: OnFailure,
     /// How it is taken back.
@@ -130,6 +133,9 @@ pub struct EvidenceRule {
     /// How long that question stands.
     #[serde(with = "model::duration")]
     pub within: Duration,
+    /// Hosts whose word is not believed: what their agents say is worth no more than their silence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disbelieved: Vec<HostName>,
 }
 
 /// What must be true when a step begins.
@@ -184,6 +190,17 @@ pub enum Action {
     },
 }
 
+/// How a step that does the same on many hosts goes about it. Hosts are counted, not tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FanOut {
+    /// Hosts that are at work at the same time, at most; at least one.
+    pub at_once: u32,
+    /// Hosts that go first. Unless every one of them succeeds, no other begins.
+    pub canary: u32,
+    /// Hosts that may fail. With one more no further host begins, and the step has failed.
+    pub failures: u32,
+}
+
 /// What happens when a step has failed for good.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -212,6 +229,19 @@ pub enum Undo {
         /// Run under the step's path with direction `undo`.
         tasks: Vec<Task>,
     },
+}
+
+/// Hosts whose agents do something, in the order of the tasks, each once.
+pub fn hosts(tasks: &[Task]) -> Vec<&HostName> {
+    let mut hosts: Vec<&HostName> = Vec::new();
+    for task in tasks {
+        if let Action::Agent { host, .. } = &task.action
+            && !hosts.contains(&host)
+        {
+            hosts.push(host);
+        }
+    }
+    hosts
 }
 
 impl CheckedPlan {

@@ -109,6 +109,7 @@ pub static ALL: &[&Code] = &[
     &LATE_EVIDENCE,
     &ROLLBACK_TO_NOW,
     &ROLLBACK_TO_NEWEST,
+    &UNBOUNDED_FAN_OUT,
     &BY_AGE,
     &UNPINNED_SCRIPT,
     &UNLISTED_PERSON,
@@ -588,13 +589,4 @@ pub static SECOND_PRIMARY: Code = Code {
     title: "a start of a replicated database's server",
     why: "If it was the primary before, there are two writable copies once another one was promoted.",
     mend: "fence the source first, or leave the server to `rejoin`",
-};
-
-/// A restore into the live data.
-pub static OVER_LIVE: Code = Code {
-    code: "LB0319",
-    severity: Error,
-    title: "a restore into the live data",
-    why: "Restores go beside; the live data is replaced only by a swap.",
-    mend: "restore into another name, then swap",
 };

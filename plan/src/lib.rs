@@ -25,6 +25,7 @@ mod domains;
 mod estate;
 mod estate_rules;
 mod expand;
+mod fan_out;
 mod graph;
 mod inputs;
 mod lower;

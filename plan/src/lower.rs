@@ -3,13 +3,14 @@
 //! Check and run take the same way: fill in inputs, read every step, order them, lower each by its kind,
 //! ask the rules. What is wrong never stops the reading; only the result is withheld.
 
-use crate::checked::{CheckedPlan, FORMAT, OnFailure, Precondition, Step, Undo};
+use crate::checked::{CheckedPlan, FORMAT, OnFailure, Precondition, Step, Undo, hosts};
 use crate::codes;
 use crate::context::{Context, Purpose, still_to_come};
 use crate::diagnostic::Sink;
 use crate::document::Document;
 use crate::estate::Estate;
 use crate::expand;
+use crate::fan_out;
 use crate::graph::{self, Graph};
 use crate::inputs::{self, Filled, Known};
 use crate::objectives;
@@ -73,6 +74,8 @@ pub(crate) struct Common {
     pub on_failure: OnFailure,
     /// Where `undo: none` stands.
     pub undo_none: Option<Span>,
+    /// How it goes about many hosts.
+    pub fan_out: Option<At<fan_out::Asked>>,
 }
 
 impl Draft {
@@ -198,6 +201,7 @@ pub(crate) fn obey(drafts: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
     }
     rules::check(drafts, graph, cx);
     outputs::rules(drafts, graph, cx);
+    fan_out::rules(drafts, cx);
 }
 
 /// Where a step stands among those that are lowered together.
@@ -319,7 +323,9 @@ fn common(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Common {
         values::word(node, &[("none", ())], cx.sink)?;
         Some(node.span)
     });
-    Common { timeout, takes, tries, pause, on_failure: on_failure.unwrap_or_default(), undo_none }
+    let span = fields.span_of("fan-out");
+    let fan_out = fields.get("fan-out").and_then(|node| fan_out::read(cx, node, span));
+    Common { timeout, takes, tries, pause, on_failure: on_failure.unwrap_or_default(), undo_none, fan_out }
 }
 
 fn retry(cx: &mut Context<'_>, node: &Node, owner: Span) -> (Option<At<u32>>, Option<Duration>) {
@@ -437,6 +443,7 @@ fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, ou
         tries: draft.common.tries.map_or(usual_tries, |tries| tries.value),
         retry_pause: draft.common.pause.unwrap_or(DEFAULT_RETRY_PAUSE),
         takes: draft.common.takes.as_ref().map(|takes| takes.value),
+        fan_out: None,
         on_failure: draft.common.on_failure,
         undo: Undo::Nothing,
         skipped: draft.skipped.clone(),
@@ -455,8 +462,10 @@ fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, ou
             if last { Some(name.clone()) } else { StepPath::new(format!("{name}/{}", number + 1)).ok() };
         let Some(path) = path else { continue };
         let undo = if draft.common.undo_none.is_some() { Undo::Nothing } else { part.undo };
+        let fan_out = draft.common.fan_out.as_ref().map(|asked| asked.value.of(hosts(&part.tasks).len()));
         out.push(Step {
             path: path.clone(),
+            fan_out,
             after: before.take().map_or_else(|| blank.after.clone(), |before| vec![before]),
             gate: if number == 0 { lowered.gate.clone() } else { None },
             tasks: part.tasks,

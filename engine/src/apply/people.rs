@@ -3,8 +3,8 @@
 use super::{IllegalEvent, illegal_step};
 use crate::event::{Actor, Event};
 use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoStage};
-use model::{Evidence, Micros, StepPath};
-use plan::checked::{OnFailure, Undo};
+use model::{Micros, StepPath};
+use plan::checked::{EvidenceRule, OnFailure, Undo};
 
 pub(super) fn fold(
     mut state: RunState,
@@ -29,7 +29,7 @@ pub(super) fn fold(
     };
     let sequence = state.sequence;
     let passed_over = state.on_failure(&state.plan.steps[index]) == OnFailure::Continue;
-    let required = state.plan.steps[index].evidence.as_ref().map(|rule| rule.required);
+    let rule = state.plan.steps[index].evidence.clone();
     let step = &mut state.steps[index];
     match (event, stuck_here) {
         (Event::Skipped { by, reason, .. }, None) => {
@@ -45,7 +45,7 @@ pub(super) fn fold(
         }
         (Event::RetryRequested { .. }, None) => {
             // What follows a step that was passed over may have begun.
-            if passed_over && matches!(step.stage, Stage::Failed { .. }) || !retry(step, required, at) {
+            if passed_over && matches!(step.stage, Stage::Failed { .. }) || !retry(step, rule.as_ref(), at) {
                 return Err(illegal());
             }
         }
@@ -72,13 +72,13 @@ pub(crate) fn may_be_skipped(step: &StepState, by_plan: bool) -> bool {
 }
 
 /// A failed step begins again, with what is missing; an expired question is asked again.
-fn retry(step: &mut StepState, required: Option<Evidence>, at: Micros) -> bool {
+fn retry(step: &mut StepState, rule: Option<&EvidenceRule>, at: Micros) -> bool {
     let expired =
         [&step.gate, &step.risk].iter().any(|approval| matches!(approval, Approval::Expired { .. }));
     match step.stage {
         Stage::Failed { .. } => {
             step.stage = Stage::Active { since: at };
-            again(&mut step.tasks, required);
+            again(&mut step.tasks, rule);
         }
         Stage::Active { .. } if expired => {}
         Stage::Active { .. }
@@ -97,9 +97,9 @@ fn retry(step: &mut StepState, required: Option<Evidence>, at: Micros) -> bool {
 }
 
 /// Marks the tasks that lack something. What is done stays done; what is still open stays open.
-fn again(tasks: &mut [TaskState], required: Option<Evidence>) {
+fn again(tasks: &mut [TaskState], rule: Option<&EvidenceRule>) {
     for task in tasks {
         task.counted_from = task.attempts.len();
-        task.again = task.current().is_some_and(|attempt| crate::verdict::lacks(attempt, required));
+        task.again = crate::verdict::lacks(task, rule);
     }
 }

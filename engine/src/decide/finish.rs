@@ -1,27 +1,26 @@
 //! How a run comes to its end.
 
+use super::fan_out::count;
 use super::tasks::judge;
 use crate::attempt::Attempt;
 use crate::event::{Ending, Event};
 use crate::lookup::Place;
 use crate::problems;
-use crate::state::{Because, Phase, RunState, Stage};
+use crate::state::{Because, Phase, RunState, Stage, StepState};
 use crate::verdict::{Verdict, needs_risk_approval, weakest};
 use model::{Direction, Problem, StepPath};
+use plan::checked::Step;
 
 /// Everything is done.
 pub(super) fn forward(state: &RunState) -> Vec<Event> {
     if !(0..state.steps.len()).all(|step| state.is_done(step)) {
         return Vec::new();
     }
-    let failed: Vec<(&StepPath, &Problem)> = failures(state).collect();
-    let ending = match failed.first() {
+    let ending = match failures(state).next() {
         Some((step, problem)) if state.is_preview() => {
             Ending::Failed { problem: problems::stopped_at(step, problem) }
         }
-        Some(_) | None => {
-            Ending::Succeeded { incomplete: failed.into_iter().map(|(step, _)| step.clone()).collect() }
-        }
+        Some(_) | None => Ending::Succeeded { incomplete: incomplete(state) },
     };
     vec![Event::Finished { ending }]
 }
@@ -101,16 +100,28 @@ pub(super) fn wind_down(state: &RunState, waited_for: &dyn Fn(&(Place, &Attempt)
             let done = !tasks.is_empty()
                 && tasks.iter().all(|task| task.open().is_none())
                 && verdicts.iter().all(|verdict| *verdict == Verdict::Done);
-            let found = weakest(tasks);
-            match &step.evidence {
+            let found = step.evidence.as_ref().map(|rule| (rule, weakest(rule, tasks)));
+            match found {
                 None if done => Event::StepSucceeded { step: path, evidence: None },
-                Some(rule) if done && found >= rule.required && !needs_risk_approval(rule, found) => {
+                Some((rule, found))
+                    if done && found >= rule.required && !needs_risk_approval(rule, found) =>
+                {
                     Event::StepSucceeded { step: path, evidence: Some(found) }
                 }
                 None | Some(_) => Event::StepCancelled { step: path },
             }
         })
         .collect()
+}
+
+/// Steps that failed and were passed over, and those of which some hosts failed that could be done without.
+fn incomplete(state: &RunState) -> Vec<StepPath> {
+    let some = |step: &Step, now: &StepState| match &now.stage {
+        Stage::Failed { .. } => true,
+        Stage::Succeeded { .. } => count(step, &now.tasks).is_some_and(|hosts| hosts.failed > 0),
+        Stage::Pending | Stage::Active { .. } | Stage::Cancelled { .. } | Stage::Skipped { .. } => false,
+    };
+    state.both().filter(|(step, now)| some(step, now)).map(|(step, _)| step.path.clone()).collect()
 }
 
 fn failures(state: &RunState) -> impl Iterator<Item = (&StepPath, &Problem)> {

@@ -6,6 +6,7 @@
 //! before the driver has committed it; `perform` belongs to the state *after* the commit.
 
 mod effects;
+pub(crate) mod fan_out;
 mod finish;
 mod housekeep;
 mod steps;

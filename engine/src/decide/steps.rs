@@ -110,7 +110,7 @@ fn done(state: &RunState, index: usize, step: &Step, mind: &mut Mind<'_>, may_st
     let succeeded = |evidence| vec![Event::StepSucceeded { step: step.path.clone(), evidence }];
     let Some(rule) = step.evidence.as_ref().filter(|_| !state.is_preview()) else { return succeeded(None) };
     let now = &state.steps[index];
-    let found = weakest(&now.tasks);
+    let found = weakest(rule, &now.tasks);
     if found < rule.required {
         return failed(step, problems::too_little_evidence(&step.path, rule.required, found));
     }

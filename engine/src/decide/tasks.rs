@@ -1,13 +1,14 @@
 //! The tasks of one step in one direction: which try begins, which waits, and what they amount to.
 
 use super::Mind;
+use super::fan_out::Fleet;
 use crate::approval::silence_counts;
 use crate::event::Event;
 use crate::lookup::{Place, class_of, undo_tasks};
 use crate::state::{RunState, TaskState};
 use crate::verdict::{Verdict, verdict};
 use model::{Class, Direction, Micros, Problem, Token};
-use plan::checked::Step;
+use plan::checked::{Action, Step, Task};
 use std::time::Duration;
 
 /// Longest pause between two tries.
@@ -50,6 +51,9 @@ pub(super) fn judge(state: &RunState, index: usize, direction: Direction) -> Vec
     let step = &state.plan.steps[index];
     let undo = undo_tasks(step);
     let judged = |(task, now): (usize, &TaskState)| {
+        if direction == Direction::Undo && untouched(state, index, undo.get(task)) {
+            return Verdict::Done;
+        }
         let (class, tries): (Class, u32) = match direction {
             Direction::Do => (step.class, step.tries.max(1)),
             Direction::Undo => (
@@ -63,6 +67,16 @@ pub(super) fn judge(state: &RunState, index: usize, direction: Direction) -> Vec
         if found == Verdict::Open && silent && silence_counts(state, place) { Verdict::Done } else { found }
     };
     state.tasks(index, direction).iter().enumerate().map(judged).collect()
+}
+
+/// The step has something to do on that host and never began it: there is nothing to take back.
+fn untouched(state: &RunState, index: usize, undo: Option<&Task>) -> bool {
+    let Some(Action::Agent { host, .. }) = undo.map(|task| &task.action) else { return false };
+    let its = |task: &Task| matches!(&task.action, Action::Agent { host: other, .. } if other == host);
+    let step = state.plan.steps[index].tasks.iter().zip(&state.steps[index].tasks);
+    let mut here = step.filter(|(task, _)| its(task)).map(|(_, now)| now).peekable();
+    here.peek().is_some()
+        && here.all(|now| now.attempts.iter().all(|attempt| attempt.sent_sequence.is_none()))
 }
 
 /// Some task of the step has yet to end.
@@ -89,8 +103,12 @@ fn progress(
     let mut begin = Vec::new();
     let mut wait = false;
     let mut failures: Vec<(String, Problem)> = Vec::new();
-    for (task, verdict) in tasks.iter().zip(verdicts) {
+    // A preview asks every host, and undoing has no host to spare.
+    let fleet = Fleet::of(step, &verdicts).filter(|_| direction == Direction::Do && !state.is_preview());
+    let held = fleet.as_ref().map(Fleet::held).unwrap_or_default();
+    for (at, (task, verdict)) in tasks.iter().zip(verdicts).enumerate() {
         match verdict {
+            Verdict::Start if held.get(at) == Some(&true) => {}
             Verdict::Start => {
                 begin.push(Event::AttemptStarted { token: token(state, step, direction, task, 1) });
             }
@@ -113,9 +131,10 @@ fn progress(
     if wait {
         return Progress::Wait;
     }
-    match gathered(failures) {
-        Some(problem) => Progress::Failed(problem),
-        None => Progress::Done,
+    let Some(problem) = gathered(failures) else { return Progress::Done };
+    match fleet {
+        Some(fleet) => fleet.failure(problem).map_or(Progress::Done, Progress::Failed),
+        None => Progress::Failed(problem),
     }
 }
 

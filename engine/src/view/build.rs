@@ -3,6 +3,7 @@
 use super::words::{length, need, since, success};
 use super::{ApprovalView, AttemptView, DecisionView, Silent, StepView, Totals, View, commands, detail};
 use crate::attempt::{Attempt, AttemptState, Cause, Failure, Resolution};
+use crate::decide::fan_out::{Count, count};
 use crate::event::{About, Actor};
 use crate::lookup::{Place, is_answerable};
 use crate::state::{Approval, RunState, Stage, StepState, UndoStage};
@@ -219,17 +220,26 @@ fn outcome(state: &RunState, index: usize, at: &StepState, attempts: &[AttemptVi
             return waits;
         }
     }
-    let mut said: Vec<&str> = Vec::new();
+    let hosts = count(&state.plan.steps[index], &at.tasks);
+    let mut said: Vec<String> = hosts.as_ref().map(fleet).into_iter().collect();
     for attempt in attempts.iter().filter(|attempt| attempt.direction == Direction::Do) {
         let last = attempts
             .iter()
             .rev()
             .find(|other| other.direction == Direction::Do && other.target == attempt.target);
-        if last == Some(attempt) && !attempt.outcome.is_empty() {
-            said.push(&attempt.outcome);
+        // Of many hosts only those are worth a word that are not done.
+        let word = hosts.is_none() || attempt.problem.is_some();
+        if last == Some(attempt) && word && !attempt.outcome.is_empty() {
+            said.push(attempt.outcome.clone());
         }
     }
     said.join("; ")
+}
+
+/// How far many hosts are.
+fn fleet(hosts: &Count) -> String {
+    let failed = if hosts.failed == 0 { String::new() } else { format!(", {} failed", hosts.failed) };
+    format!("{} of {} hosts done{failed}", hosts.done, hosts.hosts)
 }
 
 fn evidence(at: &StepState) -> Option<Evidence> {

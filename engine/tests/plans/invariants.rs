@@ -4,7 +4,7 @@
 use super::*;
 use engine::attempt::{AttemptState, Failure};
 use engine::simulator::Simulation;
-use engine::state::{Approval, Stage};
+use engine::state::{Approval, Stage, StepState, TaskState};
 use engine::{Event, RunState, apply};
 use model::Direction;
 use std::collections::BTreeSet;
@@ -66,6 +66,7 @@ fn may_begin(state: &RunState, token: &Token, asked_again: &BTreeSet<(StepPath, 
         let taken = matches!(fence.risk, Approval::Approved { .. });
         assert!(found > Evidence::Unreachable || taken, "{} began without the risk taken", token.step);
     }
+    among_its_hosts(declared, step, token);
     let task = step.tasks.iter().find(|task| task.target == token.target).unwrap();
     let settled = task.attempts.iter().rfind(|attempt| attempt.token != *token);
     let Some(previous) = settled else { return };
@@ -83,9 +84,40 @@ fn may_begin(state: &RunState, token: &Token, asked_again: &BTreeSet<(StepPath, 
     }
 }
 
+/// One task a host, as in the plans here: so many at once, canaries first, none after too many have failed.
+fn among_its_hosts(declared: &Step, step: &StepState, token: &Token) {
+    let Some(fan_out) = declared.fan_out else { return };
+    let own = step.tasks.iter().position(|task| task.target == token.target).unwrap();
+    let others = || step.tasks.iter().enumerate().filter(|(at, _)| *at != own).map(|(_, task)| task);
+    let state = |task: &TaskState| task.current().map(|attempt| attempt.state.clone());
+    let busy = |task: &&TaskState| {
+        let waits = matches!(state(task), Some(AttemptState::Scheduled { .. }));
+        task.open().is_some() || waits && !task.again
+    };
+    assert!(others().filter(busy).count() < fan_out.at_once as usize, "{token}: too many at once");
+    let good = |task: &TaskState| matches!(state(task), Some(AttemptState::Succeeded { .. }));
+    if own >= fan_out.canary as usize {
+        let first = step.tasks.iter().take(fan_out.canary as usize);
+        assert!(first.clone().all(good), "{token} began before those that go first had succeeded");
+    }
+    let bad = |task: &&TaskState| {
+        let ended = matches!(state(task), Some(AttemptState::Failed { .. } | AttemptState::Cancelled { .. }));
+        ended && !task.again && declared.tries == 1
+    };
+    let failed = others().filter(bad).count();
+    assert!(failed <= fan_out.failures as usize, "{token} began after {failed} hosts had failed");
+}
+
 fn may_undo(state: &RunState, token: &Token) {
     let forward = state.open_attempts().any(|(place, _)| place.direction == Direction::Do);
     assert!(!forward, "{token}: undoing began while something forward was not settled");
+    if let Some(host) = &token.target.host {
+        let tasks = &state.step(&token.step).unwrap().tasks;
+        let here: Vec<&TaskState> =
+            tasks.iter().filter(|task| task.target.host.as_ref() == Some(host)).collect();
+        let begun = here.iter().any(|task| !task.attempts.is_empty());
+        assert!(begun || here.is_empty(), "{token} is undone where it was never begun");
+    }
     let ended = match state.step(&token.step).unwrap().stage {
         Stage::Succeeded { sequence, .. }
         | Stage::Failed { sequence, .. }

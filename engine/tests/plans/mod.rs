@@ -15,7 +15,8 @@ use model::{
     UserName, Work,
 };
 use plan::checked::{
-    Action, CheckedPlan, EvidenceRule, FORMAT, Gate, OnFailure, Precondition, Scenario, Step, Task, Undo,
+    Action, CheckedPlan, EvidenceRule, FORMAT, FanOut, Gate, OnFailure, Precondition, Scenario, Step, Task,
+    Undo,
 };
 use std::time::Duration;
 use uuid::Uuid;
@@ -92,6 +93,7 @@ pub fn step(what: &str, after: &[&str], class: Class, tasks: Vec<Task>, undo: Un
         tries: 1,
         retry_pause: Duration::from_millis(500),
         takes: None,
+        fan_out: None,
         on_failure: OnFailure::Ask,
         undo,
         skipped: None,
@@ -122,6 +124,18 @@ pub fn start(what: &str, after: &[&str], on: &str) -> Step {
     step(what, after, Class::Idempotent, tasks, undo)
 }
 
+/// Starts something on hosts `h1` to `hN`.
+pub fn start_many(what: &str, hosts: usize, fan_out: FanOut) -> Step {
+    let of = |action| (1..=hosts).map(move |at| (format!("h{at}"), action));
+    let tasks =
+        of(ServiceAction::Start).map(|(on, action)| agent("service", what, &on, service(what, action)));
+    let back = of(ServiceAction::Stop).map(|(on, action)| agent("service", what, &on, service(what, action)));
+    let undo = Undo::Tasks { tasks: back.collect() };
+    let mut step = step(what, &[], Class::Idempotent, tasks.collect(), undo);
+    step.fan_out = Some(fan_out);
+    step
+}
+
 pub fn promote(after: &[&str], on: &str) -> Step {
     let work = Work::Promote(Promote { source: source() });
     let mut step =
@@ -142,6 +156,7 @@ pub fn fence(after: &[&str], on: &[&str], required: Evidence) -> Step {
         risk: "Nothing but its silence says that it is dead.".to_string(),
         role: Some(name("incident-commander")),
         within: Duration::from_secs(600),
+        disbelieved: Vec::new(),
     });
     step
 }

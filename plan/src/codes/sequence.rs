@@ -3,6 +3,15 @@
 use super::Code;
 use crate::diagnostic::Severity::{Error, Warning};
 
+/// A restore into the live data.
+pub static OVER_LIVE: Code = Code {
+    code: "LB0319",
+    severity: Error,
+    title: "a restore into the live data",
+    why: "Restores go beside; the live data is replaced only by a swap.",
+    mend: "restore into another name, then swap",
+};
+
 /// An output that may not be there.
 pub static LATE_OUTPUT: Code = Code {
     code: "LB0321",
@@ -82,4 +91,13 @@ pub static ROLLBACK_TO_NEWEST: Code = Code {
     title: "a rollback to the newest snapshot",
     why: "Damage that is noticed late is in the newest snapshots too.",
     mend: "let the point be an input of type restore-point, and choose it from before the damage",
+};
+
+/// Many hosts at once, without a bound on how many may fail.
+pub static UNBOUNDED_FAN_OUT: Code = Code {
+    code: "LB0330",
+    severity: Warning,
+    title: "many hosts at once, and nothing says how many may fail",
+    why: "What is wrong with the step is wrong on every host at the same moment, and one host that is down fails all.",
+    mend: "add `fan-out: { at-once: 25%, canary: 1, failures: 10% }`, or a number of hosts for each",
 };

@@ -1,7 +1,7 @@
 //! The lengths of one step.
 
 use super::estimates::{APPROVAL, usual};
-use crate::checked::{Action, EvidenceRule, MAX_RETRY_PAUSE, Scenario, Step};
+use crate::checked::{Action, EvidenceRule, MAX_RETRY_PAUSE, Scenario, Step, hosts};
 use model::Evidence;
 use serde::Serialize;
 use std::time::Duration;
@@ -37,7 +37,7 @@ pub fn lengths(step: &Step, scenario: &Scenario) -> Lengths {
     let tries = match (timed, step.tasks.is_empty() && step.gate.is_some()) {
         (Some(length), _) => length,
         (None, true) => Duration::ZERO,
-        (None, false) => all_tries(step),
+        (None, false) => all_tries(step).saturating_mul(waves(step)),
     };
     Lengths {
         waits: gate + asked + by_clock,
@@ -57,7 +57,7 @@ fn estimate(step: &Step, asked: Duration, by_clock: Duration) -> Duration {
         (false, _) => by_clock,
         (true, true) => Duration::ZERO,
         // More than the time-out would not be waited for.
-        (true, false) => usual(&step.kind).min(step.timeout),
+        (true, false) => usual(&step.kind).min(step.timeout).saturating_mul(waves(step)),
     };
     gate + silence + person(asked) + doing
 }
@@ -74,6 +74,15 @@ fn timer(step: &Step) -> Option<Duration> {
         Action::Agent { .. } | Action::Controller { .. } => None,
     });
     lengths.collect::<Option<Vec<Duration>>>()?.into_iter().max()
+}
+
+/// How often a step begins with other hosts, when all of them take equally long.
+fn waves(step: &Step) -> u32 {
+    let Some(fan_out) = &step.fan_out else { return 1 };
+    let hosts = u32::try_from(hosts(&step.tasks).len()).unwrap_or(u32::MAX);
+    let canary = fan_out.canary.min(hosts);
+    let at_once = fan_out.at_once.max(1);
+    (canary.div_ceil(at_once) + (hosts - canary).div_ceil(at_once)).max(1)
 }
 
 /// Every try runs into its time-out. Pauses double, and are spread by a quarter upwards at most.
@@ -147,6 +156,21 @@ mod tests {
         assert_eq!(lost, Lengths { waits: secs(180), estimate: secs(20 + 180 + 10), worst: secs(180 + 60) });
         let alive = fence("");
         assert_eq!(alive, Lengths { waits: secs(0), estimate: secs(20 + 10), worst: secs(180 + 60) });
+    }
+
+    #[test]
+    fn hosts_that_wait_for_others_make_a_step_longer() {
+        let of = |fan_out: &str| {
+            of(&format!(
+                "plan: p\nsteps: {{ a: {{ timeout: 1m, retry: {{ tries: 1 }}{fan_out}, start: {{ services: [web], hosts: [east-1, west-1] }} }} }}\n"
+            ))
+        };
+        let all = of("");
+        assert_eq!((all.estimate, all.worst), (secs(30), secs(60)));
+        let one = of(", fan-out: { at-once: 1, failures: 0 }");
+        assert_eq!((one.estimate, one.worst), (secs(60), secs(120)));
+        let first = of(", fan-out: { canary: 1, failures: 0 }");
+        assert_eq!((first.estimate, first.worst), (secs(60), secs(120)));
     }
 
     #[test]

@@ -72,6 +72,14 @@ const WHEN: &[Field] = &[
     may("output", Type::Map(&Type::Text), "Only when outputs of other steps have these values."),
 ];
 
+const HOW_MANY: Type = Type::Either(&[Type::Number(0, 10_000), Type::Text]);
+
+const FAN_OUT: &[Field] = &[
+    may("at-once", HOW_MANY, "Hosts at the same time, by number or share (`25%`); all when absent."),
+    may("canary", Type::Number(0, 10_000), "Hosts that go first and must all succeed; 0 when absent."),
+    need("failures", HOW_MANY, "Hosts that may fail, by number or share (`10%`)."),
+];
+
 /// Fields that every step has.
 pub(crate) const COMMON: &[Field] = &[
     may("after", Type::Either(&[Type::Name, Type::List(&Type::Name)]), "Steps that must be done before."),
@@ -84,6 +92,7 @@ pub(crate) const COMMON: &[Field] = &[
         "What happens when it failed for good; `ask` when absent.",
     ),
     may("undo", Type::One(&["none"]), "`none`: there is nothing to take back."),
+    may("fan-out", Type::Fields(FAN_OUT), "How it goes about many hosts (command, deploy, restart, start)."),
     may("when", Type::Fields(WHEN), "A step that is left out counts as done."),
     may("allow", Type::Any, "Warnings that are looked at and taken, each with its reason."),
 ];

@@ -38,7 +38,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
     let region = fields.need("region", cx.sink).and_then(|node| cx.region(node));
     let rule = evidence(cx, fields);
-    let (source, region, rule) = (source?, region?, rule?);
+    let (source, region, mut rule) = (source?, region?, rule?);
     cx.estate.sources.get(&source.value)?;
     let all = cx.estate.member_hosts(&source.value);
     let selection = Selection { region: Some(region.clone()), hosts: None };
@@ -61,6 +61,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             let help = "name the service that runs it: `server: NAME` in the source".to_string();
             cx.sink.push_with(&codes::ILL_FITTING, source.span, message, help);
             return None;
+        }
+        if cx.plan.is_suspect(live, cx.estate) {
+            rule.disbelieved.push(acting.clone());
         }
         tasks.push(agent_task("source", &source.value, acting, Work::Fence(Fence { source: spec }))?);
     }
@@ -112,5 +115,6 @@ fn evidence(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<EvidenceRul
         risk: risk.unwrap_or_default(),
         role,
         within,
+        disbelieved: Vec::new(),
     })
 }

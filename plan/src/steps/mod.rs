@@ -205,7 +205,7 @@ pub(crate) fn common_fields(kind: &Kind, fields: &Fields<'_>, sink: &mut Sink) {
     if kind.name != "call" {
         return;
     }
-    for key in ["timeout", "retry", "on-failure", "undo"].iter().filter(|key| fields.has(key)) {
+    for key in ["timeout", "retry", "on-failure", "undo", "fan-out"].iter().filter(|key| fields.has(key)) {
         let message = format!("{key:?} belongs to the steps that are called, not to the call");
         sink.push(&codes::NO_SUCH_COMMON, fields.span_of(key), message);
     }

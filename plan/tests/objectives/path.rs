@@ -57,6 +57,7 @@ fn step(at: usize, random: &mut Random) -> Step {
         tries: 1 + u32::try_from(random.below(5)).unwrap(),
         retry_pause: secs(random.below(200)),
         takes: random.percent(70).then(|| secs(random.below(500))),
+        fan_out: None,
         on_failure: OnFailure::Ask,
         undo: Undo::Nothing,
         skipped: random.percent(10).then(|| "not now".to_string()),
@@ -68,6 +69,7 @@ fn step(at: usize, random: &mut Random) -> Step {
         }
         "fence" => {
             step.evidence = Some(EvidenceRule {
+                disbelieved: Vec::new(),
                 required: *random.pick(&[Evidence::Unreachable, Evidence::Stopped]),
                 silence: secs(random.below(60)),
                 risk: String::new(),

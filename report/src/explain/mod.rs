@@ -8,7 +8,7 @@ mod pages;
 pub use orders::OrderLine;
 
 use model::{Class, HostName, Mode, Name, StepPath};
-use plan::checked::{CheckedPlan, EvidenceRule, Gate, OnFailure, Precondition, Scenario, Step, Undo};
+use plan::checked::{CheckedPlan, EvidenceRule, FanOut, Gate, OnFailure, Precondition, Scenario, Step, Undo};
 use plan::objectives::{Explanation, Prediction};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ pub struct ExplainedStep {
     /// First pause between tries.
     #[serde(with = "model::duration")]
     pub retry_pause: Duration,
+    /// How it goes about many hosts.
+    pub fan_out: Option<FanOut>,
     /// What happens when it has failed for good.
     pub on_failure: OnFailure,
     /// What the plan says that it takes.
@@ -110,6 +112,7 @@ fn step(step: &Step) -> ExplainedStep {
         timeout: step.timeout,
         tries: step.tries,
         retry_pause: step.retry_pause,
+        fan_out: step.fan_out,
         on_failure: step.on_failure,
         takes: step.takes,
         point_of_no_return: step.undo == Undo::Impossible,

@@ -149,6 +149,7 @@ fn one_step(step: &ExplainedStep, predicted: &StepPrediction) -> Section {
     section.facts(vec![
         ("asks", asks(step)),
         ("requires", requires(step)),
+        ("hosts", fan_out(step)),
         ("takes", takes(step, predicted)),
         ("on failure", on_failure(step)),
         ("undo", undo(step)),
@@ -200,6 +201,18 @@ fn takes(step: &ExplainedStep, predicted: &StepPrediction) -> String {
         count(u64::from(step.tries), "try", "tries"),
         words(predicted.lengths.worst)
     )
+}
+
+/// Empty for a step that does everything at once.
+fn fan_out(step: &ExplainedStep) -> String {
+    let Some(fan_out) = &step.fan_out else { return String::new() };
+    let first = match fan_out.canary {
+        0 => String::new(),
+        canary => {
+            format!("{} first, and all of these must succeed; ", count(u64::from(canary), "host", "hosts"))
+        }
+    };
+    format!("{first}{} of {} at once, {} may fail", fan_out.at_once, step.hosts.len(), fan_out.failures)
 }
 
 fn on_failure(step: &ExplainedStep) -> String {
