@@ -264,7 +264,10 @@ fn retryable(state: &RunState, path: &StepPath) -> Result<(), Refused> {
     let expired = [&now.gate, &now.risk].iter().any(|approval| matches!(approval, Approval::Expired { .. }));
     let fits = match &state.phase {
         Phase::Stuck { step, .. } => step == path && state.plan.steps[index].undo != Undo::Impossible,
-        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } => match now.stage {
+        Phase::Closing { .. } if !state.plan.steps[index].finally => false,
+        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } | Phase::Closing { .. } => match now
+            .stage
+        {
             // What follows a step that was passed over may have begun.
             Stage::Failed { .. } => state.on_failure(&state.plan.steps[index]) != OnFailure::Continue,
             Stage::Active { .. } => expired,
@@ -295,7 +298,8 @@ fn skippable(state: &RunState, path: &StepPath) -> Result<(), Refused> {
     let index = index(state, path)?;
     let fits = match &state.phase {
         Phase::Stuck { step, .. } => step == path && state.plan.steps[index].undo != Undo::Impossible,
-        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } => {
+        Phase::Closing { .. } if !state.plan.steps[index].finally => false,
+        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } | Phase::Closing { .. } => {
             may_be_skipped(&state.steps[index], false)
         }
         Phase::Stopping { .. }
@@ -349,7 +353,7 @@ fn unwindable(state: &RunState) -> Result<(), Refused> {
 
 fn endable(state: &RunState) -> Result<(), Refused> {
     let waits = match state.phase {
-        Phase::Forward { .. } => !state.needs().is_empty(),
+        Phase::Forward { .. } | Phase::Closing { .. } => !state.needs().is_empty(),
         Phase::Paused { .. }
         | Phase::Stopping { .. }
         | Phase::Cancelling { .. }

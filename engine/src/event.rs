@@ -137,6 +137,11 @@ pub enum Event {
     },
     /// A driver has taken it up.
     RunStarted,
+    /// How it ends is decided; the plan's `finally` part runs first.
+    ClosingStarted {
+        /// How it will have ended.
+        ending: Ending,
+    },
     /// It is over. Only late results may follow.
     Finished {
         /// How.
@@ -390,6 +395,7 @@ impl Event {
             Event::RunRequested { .. } => "run-requested",
             Event::Observed { .. } => "observed",
             Event::RunStarted => "run-started",
+            Event::ClosingStarted { .. } => "closing-started",
             Event::Finished { .. } => "finished",
             Event::Stuck { .. } => "stuck",
             Event::UnwindStarted { .. } => "unwind-started",

@@ -101,9 +101,26 @@ impl RunState {
         }
     }
 
-    /// What a failure of a step leads to. A preview asks nobody and undoes nothing.
+    /// What a failure of a step leads to. A preview asks nobody and undoes nothing; the `finally` part changes nothing.
     pub fn on_failure(&self, step: &Step) -> OnFailure {
-        if self.is_preview() { OnFailure::Continue } else { step.on_failure }
+        if self.is_preview() || step.finally { OnFailure::Continue } else { step.on_failure }
+    }
+
+    /// It is the step's turn: those of `finally` come when the end is decided, and no other one then.
+    pub fn is_in_turn(&self, step: &Step) -> bool {
+        step.finally == matches!(self.phase, Phase::Closing { .. })
+    }
+
+    /// Every step is done: those of `finally`, or all others.
+    pub fn is_all_done(&self, finally: bool) -> bool {
+        let steps = self.plan.steps.iter().enumerate().filter(|(_, step)| step.finally == finally);
+        steps.map(|(index, _)| index).all(|index| self.is_done(index))
+    }
+
+    /// The plan has a `finally` part that is still to run.
+    pub fn has_closing(&self) -> bool {
+        let begun = matches!(self.phase, Phase::Closing { .. } | Phase::Ending { decided: Some(_), .. });
+        !begun && self.plan.steps.iter().any(|step| step.finally)
     }
 
     /// The step counts as done for those after it.
@@ -126,9 +143,10 @@ impl RunState {
         matches!(state.stage, Stage::Failed { .. }) && self.on_failure(declared) == OnFailure::Ask
     }
 
-    /// Forward work is being revoked: nothing forward is sent any more.
-    pub fn is_revoking_forward(&self) -> bool {
+    /// Forward work of a step is being revoked: nothing forward of it is sent any more.
+    pub fn is_revoking(&self, step: usize) -> bool {
         match self.phase {
+            Phase::Closing { .. } => self.plan.steps.get(step).is_some_and(|step| !step.finally),
             Phase::Cancelling { .. }
             | Phase::Unwinding { .. }
             | Phase::Stuck { .. }

@@ -118,6 +118,15 @@ pub enum Phase {
         reason: String,
         /// It had been called off before.
         cancelled: bool,
+        /// How it ends was decided before: only the `finally` part is given up.
+        decided: Option<Ending>,
+    },
+    /// How it ends is decided; the plan's `finally` part runs.
+    Closing {
+        /// Since when.
+        since: Micros,
+        /// How it will have ended.
+        ending: Ending,
     },
     /// It is over.
     Finished {

@@ -88,6 +88,8 @@ pub enum Doing {
     Cancelling,
     /// Closing, because a person wants that.
     Ending,
+    /// The plan's `finally` part.
+    Closing,
 }
 
 /// What a run needs.
@@ -183,6 +185,7 @@ impl RunState {
             Phase::Stopping { .. } => running(Doing::Stopping),
             Phase::Cancelling { .. } => running(Doing::Cancelling),
             Phase::Ending { .. } => RunStatus::Running { doing: Doing::Ending },
+            Phase::Closing { .. } => running(Doing::Closing),
             Phase::Paused { since, by, reason } => {
                 RunStatus::Paused { since: *since, by: by.clone(), reason: reason.clone() }
             }
@@ -216,10 +219,14 @@ impl RunState {
 
     /// Everything that a person or a host must do before the run can go on.
     pub fn needs(&self) -> Vec<Need> {
-        let mut needs: Vec<Need> =
-            self.open_attempts().filter_map(|(place, attempt)| self.need_of(place, attempt)).collect();
-        let forward = matches!(self.phase, Phase::Forward { .. } | Phase::Paused { .. });
-        for (index, (step, now)) in self.both().enumerate() {
+        let closing = matches!(self.phase, Phase::Closing { .. });
+        // What is left open of the steps is not waited for any more.
+        let waited_for = |place: &Place| !closing || self.plan.steps[place.step].finally;
+        let open = self.open_attempts().filter(|(place, _)| waited_for(place));
+        let mut needs: Vec<Need> = open.filter_map(|(place, attempt)| self.need_of(place, attempt)).collect();
+        let forward = closing || matches!(self.phase, Phase::Forward { .. } | Phase::Paused { .. });
+        for (index, (step, now)) in self.both().enumerate().filter(|(_, (step, _))| !closing || step.finally)
+        {
             for approval in [&now.gate, &now.risk] {
                 use crate::state::Approval;
                 match approval {
@@ -246,7 +253,7 @@ impl RunState {
 
     fn need_of(&self, place: Place, attempt: &Attempt) -> Option<Need> {
         let token = Box::new(attempt.token.clone());
-        let revoking = self.is_revoking_forward() && place.direction == Direction::Do;
+        let revoking = self.is_revoking(place.step) && place.direction == Direction::Do;
         match &attempt.state {
             AttemptState::Unknown { resolution: Resolution::Asking { seen }, .. } => {
                 Some(Need::Answer { token, problem: seen.clone() })
@@ -279,7 +286,8 @@ impl RunState {
             | Phase::Cancelling { .. }
             | Phase::Unwinding { .. }
             | Phase::Stuck { .. }
-            | Phase::Ending { .. } => None,
+            | Phase::Ending { .. }
+            | Phase::Closing { .. } => None,
         }
     }
 

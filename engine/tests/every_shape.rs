@@ -7,7 +7,7 @@ mod plans;
 use engine::simulator::{BEGINNING, Crash, Fate, Simulation, World};
 use engine::{Command, Event, Recorded, RunStatus, decide, replay};
 use model::{Class, Direction, Evidence, Token};
-use plan::checked::{CheckedPlan, OnFailure, Undo};
+use plan::checked::{CheckedPlan, OnFailure, Step, Undo};
 use plans::invariants::assert_invariants;
 use plans::*;
 use std::time::Duration;
@@ -18,6 +18,14 @@ fn two_hosts() -> CheckedPlan {
     let mut app = start("app", &[], "a");
     app.tasks.push(agent("service", "app", "b", service("app", model::jobs::ServiceAction::Start)));
     plan(vec![app, check("verify", &["app"], "a")])
+}
+
+fn with_finally() -> CheckedPlan {
+    let mut steps = vec![start("before", &[], "a"), check("x", &["before"], "a")];
+    steps.extend(
+        [start("tidy", &[], "b"), notify("told", &["tidy"])].map(|step| Step { finally: true, ..step }),
+    );
+    plan(steps)
 }
 
 /// One first, then two at once; one may fail.
@@ -88,6 +96,7 @@ fn shapes() -> Vec<(&'static str, CheckedPlan)> {
         ("gates", gated()),
         ("skipped, controller, timer", skipped()),
         ("many hosts", many()),
+        ("finally", with_finally()),
         ("failover", failover()),
         ("fence of two", {
             let mut steps = failover().steps;
@@ -293,7 +302,8 @@ fn undoing_twice_is_undoing_once() {
             step.on_failure = OnFailure::Ask;
         }
         plan.steps.push({
-            let after: Vec<&str> = plan.steps.iter().map(|step| step.path.as_str()).collect();
+            let after: Vec<&str> =
+                plan.steps.iter().filter(|step| !step.finally).map(|step| step.path.as_str()).collect();
             check("never", &after, "a")
         });
         let fails: Behave = |_| {

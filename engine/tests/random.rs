@@ -90,6 +90,12 @@ fn random_plan(dice: &mut Dice) -> CheckedPlan {
             OnFailure::Unwind,
         ]);
     }
+    if dice.one_in(3) {
+        let last = random_step(dice, "last", &[]);
+        let after = if dice.one_in(2) { vec!["last"] } else { Vec::new() };
+        let very_last = random_step(dice, "very-last", &after);
+        steps.extend([last, very_last].map(|step| Step { finally: true, ..step }));
+    }
     let mut plan = plan(steps);
     if dice.one_in(15) {
         plan.mode = Mode::Preview;

@@ -99,6 +99,10 @@ pub struct Step {
     pub on_failure: OnFailure,
     /// How it is taken back.
     pub undo: Undo,
+    /// Whether it belongs to the plan's `finally` part: it runs at the end, whatever happened, and its failure
+    /// changes nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
     /// Set when its `when` says no in this mode and with these inputs: why. It then counts as done.
     #[serde(default)]
     pub skipped: Option<String>,

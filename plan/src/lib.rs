@@ -26,6 +26,7 @@ mod estate;
 mod estate_rules;
 mod expand;
 mod fan_out;
+mod finally;
 mod graph;
 mod inputs;
 mod lower;

@@ -5,12 +5,13 @@
 
 use crate::checked::{CheckedPlan, FORMAT, OnFailure, Precondition, Step, Undo, hosts};
 use crate::codes;
-use crate::context::{Context, Purpose, still_to_come};
+use crate::context::{Context, Purpose, flat, still_to_come};
 use crate::diagnostic::Sink;
 use crate::document::Document;
 use crate::estate::Estate;
 use crate::expand;
 use crate::fan_out;
+use crate::finally;
 use crate::graph::{self, Graph};
 use crate::inputs::{self, Filled, Known};
 use crate::objectives;
@@ -72,6 +73,8 @@ pub(crate) struct Common {
     pub pause: Option<Duration>,
     /// What happens when it failed for good.
     pub on_failure: OnFailure,
+    /// Where that stands.
+    pub on_failure_span: Option<Span>,
     /// Where `undo: none` stands.
     pub undo_none: Option<Span>,
     /// How it goes about many hosts.
@@ -128,33 +131,34 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
     let Request { estate, plans, mode, purpose, .. } = *request;
     let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
-    if let Some(finally) = &plan.finally {
-        still_to_come(&mut cx, finally.span, "a `finally` part");
-        proven(&mut cx, &finally.value, filled.clone());
+    let closing = match &plan.finally {
+        Some(finally) => Some(proven(&mut cx, &finally.value, filled.clone())),
+        None => None,
+    };
+    if let Some(Some((drafts, _))) = &closing {
+        finally::rules(drafts, &mut cx);
     }
     let (drafts, graph) = proven(&mut cx, &plan.steps, filled.clone())?;
+    let closing = flat(closing)?;
     let unready = |draft: &Draft| draft.lowered.as_ref().is_none_or(|lowered| lowered.unready);
-    let open = drafts.iter().any(|draft| draft.skipped.is_none() && (draft.open || unready(draft)));
+    let all = || drafts.iter().chain(closing.iter().flat_map(|(drafts, _)| drafts));
+    let open = all().any(|draft| draft.skipped.is_none() && (draft.open || unready(draft)));
     if cx.sink.errors() > errors {
         return None;
     }
     let objectives = objectives(plan, request.estate, &drafts);
     let recovered = objectives::Recovered::of(&drafts);
-    let mut steps = Vec::with_capacity(drafts.len());
-    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
-    let names: Vec<StepPath> = drafts.iter().flatten().filter_map(|draft| draft.path()).collect();
-    let musts: Vec<Vec<Precondition>> =
-        (0..drafts.len()).map(|at| rules::preconditions(&drafts, &graph, at, request.estate)).collect();
-    for (at, preconditions) in graph.order.iter().zip(graph.order.iter().map(|at| musts[*at].clone())) {
-        let Some(draft) = drafts.get_mut(*at).and_then(Option::take) else { continue };
-        finish(draft, &names, preconditions, &mut steps);
-    }
+    let mut steps = in_order(drafts, &graph, request.estate);
     // In a run they would be in the way of the very recovery that they are about.
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
     }
     if open {
         return None;
+    }
+    if let Some((drafts, graph)) = closing {
+        let closing = in_order(drafts, &graph, request.estate);
+        steps.extend(closing.into_iter().map(|step| Step { finally: true, ..step }));
     }
     Some(CheckedPlan {
         format: FORMAT,
@@ -167,6 +171,20 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
         estate: request.digest.clone(),
         steps,
     })
+}
+
+/// The steps of drafts, each behind what it waits for.
+fn in_order(drafts: Vec<Draft>, graph: &Graph, estate: &Estate) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(drafts.len());
+    let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+    let names: Vec<StepPath> = drafts.iter().flatten().filter_map(|draft| draft.path()).collect();
+    let musts: Vec<Vec<Precondition>> =
+        (0..drafts.len()).map(|at| rules::preconditions(&drafts, graph, at, estate)).collect();
+    for (at, preconditions) in graph.order.iter().zip(graph.order.iter().map(|at| musts[*at].clone())) {
+        let Some(draft) = drafts.get_mut(*at).and_then(Option::take) else { continue };
+        finish(draft, &names, preconditions, &mut steps);
+    }
+    steps
 }
 
 /// Reads steps, orders them and asks the rules; `None` when that could not be done for all of them.
@@ -318,14 +336,16 @@ fn common(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Common {
     });
     let span = fields.span_of("retry");
     let (tries, pause) = fields.get("retry").map_or((None, None), |node| retry(cx, node, span));
+    let on_failure_span = fields.has("on-failure").then(|| fields.span_of("on-failure"));
     let on_failure = fields.get("on-failure").and_then(|node| values::word(node, &FAILURE, cx.sink));
+    let on_failure = on_failure.unwrap_or_default();
     let undo_none = fields.get("undo").and_then(|node| {
         values::word(node, &[("none", ())], cx.sink)?;
         Some(node.span)
     });
     let span = fields.span_of("fan-out");
     let fan_out = fields.get("fan-out").and_then(|node| fan_out::read(cx, node, span));
-    Common { timeout, takes, tries, pause, on_failure: on_failure.unwrap_or_default(), undo_none, fan_out }
+    Common { timeout, takes, tries, pause, on_failure, on_failure_span, undo_none, fan_out }
 }
 
 fn retry(cx: &mut Context<'_>, node: &Node, owner: Span) -> (Option<At<u32>>, Option<Duration>) {
@@ -446,6 +466,7 @@ fn finish(draft: Draft, names: &[StepPath], preconditions: Vec<Precondition>, ou
         fan_out: None,
         on_failure: draft.common.on_failure,
         undo: Undo::Nothing,
+        finally: false,
         skipped: draft.skipped.clone(),
     };
     if draft.skipped.is_some() {

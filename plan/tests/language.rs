@@ -187,7 +187,6 @@ fn what_is_still_to_come_is_a_warning_of_the_check_and_an_error_of_the_run() {
             "a: { after: look, prove: { source: app-db, from: local, point: \"${{ steps.look.outputs.at }}\", on: west-1 } }",
         ),
         whole("a: { after: look, when: { output: { look.at: latest } }, wait: { for: 1s } }"),
-        whole("a: { wait: { for: 1s } }\nfinally:\n  told: { notify: { channel: ops, state: resolved } }"),
     ];
     for text in &cases {
         let checked = check(&files(&[text]));
@@ -251,10 +250,22 @@ fn many_comments_are_no_hindrance_beside_an_allow() {
 }
 
 #[test]
+fn a_finally_part_comes_last_in_the_plan_and_is_no_part_of_its_length() {
+    let plan = "plan: p\nsteps:\n  a: { restart: { services: [app], region: west } }\n\
+                finally:\n  pause: { wait: { for: 1h } }\n  told: { after: pause, notify: { channel: ops, state: resolved } }\n";
+    let lowered = compile(&[plan], Mode::Live, &[]).unwrap();
+    let steps: Vec<(&str, bool)> =
+        lowered.steps.iter().map(|step| (step.path.as_str(), step.finally)).collect();
+    assert_eq!(steps, [("a", false), ("pause", true), ("told", true)]);
+    let predicted = plan::objectives::predict(&lowered, None);
+    assert!(predicted.estimated.length < std::time::Duration::from_secs(600), "{predicted:?}");
+}
+
+#[test]
 fn a_finally_part_is_checked_by_itself() {
     let plan = "plan: p\nsteps:\n  fence: { fence: { source: app-db, region: east } }\n\
                 finally:\n  fence: { promote: { source: app-db, region: west } }\n";
     let mut told: Vec<String> = check(&files(&[plan])).diagnostics.into_iter().map(|one| one.code).collect();
     told.sort();
-    assert_eq!(told, ["LB0111", "LB0128", "LB0302"]);
+    assert_eq!(told, ["LB0111", "LB0208", "LB0302"]);
 }

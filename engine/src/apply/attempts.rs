@@ -79,7 +79,9 @@ fn admit(state: &RunState, place: Place, token: &Token, event: &Event) -> Option
         None => number == 1,
     };
     let way = match (&state.phase, place.direction) {
-        (Phase::Forward { .. }, Direction::Do) => matches!(step.stage, Stage::Active { .. }),
+        (Phase::Forward { .. } | Phase::Closing { .. }, Direction::Do) => {
+            matches!(step.stage, Stage::Active { .. }) && state.is_in_turn(&state.plan.steps[place.step])
+        }
         (Phase::Unwinding { .. }, Direction::Undo) => match step.undo.stage {
             UndoStage::NotBegun | UndoStage::Active { .. } => true,
             UndoStage::Done { .. } | UndoStage::Failed { .. } | UndoStage::Skipped { .. } => false,
@@ -93,6 +95,7 @@ fn admit(state: &RunState, place: Place, token: &Token, event: &Event) -> Option
             | Phase::Unwinding { .. }
             | Phase::Stuck { .. }
             | Phase::Ending { .. }
+            | Phase::Closing { .. }
             | Phase::Finished { .. },
             _,
         ) => false,

@@ -123,6 +123,7 @@ pub(crate) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
             Ok(state)
         }
         Event::RunStarted
+        | Event::ClosingStarted { .. }
         | Event::Finished { .. }
         | Event::Stuck { .. }
         | Event::UnwindStarted { .. }

@@ -24,8 +24,9 @@ pub(super) fn fold(
         Phase::Stuck { .. } | Phase::Cancelling { .. } | Phase::Unwinding { .. } | Phase::Stopping { .. } => {
             return Err(illegal());
         }
+        Phase::Closing { .. } if !state.is_in_turn(&state.plan.steps[index]) => return Err(illegal()),
         Phase::Ending { .. } | Phase::Finished { .. } => return Err(illegal()),
-        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } => None,
+        Phase::Pending | Phase::Forward { .. } | Phase::Paused { .. } | Phase::Closing { .. } => None,
     };
     let sequence = state.sequence;
     let passed_over = state.on_failure(&state.plan.steps[index]) == OnFailure::Continue;

@@ -35,7 +35,13 @@ pub(super) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
             next
         }
         Event::EndRequested { by, reason } => ending(&state, by, reason, at),
-        Event::Finished { ending } => finished(&state, ending, at),
+        Event::ClosingStarted { ending } => {
+            let fits = state.has_closing() && may_end(&state, ending);
+            fits.then(|| Phase::Closing { since: at, ending: ending.clone() })
+        }
+        Event::Finished { ending } => {
+            may_end(&state, ending).then(|| Phase::Finished { at, ending: ending.clone() })
+        }
         _ => None,
     };
     let Some(next) = next else { return Err(illegal_run(&state, event)) };
@@ -53,6 +59,7 @@ pub(crate) fn may_be_cancelled(phase: &Phase) -> bool {
         | Phase::Unwinding { .. }
         | Phase::Stuck { .. }
         | Phase::Ending { .. }
+        | Phase::Closing { .. }
         | Phase::Finished { .. } => false,
     }
 }
@@ -67,6 +74,7 @@ fn unwinding(state: &RunState, because: Because, at: Micros) -> Option<Phase> {
         | Phase::Unwinding { .. }
         | Phase::Stuck { .. }
         | Phase::Ending { .. }
+        | Phase::Closing { .. }
         | Phase::Finished { .. } => None,
     }
 }
@@ -85,6 +93,7 @@ fn stuck(state: &RunState, step: &model::StepPath, problem: &model::Problem, at:
         | Phase::Cancelling { .. }
         | Phase::Stuck { .. }
         | Phase::Ending { .. }
+        | Phase::Closing { .. }
         | Phase::Finished { .. } => None,
     }
 }
@@ -96,18 +105,21 @@ fn ending(state: &RunState, by: &model::UserName, reason: &str, at: Micros) -> O
         | Phase::Paused { .. }
         | Phase::Stopping { .. }
         | Phase::Unwinding { .. }
+        | Phase::Closing { .. }
         | Phase::Stuck { .. } => false,
         Phase::Pending | Phase::Ending { .. } | Phase::Finished { .. } => return None,
     };
-    Some(Phase::Ending { since: at, by: by.clone(), reason: reason.to_string(), cancelled })
+    let decided = match &state.phase {
+        Phase::Closing { ending, .. } => Some(ending.clone()),
+        _ => None,
+    };
+    Some(Phase::Ending { since: at, by: by.clone(), reason: reason.to_string(), cancelled, decided })
 }
 
 /// A run ends only in a way that its phase allows, and never as succeeded while something is open.
-fn finished(state: &RunState, ending: &Ending, at: Micros) -> Option<Phase> {
-    let fits = match (&state.phase, ending) {
-        (Phase::Forward { .. }, Ending::Succeeded { .. }) => {
-            (0..state.steps.len()).all(|step| state.is_done(step)) && settled(state)
-        }
+fn may_end(state: &RunState, ending: &Ending) -> bool {
+    match (&state.phase, ending) {
+        (Phase::Forward { .. }, Ending::Succeeded { .. }) => state.is_all_done(false) && settled(state),
         // A preview never counts what was refused as a success.
         (Phase::Forward { .. }, Ending::Failed { .. }) => state.is_preview() && settled(state),
         (Phase::Stopping { .. }, Ending::Failed { .. }) => settled(state),
@@ -115,7 +127,14 @@ fn finished(state: &RunState, ending: &Ending, at: Micros) -> Option<Phase> {
         (Phase::Unwinding { .. }, Ending::Failed { .. } | Ending::Cancelled { .. }) => {
             state.open_attempts().next().is_none()
         }
+        (Phase::Ending { decided: Some(decided), .. }, ending) => decided == ending,
         (Phase::Ending { .. }, Ending::Failed { .. } | Ending::Cancelled { .. }) => true,
+        // What was decided stays; only what failed of the last steps is added.
+        (Phase::Closing { ending: decided, .. }, ending) => {
+            let same = std::mem::discriminant(decided) == std::mem::discriminant(ending);
+            let nothing_open = !state.open_attempts().any(|(place, _)| state.plan.steps[place.step].finally);
+            (same || state.is_preview()) && state.is_all_done(true) && nothing_open
+        }
         (
             Phase::Pending
             | Phase::Forward { .. }
@@ -128,8 +147,7 @@ fn finished(state: &RunState, ending: &Ending, at: Micros) -> Option<Phase> {
             | Phase::Finished { .. },
             _,
         ) => false,
-    };
-    fits.then(|| Phase::Finished { at, ending: ending.clone() })
+    }
 }
 
 /// Nothing is open but fences whose risk was taken.

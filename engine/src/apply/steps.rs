@@ -42,7 +42,9 @@ fn stage(state: &RunState, index: usize, event: &Event, at: Micros) -> Option<St
         Stage::Pending => match event {
             Event::StepStarted { .. } => {
                 let after = &state.plan.steps[index].after;
-                let ready = after.iter().filter_map(|path| state.index(path)).all(|step| state.is_done(step));
+                let in_turn = state.is_in_turn(&state.plan.steps[index]);
+                let ready = in_turn
+                    && after.iter().filter_map(|path| state.index(path)).all(|step| state.is_done(step));
                 ready.then_some(Stage::Active { since: at })
             }
             _ => None,
@@ -80,6 +82,7 @@ fn stop_where_the_plan_says_so(state: &mut RunState, index: usize, at: Micros) {
         | Phase::Unwinding { .. }
         | Phase::Stuck { .. }
         | Phase::Ending { .. }
+        | Phase::Closing { .. }
         | Phase::Finished { .. } => {}
     }
 }

@@ -28,6 +28,7 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
     for (index, (step, now)) in state.both().enumerate() {
         let failed = match (&state.phase, &now.stage) {
             (Phase::Forward { .. } | Phase::Paused { .. }, Stage::Active { .. }) => unproven(state, index),
+            (Phase::Closing { .. }, Stage::Active { .. }) if step.finally => unproven(state, index),
             (Phase::Unwinding { .. }, _) if !now.tasks.iter().any(|task| task.open().is_some()) => {
                 doubtful(step, now)
                     .into_iter()
@@ -69,8 +70,10 @@ fn awaiting_probe(state: &RunState, index: usize, direction: Direction) -> Vec<(
 
 fn open(state: &RunState, place: Place, attempt: &Attempt, perform: &mut Vec<Perform>) {
     let revoking = match place.direction {
-        Direction::Do => state.is_revoking_forward(),
-        Direction::Undo => matches!(state.phase, Phase::Ending { .. } | Phase::Finished { .. }),
+        Direction::Do => state.is_revoking(place.step),
+        Direction::Undo => {
+            matches!(state.phase, Phase::Ending { .. } | Phase::Closing { .. } | Phase::Finished { .. })
+        }
     };
     match &attempt.state {
         AttemptState::Sent { .. } | AttemptState::Accepted { .. } if revoking => {

@@ -13,7 +13,7 @@ use plan::checked::Step;
 
 /// Everything is done.
 pub(super) fn forward(state: &RunState) -> Vec<Event> {
-    if !(0..state.steps.len()).all(|step| state.is_done(step)) {
+    if !state.is_all_done(false) {
         return Vec::new();
     }
     let ending = match failures(state).next() {
@@ -21,6 +21,28 @@ pub(super) fn forward(state: &RunState) -> Vec<Event> {
             Ending::Failed { problem: problems::stopped_at(step, problem) }
         }
         Some(_) | None => Ending::Succeeded { incomplete: incomplete(state) },
+    };
+    vec![end(state, ending)]
+}
+
+/// How it ends is decided: the `finally` part first, where there is one.
+fn end(state: &RunState, ending: Ending) -> Event {
+    if state.has_closing() { Event::ClosingStarted { ending } } else { Event::Finished { ending } }
+}
+
+/// The `finally` part is over.
+pub(super) fn closing(state: &RunState) -> Vec<Event> {
+    let Phase::Closing { ending, .. } = &state.phase else { return Vec::new() };
+    if !state.is_all_done(true) {
+        return Vec::new();
+    }
+    let refused = failures(state).next().filter(|_| state.is_preview());
+    let ending = match (ending, refused) {
+        (Ending::Succeeded { .. }, Some((step, problem))) => {
+            Ending::Failed { problem: problems::stopped_at(step, problem) }
+        }
+        (Ending::Succeeded { .. }, None) => Ending::Succeeded { incomplete: incomplete(state) },
+        (decided, _) => decided.clone(),
     };
     vec![Event::Finished { ending }]
 }
@@ -36,7 +58,7 @@ pub(super) fn stopping(state: &RunState) -> Vec<Event> {
     if !events.is_empty() || state.open_attempts().any(|open| waited_for(&open)) {
         return events;
     }
-    vec![Event::Finished { ending: Ending::Failed { problem: problems::stopped_at(step, problem) } }]
+    vec![end(state, Ending::Failed { problem: problems::stopped_at(step, problem) })]
 }
 
 /// The run was called off: once everything is settled it is cancelled.
@@ -46,18 +68,20 @@ pub(super) fn cancelling(state: &RunState) -> Vec<Event> {
     if !events.is_empty() || state.open_attempts().next().is_some() {
         return events;
     }
-    vec![Event::Finished { ending: Ending::Cancelled { by: by.clone(), reason: reason.clone() } }]
+    vec![end(state, Ending::Cancelled { by: by.clone(), reason: reason.clone() })]
 }
 
 /// A person wants it closed as it is.
 pub(super) fn ending(state: &RunState) -> Vec<Event> {
-    let Phase::Ending { by, reason, cancelled, .. } = &state.phase else { return Vec::new() };
-    let ending = if *cancelled {
+    let Phase::Ending { by, reason, cancelled, decided, .. } = &state.phase else { return Vec::new() };
+    let ending = if let Some(decided) = decided {
+        decided.clone()
+    } else if *cancelled {
         Ending::Cancelled { by: by.clone(), reason: reason.clone() }
     } else {
         Ending::Failed { problem: problems::ended_by(by.as_str(), reason) }
     };
-    vec![Event::Finished { ending }]
+    vec![end(state, ending)]
 }
 
 /// Everything that could be undone is.
@@ -70,7 +94,7 @@ pub(super) fn unwound(state: &RunState, because: &Because) -> Event {
             Ending::Cancelled { by: by.clone(), reason: reason.clone() }
         }
     };
-    Event::Finished { ending }
+    end(state, ending)
 }
 
 fn undone_after(step: &StepPath, because: &Problem) -> Ending {

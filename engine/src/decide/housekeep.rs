@@ -22,15 +22,17 @@ pub(super) fn housekeep(state: &RunState, now: Micros) -> Vec<Event> {
         | Phase::Stopping { .. }
         | Phase::Cancelling { .. }
         | Phase::Unwinding { .. }
+        | Phase::Closing { .. }
         | Phase::Stuck { .. } => {}
     }
     let mut events: Vec<Event> =
         state.open_attempts().filter_map(|(place, attempt)| chore(state, place, attempt, now)).collect();
-    let dropping = state.is_revoking_forward() || matches!(state.phase, Phase::Stopping { .. });
-    if dropping {
-        events.extend(state.steps.iter().flat_map(|step| step.tasks.iter()).filter_map(dropped));
-    }
+    let stopping = matches!(state.phase, Phase::Stopping { .. });
     for (index, step) in state.steps.iter().enumerate() {
+        let dropping = stopping || state.is_revoking(index);
+        if dropping {
+            events.extend(step.tasks.iter().filter_map(dropped));
+        }
         events.extend(questions(step).filter_map(|question| judged(state, index, question, dropping, now)));
     }
     events
@@ -49,7 +51,7 @@ pub(super) fn deadline(state: &RunState, place: Place, attempt: &Attempt) -> Opt
     }
     // The order of a fence stays with its host: whenever it comes back, being fenced is right.
     let waits = attempt.state.silence().is_some() && silence_counts(state, place);
-    if !state.is_revoking_forward() && (waits || state.is_left_silent(place, attempt)) {
+    if !state.is_revoking(place.step) && (waits || state.is_left_silent(place, attempt)) {
         return None;
     }
     match &attempt.state {
@@ -72,7 +74,7 @@ fn chore(state: &RunState, place: Place, attempt: &Attempt, now: Micros) -> Opti
     let token = attempt.token.clone();
     let ended = |outcome| Event::Ended { token: token.clone(), outcome, by: Actor::Engine, took_us: None };
     let is_timer = matches!(state.action(place), Some(Action::Timer { .. }));
-    if is_timer && place.direction == Direction::Do && state.is_revoking_forward() {
+    if is_timer && place.direction == Direction::Do && state.is_revoking(place.step) {
         return Some(ended(Outcome::Cancelled));
     }
     if deadline(state, place, attempt).is_none_or(|deadline| now < deadline) {

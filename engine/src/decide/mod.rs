@@ -80,6 +80,7 @@ fn round(state: &RunState, mind: &mut Mind<'_>) -> Vec<Event> {
         Phase::Cancelling { .. } => finish::cancelling(state),
         Phase::Unwinding { .. } => unwind::unwinding(state, mind),
         Phase::Ending { .. } => finish::ending(state),
+        Phase::Closing { .. } => steps::closing(state, mind),
         Phase::Stuck { .. } | Phase::Finished { .. } => Vec::new(),
     }
 }

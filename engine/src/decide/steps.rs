@@ -30,6 +30,18 @@ pub(super) fn forward(state: &RunState, mind: &mut Mind<'_>) -> Vec<Event> {
     }
 }
 
+/// The `finally` part: what it says is done, whatever becomes of it, then the run is over.
+pub(super) fn closing(state: &RunState, mind: &mut Mind<'_>) -> Vec<Event> {
+    let events = active(state, mind, true);
+    if !events.is_empty() {
+        return events;
+    }
+    match ready(state) {
+        Some(event) => vec![event],
+        None => super::finish::closing(state),
+    }
+}
+
 /// Paused: what runs is let finish, nothing new begins, nobody is asked.
 pub(super) fn paused(state: &RunState, mind: &mut Mind<'_>) -> Vec<Event> {
     active(state, mind, false)
@@ -53,7 +65,7 @@ fn unwind_where_the_plan_says_so(state: &RunState) -> Option<Event> {
 fn ready(state: &RunState) -> Option<Event> {
     for (step, now) in state.both() {
         let done = |path: &StepPath| state.index(path).is_some_and(|index| state.is_done(index));
-        if !matches!(now.stage, Stage::Pending) || !step.after.iter().all(done) {
+        if !matches!(now.stage, Stage::Pending) || !state.is_in_turn(step) || !step.after.iter().all(done) {
             continue;
         }
         return Some(match &step.skipped {
@@ -68,7 +80,7 @@ fn ready(state: &RunState) -> Option<Event> {
 
 fn active(state: &RunState, mind: &mut Mind<'_>, may_start: bool) -> Vec<Event> {
     for (index, (step, now)) in state.both().enumerate() {
-        if let Stage::Active { .. } = now.stage {
+        if matches!(now.stage, Stage::Active { .. }) && state.is_in_turn(step) {
             let events = go_on(state, index, step, mind, may_start);
             if !events.is_empty() {
                 return events;

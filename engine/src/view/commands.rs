@@ -24,6 +24,7 @@ pub(super) fn next(state: &RunState) -> Vec<String> {
         | Phase::Forward { .. }
         | Phase::Stopping { .. }
         | Phase::Cancelling { .. }
+        | Phase::Closing { .. }
         | Phase::Unwinding { .. } => {}
     }
     let needs = state.needs();

@@ -25,6 +25,9 @@ pub(crate) fn detail(status: &RunStatus) -> String {
             "cancelling: what runs is being stopped".to_string()
         }
         RunStatus::Running { doing: Doing::Ending } => "ending".to_string(),
+        RunStatus::Running { doing: Doing::Closing } => {
+            "how it ends is decided; the plan's last steps are done".to_string()
+        }
         RunStatus::Waiting { needs } => needs.iter().map(need).collect::<Vec<_>>().join("; "),
         RunStatus::Paused { by, reason, .. } => format!("paused by {by}{}", because(reason)),
         RunStatus::Unwinding { because: Because::Failure { step, problem }, .. } => {

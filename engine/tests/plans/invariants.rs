@@ -4,7 +4,7 @@
 use super::*;
 use engine::attempt::{AttemptState, Failure};
 use engine::simulator::Simulation;
-use engine::state::{Approval, Stage, StepState, TaskState};
+use engine::state::{Approval, Phase, Stage, StepState, TaskState};
 use engine::{Event, RunState, apply};
 use model::Direction;
 use std::collections::BTreeSet;
@@ -49,6 +49,8 @@ fn may_begin(state: &RunState, token: &Token, asked_again: &BTreeSet<(StepPath, 
     for before in &declared.after {
         assert!(state.is_done(state.index(before).unwrap()), "{} began before {before} was done", token.step);
     }
+    let closing = matches!(state.phase, Phase::Closing { .. });
+    assert_eq!(declared.finally, closing, "{} is not in its turn", token.step);
     assert!(declared.skipped.is_none(), "{} began although its `when` says no", token.step);
     if state.is_preview() {
         return;

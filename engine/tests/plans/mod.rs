@@ -96,6 +96,7 @@ pub fn step(what: &str, after: &[&str], class: Class, tasks: Vec<Task>, undo: Un
         fan_out: None,
         on_failure: OnFailure::Ask,
         undo,
+        finally: false,
         skipped: None,
     }
 }

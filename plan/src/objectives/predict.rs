@@ -65,6 +65,11 @@ pub struct StepPrediction {
     pub spare: Option<Duration>,
 }
 
+/// The steps of a plan without its `finally` part, which nobody waits for.
+fn main(steps: &[Step]) -> impl Iterator<Item = usize> {
+    steps.iter().enumerate().filter(|(_, step)| !step.finally).map(|(at, _)| at)
+}
+
 /// The graph of a plan's steps as numbers.
 pub(crate) struct Numbers {
     pub after: Vec<Vec<usize>>,
@@ -89,7 +94,7 @@ impl Numbers {
         let cutovers: Vec<usize> = cutovers.map(|(at, _)| at).collect();
         Numbers {
             after: steps.iter().enumerate().map(befores).collect(),
-            goals: if cutovers.is_empty() { (0..steps.len()).collect() } else { cutovers },
+            goals: if cutovers.is_empty() { main(steps).collect() } else { cutovers },
             lengths: steps.iter().map(|step| lengths(step, scenario)).collect(),
         }
     }
@@ -127,7 +132,7 @@ pub fn predict(plan: &CheckedPlan, history: Option<(&History, &mut dyn FnMut() -
     });
     let steps: Vec<StepPrediction> = steps.collect();
     let last = |at: &usize| !numbers.after.iter().flatten().any(|before| before == at);
-    let cut = numbers.goals.len() < plan.steps.len();
+    let cut = numbers.goals.len() < main(&plan.steps).count();
     Prediction {
         objective: plan.objectives.rto,
         until: numbers

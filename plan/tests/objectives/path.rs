@@ -60,6 +60,7 @@ fn step(at: usize, random: &mut Random) -> Step {
         fan_out: None,
         on_failure: OnFailure::Ask,
         undo: Undo::Nothing,
+        finally: false,
         skipped: random.percent(10).then(|| "not now".to_string()),
     };
     match kind {

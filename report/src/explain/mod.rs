@@ -65,6 +65,8 @@ pub struct ExplainedStep {
     /// First pause between tries.
     #[serde(with = "model::duration")]
     pub retry_pause: Duration,
+    /// Whether it runs at the end, however the run ends.
+    pub finally: bool,
     /// How it goes about many hosts.
     pub fan_out: Option<FanOut>,
     /// What happens when it has failed for good.
@@ -112,6 +114,7 @@ fn step(step: &Step) -> ExplainedStep {
         timeout: step.timeout,
         tries: step.tries,
         retry_pause: step.retry_pause,
+        finally: step.finally,
         fan_out: step.fan_out,
         on_failure: step.on_failure,
         takes: step.takes,

@@ -146,7 +146,9 @@ fn one_step(step: &ExplainedStep, predicted: &StepPrediction) -> Section {
         section.facts(vec![("skipped", why.clone())]);
         return section;
     }
+    let last = if step.finally { "at the end, however the run ends" } else { "" };
     section.facts(vec![
+        ("runs", last.to_string()),
         ("asks", asks(step)),
         ("requires", requires(step)),
         ("hosts", fan_out(step)),
