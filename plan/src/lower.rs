@@ -131,10 +131,7 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
     let Request { estate, plans, mode, purpose, .. } = *request;
     let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
-    let closing = match &plan.finally {
-        Some(finally) => Some(proven(&mut cx, &finally.value, filled.clone())),
-        None => None,
-    };
+    let closing = plan.finally.as_ref().map(|finally| proven(&mut cx, &finally.value, filled.clone()));
     if let Some(Some((drafts, _))) = &closing {
         finally::rules(drafts, &mut cx);
     }
