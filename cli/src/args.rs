@@ -307,6 +307,8 @@ pub enum Plan {
     Explain(crate::verbs::plan::explain::Args),
     /// Lay files out in the one canonical way; comments stay.
     Fmt(crate::verbs::plan::fmt::Args),
+    /// Plans as runbooks for people: to print, and to follow by hand when Lifeboat itself is gone.
+    Render(crate::verbs::plan::render::Args),
     /// What differs between two estates, by meaning: order and layout do not count.
     Diff(crate::verbs::plan::diff::Args),
     /// Draft an estate from a compose file, units of systemd or manifests of Kubernetes.

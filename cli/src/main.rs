@@ -1,6 +1,7 @@
 //! `lifeboat`: parse, do, show what went wrong, exit code.
 
 mod args;
+mod atomic;
 mod failure;
 mod folder;
 mod live;

@@ -260,6 +260,14 @@ impl CheckedEstate {
         inputs: &BTreeMap<String, String>,
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
         let mut sink = Sink::new(&self.files);
+        match self.document(plan, &mut sink) {
+            Some(document) => self.lowered(document, mode, inputs, sink, &self.files),
+            None => Err(sink.finish(&self.files)),
+        }
+    }
+
+    /// A plan that can be run by itself; tells why there is none.
+    pub(crate) fn document(&self, plan: &Name, sink: &mut Sink) -> Option<&Document> {
         let Some(document) = self.plans.get(plan) else {
             let near = nearest(plan.as_str(), self.plans.keys().map(Name::as_str));
             let help = match near {
@@ -270,21 +278,17 @@ impl CheckedEstate {
                 ),
             };
             let at = Span { file: 0, line: 1, column: 1, end_column: 2 };
-            sink.push_with(
-                &codes::UNKNOWN_PLAN,
-                at,
-                format!("no plan {:?} is declared", plan.as_str()),
-                help,
-            );
-            return Err(sink.finish(&self.files));
+            let message = format!("no plan {:?} is declared", plan.as_str());
+            sink.push_with(&codes::UNKNOWN_PLAN, at, message, help);
+            return None;
         };
         if !document.alone {
             let message =
                 format!("plan {:?} says `alone: false`: it is only called by others", plan.as_str());
             sink.push(&codes::ILL_FITTING, document.name.span, message);
-            return Err(sink.finish(&self.files));
+            return None;
         }
-        self.lowered(document, mode, inputs, sink, &self.files)
+        Some(document)
     }
 
     /// A plan of one step, for a plain verb: `kind` is the step kind, `parameters` the YAML of its

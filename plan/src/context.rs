@@ -24,6 +24,8 @@ pub(crate) enum Purpose {
     Check,
     /// To run it.
     Run,
+    /// To be read by people: what is still to come is no hindrance, and values of inputs may be unknown.
+    Show,
 }
 
 /// Where a step is lowered.
@@ -317,8 +319,8 @@ impl Context<'_> {
         let reached = |contact: &&Contact| {
             let channel =
                 contact.channel.as_ref().and_then(|channel| self.estate.channels.get(&channel.value));
-            contact.phone
-                || contact.email.as_ref().is_some_and(|region| !lost(region))
+            contact.phone.is_some()
+                || (contact.email.is_some() && !lost(&contact.mail_region))
                 || channel.is_some_and(|channel| !lost(&channel.region))
         };
         if contacts.is_some_and(|contacts| !contacts.iter().any(reached)) {

@@ -133,15 +133,38 @@ fn moves(plan: &Document, estate: &Estate) -> Moves {
     out
 }
 
+/// Whether a plan moves something of these elsewhere.
+fn moves_elsewhere(moves: &Moves, what: &(&'static str, String), to: &[Option<Name>]) -> bool {
+    moves.get(what).into_iter().flatten().any(|other| other.is_none() || !to.contains(other))
+}
+
+/// The plans that bring back what a plan moves: they move at least one such thing elsewhere, and nothing else.
+pub(crate) fn back<'p>(
+    plan: &Document,
+    plans: &'p BTreeMap<Name, Document>,
+    estate: &Estate,
+) -> Vec<&'p Name> {
+    let own = moves(plan, estate);
+    let returns = |other: &Document| {
+        let theirs = moves(other, estate);
+        !theirs.is_empty()
+            && theirs.keys().all(|what| own.get(what).is_some_and(|to| moves_elsewhere(&theirs, what, to)))
+    };
+    plans
+        .iter()
+        .filter(|(name, other)| **name != plan.name.value && returns(other))
+        .map(|(name, _)| name)
+        .collect()
+}
+
 /// A plan that leaves a lost region has another one that goes back: for each thing that it moves there is a
 /// plan that moves it elsewhere.
 pub(crate) fn ways_back(plans: &BTreeMap<Name, Document>, estate: &Estate, sink: &mut Sink) {
     let all: Vec<(&Name, Moves)> = plans.iter().map(|(name, plan)| (name, moves(plan, estate))).collect();
     for (name, moves) in &all {
         let Some(plan) = plans.get(*name).filter(|plan| !plan.lost.is_empty()) else { continue };
-        let returns = |what: &(&str, String), to: &[Option<Name>]| {
-            let others = all.iter().filter_map(|(_, moves)| moves.get(what)).flatten();
-            others.into_iter().any(|other| other.is_none() || !to.contains(other))
+        let returns = |what: &(&'static str, String), to: &[Option<Name>]| {
+            all.iter().any(|(_, moves)| moves_elsewhere(moves, what, to))
         };
         let stuck = moves.iter().find(|(what, to)| !returns(what, to));
         if let Some(((noun, moved), to)) = stuck {

@@ -162,5 +162,6 @@ fn unread(entry: &Entry, prefix: &str) -> Draft {
         uses: Vec::new(),
         called: !prefix.is_empty(),
         open: false,
+        params: None,
     }
 }

@@ -77,6 +77,8 @@ pub(crate) struct Input {
     pub kind: InputType,
     /// Its value when none is given.
     pub default: Option<String>,
+    /// What it is for, in the plan's words.
+    pub description: Option<String>,
 }
 
 /// Values to fill in: `None` for an input whose value is not known yet.
@@ -98,7 +100,7 @@ pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> BTreeMap<String
         let kind = fields.need("type", sink).and_then(|node| values::word(node, &InputType::WORDS, sink));
         let default =
             fields.get("default").and_then(|node| values::text(node, sink).map(|text| (text, node.span)));
-        fields.get("description").and_then(|node| values::text(node, sink));
+        let description = fields.get("description").and_then(|node| values::text(node, sink));
         fields.finish(sink);
         let Some(kind) = kind else { continue };
         let default = default.and_then(|(text, span)| {
@@ -108,7 +110,7 @@ pub(crate) fn read(node: &Node, owner: Span, sink: &mut Sink) -> BTreeMap<String
             }
             fits.then_some(text)
         });
-        out.insert(entry.key.clone(), Input { kind, default });
+        out.insert(entry.key.clone(), Input { kind, default, description });
     }
     out
 }
@@ -176,9 +178,9 @@ pub(crate) fn substitute(node: &Node, known: &mut Known<'_>, sink: &mut Sink) ->
     Node { span: node.span, value }
 }
 
-/// A value that is not known yet.
-fn open(kind: InputType) -> Scalar {
-    Scalar { text: String::new(), input: Some(FromInput { kind, known: false }) }
+/// A value that is not known yet: its reference stands for it where people read it, and nowhere else.
+fn open(kind: InputType, reference: &str) -> Scalar {
+    Scalar { text: reference.to_string(), input: Some(FromInput { kind, known: false }) }
 }
 
 fn replace(scalar: &Scalar, span: Span, known: &mut Known<'_>, sink: &mut Sink) -> Scalar {
@@ -190,14 +192,16 @@ fn replace(scalar: &Scalar, span: Span, known: &mut Known<'_>, sink: &mut Sink) 
     let unusable = |sink: &mut Sink, message: String| {
         sink.push(&codes::BAD_INPUT_USE, span, message);
         // Open and of a type that fits everywhere a text does, so that one finding stays one.
-        open(InputType::Text)
+        open(InputType::Text, text)
     };
     let Some(inner) = inner.filter(|inner| !inner.contains("${{")) else {
         return unusable(sink, "a reference must be the whole value".to_string());
     };
     if let Some(rest) = inner.strip_prefix("steps.") {
         return match rest.rsplit_once(".outputs.") {
-            Some((step, output)) => open(known.output(step, output, span, sink).unwrap_or(InputType::Text)),
+            Some((step, output)) => {
+                open(known.output(step, output, span, sink).unwrap_or(InputType::Text), text)
+            }
             None => unusable(sink, format!("{inner:?} is no output: write steps.NAME.outputs.FIELD")),
         };
     }
@@ -208,7 +212,7 @@ fn replace(scalar: &Scalar, span: Span, known: &mut Known<'_>, sink: &mut Sink) 
         Some((kind, Some(value))) => {
             Scalar { text: value.clone(), input: Some(FromInput { kind: *kind, known: true }) }
         }
-        Some((kind, None)) => open(*kind),
+        Some((kind, None)) => open(*kind, text),
         None => {
             let near = crate::text::nearest::nearest(name, known.inputs.keys().map(String::as_str));
             let help = near.map_or_else(
@@ -216,7 +220,7 @@ fn replace(scalar: &Scalar, span: Span, known: &mut Known<'_>, sink: &mut Sink) 
                 |near| format!("did you mean {near:?}?"),
             );
             sink.push_with(&codes::BAD_INPUT, span, format!("the plan has no input {name:?}"), help);
-            open(InputType::Text)
+            open(InputType::Text, text)
         }
     }
 }

@@ -36,6 +36,7 @@ mod outputs;
 pub mod point;
 mod rules;
 mod shape;
+mod shown;
 mod steps;
 mod text;
 pub mod version;
@@ -48,6 +49,7 @@ pub use checked_estate::{
 pub use diagnostic::{Diagnostic, Severity};
 pub use inputs::InputType;
 pub use shape::schema::{estate as estate_schema, plan as plan_schema};
+pub use shown::{BackupLoss, ContactHead, Nouns, Shown, ShownInput, ShownStep};
 pub use steps::reference as step_kinds;
 
 use serde::{Deserialize, Serialize};

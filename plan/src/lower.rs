@@ -21,7 +21,7 @@ use crate::steps::{self, Facts, KINDS, Kind, Lowered, Part, Rules};
 use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
-use model::{Class, Digest, Mode, Name, StepPath};
+use model::{Class, Digest, HostName, Mode, Name, StepPath};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub(crate) struct Draft {
     pub called: bool,
     /// Whether some value in what it lowered to is not known yet.
     pub open: bool,
+    /// What its verb says, inputs filled in, where that is asked for.
+    pub params: Option<serde_json::Value>,
 }
 
 /// Fields that every step has.
@@ -108,6 +110,28 @@ impl Draft {
     }
 }
 
+/// What a step says beyond its tasks, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    /// What its verb says, inputs filled in.
+    pub params: serde_json::Value,
+    /// Live hosts that it is about.
+    pub hosts: Vec<HostName>,
+    /// What nobody carries out yet, in words.
+    pub to_come: Option<&'static str>,
+    /// Whether its tasks hold a value that is not known yet.
+    pub open: bool,
+}
+
+impl Said {
+    /// `None` where nobody asked for it.
+    fn of(draft: &Draft) -> Option<Said> {
+        let hosts = draft.facts().map(|facts| facts.hosts.clone()).unwrap_or_default();
+        let to_come = draft.lowered.as_ref().and_then(|lowered| lowered.to_come);
+        Some(Said { params: draft.params.clone()?, hosts, to_come, open: draft.open })
+    }
+}
+
 /// What a plan is lowered with.
 pub(crate) struct Request<'a> {
     /// The estate.
@@ -126,6 +150,15 @@ pub(crate) struct Request<'a> {
 
 /// Lowers a plan. `None` when something is wrong, or (in a check) when an input is not known yet.
 pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> Option<CheckedPlan> {
+    lower_with(plan, request, sink).map(|(plan, _)| plan)
+}
+
+/// The same with what is said about each step of the text, by its path.
+pub(crate) fn lower_with(
+    plan: &Document,
+    request: &Request<'_>,
+    sink: &mut Sink,
+) -> Option<(CheckedPlan, BTreeMap<StepPath, Said>)> {
     let errors = sink.errors();
     let complete = request.purpose == Purpose::Run;
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
@@ -144,20 +177,23 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
         return None;
     }
     let objectives = objectives(plan, request.estate, &drafts);
+    let mut said: BTreeMap<StepPath, Said> =
+        drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))).collect();
     let recovered = objectives::Recovered::of(&drafts);
     let mut steps = in_order(drafts, &graph, request.estate);
     // In a run they would be in the way of the very recovery that they are about.
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
     }
-    if open {
+    if open && request.purpose != Purpose::Show {
         return None;
     }
     if let Some((drafts, graph)) = closing {
+        said.extend(drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))));
         let closing = in_order(drafts, &graph, request.estate);
         steps.extend(closing.into_iter().map(|step| Step { finally: true, ..step }));
     }
-    Some(CheckedPlan {
+    let plan = CheckedPlan {
         format: FORMAT,
         name: plan.name.value.clone(),
         title: plan.title.clone(),
@@ -167,7 +203,8 @@ pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> 
         inputs: filled.into_iter().filter_map(|(name, (_, value))| Some((name, value?))).collect(),
         estate: request.digest.clone(),
         steps,
-    })
+    };
+    Some((plan, said))
 }
 
 /// The steps of drafts, each behind what it waits for.
@@ -259,7 +296,7 @@ pub(crate) fn read(
     let name = At::new(format!("{}{}", place.prefix, name?), entry.key_span);
     cx.open = false;
     // A step that this run leaves out needs no stand-ins; a check looks at it all the same.
-    let lowered = if skipped.is_some() && (cx.purpose == Purpose::Run || cx.mode == Mode::Drill) {
+    let lowered = if skipped.is_some() && (cx.purpose != Purpose::Check || cx.mode == Mode::Drill) {
         None
     } else {
         cx.unready = false;
@@ -284,6 +321,7 @@ pub(crate) fn read(
         uses: Vec::new(),
         called: !place.prefix.is_empty(),
         open: std::mem::take(&mut cx.open),
+        params: (cx.purpose == Purpose::Show).then(|| params.canonical()),
     })
 }
 

@@ -4,6 +4,7 @@
 //! ```text
 //! plan::check ─► Diagnostic ─► diagnostic(s) ─► text; sarif ─► JSON; github ─► workflow commands
 //! plan::explain ─► explain(_) ─► Explained ─► JSON | document
+//! plan::show ─► runbook(_) ─► Page ─► Markdown | HTML
 //! engine::view ─► View ─┬─► tree ─► lines, drawn over and over while the run goes on
 //!                       └─► run_report ─► Report ─► JSON | document ─► text | Markdown
 //! ```
@@ -15,6 +16,7 @@ mod github;
 pub mod layout;
 mod outcome;
 pub mod run;
+pub mod runbook;
 mod sarif;
 pub mod state;
 pub mod tree;

@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod fmt;
 mod init;
+mod render;
 mod seeds;
 
 use std::path::{Path, PathBuf};

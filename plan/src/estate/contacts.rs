@@ -30,10 +30,18 @@ pub(crate) static NOUN: Noun = Noun {
 /// A person.
 #[derive(Debug, Clone)]
 pub(crate) struct Contact {
-    /// Whether there is a telephone number.
-    pub phone: bool,
-    /// Whether there is an address, and where its server stands.
-    pub email: Option<Option<At<Name>>>,
+    /// What people call them.
+    pub name: String,
+    /// What they are.
+    pub title: Option<String>,
+    /// A telephone number.
+    pub phone: Option<String>,
+    /// An address.
+    pub email: Option<String>,
+    /// Where the server of that address stands.
+    pub mail_region: Option<At<Name>>,
+    /// Their name on the channel.
+    pub chat: Option<String>,
     /// The channel on which they read.
     pub channel: Option<At<Name>>,
 }
@@ -42,13 +50,13 @@ pub(crate) struct Contact {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Contact> {
     let fields = Fields::of(node, format!("contact {:?}", name.as_str()), owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields]);
-    fields.need("name", sink).and_then(|node| values::words(node, sink));
+    let called = fields.need("name", sink).and_then(|node| values::words(node, sink));
     let phone = fields.get("phone").map(|node| values::words(node, sink));
     let email = fields.get("email").map(|node| values::words(node, sink));
     let mail = fields.get("mail-region").map(|node| values::reference(node, &["region"], sink));
     let chat = fields.get("chat").map(|node| values::words(node, sink));
     let channel = fields.get("channel").map(|node| values::reference(node, &["channel"], sink));
-    fields.get("title").map(|node| values::words(node, sink));
+    let title = fields.get("title").map(|node| values::words(node, sink));
     fields.finish(sink);
     if phone.is_none() && email.is_none() && channel.is_none() {
         let message = format!("contact {:?} can be reached nowhere", name.as_str());
@@ -61,6 +69,13 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         sink.push(&codes::MISSING, owner, message);
         return None;
     }
-    let mail = flat(mail)?;
-    Some(Contact { phone: phone.is_some(), email: email.map(|_| mail), channel: flat(channel)? })
+    Some(Contact {
+        name: called.unwrap_or_else(|| name.to_string()),
+        title: title.flatten(),
+        phone: phone.flatten(),
+        email: email.flatten(),
+        mail_region: flat(mail)?,
+        chat: chat.flatten(),
+        channel: flat(channel)?,
+    })
 }

@@ -71,6 +71,12 @@ fn routes<'e>(estate: &'e Estate, source: &Name, gaps: &mut Gaps) -> Vec<Route<'
     out
 }
 
+/// What each schedule of a source would lose at worst, by schedule and repository.
+pub(crate) fn losses<'e>(estate: &'e Estate, source: &Name) -> Vec<(&'e Name, &'e Name, Loss)> {
+    let all = routes(estate, source, &mut Gaps::default());
+    all.into_iter().map(|route| (route.schedule, route.repository, route.loss)).collect()
+}
+
 fn best<'r, 'e>(routes: impl Iterator<Item = &'r Route<'e>>) -> Option<&'r Route<'e>>
 where
     'e: 'r,

@@ -108,7 +108,8 @@ impl Node {
         model::Digest::of_bytes(self.canonical().to_string().as_bytes())
     }
 
-    fn canonical(&self) -> serde_json::Value {
+    /// The value alone, without places. An input that is not known yet stands as its reference.
+    pub fn canonical(&self) -> serde_json::Value {
         match &self.value {
             Value::Null => serde_json::Value::Null,
             Value::Scalar(scalar) => serde_json::Value::String(scalar.text.clone()),

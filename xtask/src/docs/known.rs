@@ -69,6 +69,9 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("LB4062", "A file could not be compared.", ""),
     ("LB4063", "Nothing to draft an estate from was found.", ""),
     ("LB4064", "The file to draft an estate from is no YAML.", ""),
+    ("LB4065", "It was not said which runbooks go where.", ""),
+    ("LB4066", "The estate has no plan that a runbook could be made of.", ""),
+    ("LB4067", "A file that is no runbook stands where one is to be written, so nothing was written.", ""),
     ("LB5411", "A certificate could not be read.", "Enrol or log in again to get a new one."),
     (
         "LB5412",

@@ -3,7 +3,7 @@
 //! An estate that is sound but promises more than it keeps is explained all the same: the sum is what its
 //! author looks for then.
 
-use super::check;
+use super::{check, inputs};
 use crate::args::Cli;
 use crate::failure::Failure;
 use crate::{folder, screen};
@@ -12,7 +12,6 @@ use plan::explainable;
 use plan::objectives::History;
 use runtime::lifecycle::Exit;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,16 +67,6 @@ pub fn explain(cli: &Cli, args: &Args) -> Result<Exit, Failure> {
             Ok(Exit::No)
         }
     }
-}
-
-fn inputs(given: &[String]) -> Result<BTreeMap<String, String>, Failure> {
-    let pairs = given.iter().map(|text| {
-        let pair = text.split_once('=').map(|(name, value)| (name.to_string(), value.to_string()));
-        pair.ok_or_else(|| {
-            Failure::usage("LB4041", format!("{text:?} is no input"), "Write --input name=value.")
-        })
-    });
-    pairs.collect()
 }
 
 /// What is read of a report.

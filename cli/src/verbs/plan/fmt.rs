@@ -4,10 +4,9 @@ use super::unreadable;
 use crate::args::Cli;
 use crate::failure::Failure;
 use crate::yaml::{self, Refused};
-use crate::{folder, screen};
+use crate::{atomic, folder, screen};
 use plan::{Diagnostic, Severity, SourceFile};
 use runtime::lifecycle::Exit;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// `plan fmt`
@@ -42,7 +41,7 @@ pub fn fmt(cli: &Cli, args: &Args) -> Result<Exit, Failure> {
     unreadable::refuse(&refused, "nothing was written")?;
     if !args.check {
         for (place, text) in &changed {
-            replace(place, text).map_err(|error| Failure::file("write", place, &error))?;
+            atomic::replace(place, text).map_err(|error| Failure::file("write", place, &error))?;
         }
     }
     let names: Vec<String> = changed.iter().map(|(place, _)| place.display().to_string()).collect();
@@ -84,26 +83,4 @@ fn diagnostic(file: &SourceFile, refused: &Refused) -> Diagnostic {
             .to_string(),
         help: "write this part in a simpler way, or lay the file out by hand".to_string(),
     }
-}
-
-/// Puts a text in a file's place in one step: whoever reads it sees the old one or the new one. The mode
-/// stays, and a link stays a link.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let path = path.canonicalize()?;
-    let permissions = std::fs::metadata(&path)?.permissions();
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // Hidden, so that nobody takes it for a part of the estate.
-    let temporary = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let written = write(&temporary, text, permissions).and_then(|()| std::fs::rename(&temporary, &path));
-    if written.is_err() {
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
-}
-
-fn write(path: &Path, text: &str, permissions: std::fs::Permissions) -> std::io::Result<()> {
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.set_permissions(permissions)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }
