@@ -6,7 +6,7 @@
 
 use super::{Place, root};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What each document must be told.
 const TOLD: [(&str, &[&str]); 0] = [];
@@ -23,7 +23,7 @@ fn folders(which: &str) -> Vec<PathBuf> {
 }
 
 /// The check's words about a folder, and whether they are as recorded beside it.
-fn checked(folder: &PathBuf, code: i32) -> (BTreeSet<String>, Option<String>) {
+fn checked(folder: &Path, code: i32) -> (BTreeSet<String>, Option<String>) {
     let place = Place::new(&[]);
     let said = place.exits(&["check", folder.to_str().unwrap()], code).err;
     let path = folder.join("expected.txt");
