@@ -94,7 +94,7 @@ fn read(files: &[SourceFile]) -> (Option<CheckedEstate>, bool, Vec<Diagnostic>) 
     let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
     for plan in plans.values() {
         plan.check(&estate, &mut sink);
-        domains::check(plan, &estate, &mut sink);
+        domains::controllers(plan, &estate, &mut sink);
         if !plan.alone && called.contains(plan.name.value.as_str()) {
             // It is proven in its callers, with what they did before and what they give it.
             continue;

@@ -5,7 +5,7 @@
 //! regions, and the host that really gets the order. They differ in a drill only, and only here.
 
 use crate::checked::{Action, Task};
-use crate::codes;
+use crate::codes::{self, Code};
 use crate::diagnostic::{Severity, Sink};
 use crate::document::Document;
 use crate::estate::Estate;
@@ -290,6 +290,15 @@ impl Context<'_> {
         self.unready.then(|| Lowered { facts, unready: true, ..Lowered::default() })
     }
 
+    /// Tells that something a step needs is in a region that is presumed lost. `what` ends before the region:
+    /// `channel "ops" stands in`.
+    pub fn standing(&mut self, code: &'static Code, at: Span, what: &str, region: Option<&Name>) {
+        if let Some(region) = region.filter(|region| self.plan.is_lost(region)) {
+            let message = format!("{what} region {:?}, which this plan presumes lost", region.as_str());
+            self.sink.push(code, at, message);
+        }
+    }
+
     /// Tells secrets of a noun whose store is lost.
     fn stores(&mut self, noun: &'static str, name: &Name, at: Span) {
         for secret in self.estate.secrets_of(noun, name) {
@@ -348,14 +357,8 @@ impl Context<'_> {
             at = At::new(stand_in.clone(), at.span);
         }
         let repository = self.estate.repositories.get(&at.value)?;
-        if self.plan.is_lost(&repository.region.value) {
-            let message = format!(
-                "repository {:?} is in region {:?}, which this plan presumes lost",
-                at.value.as_str(),
-                repository.region.value.as_str()
-            );
-            self.sink.push(&codes::LOST_REPOSITORY, at.span, message);
-        }
+        let what = format!("repository {:?} is in", at.value.as_str());
+        self.standing(&codes::LOST_REPOSITORY, at.span, &what, Some(&repository.region.value));
         self.stores("repository", &at.value, at.span);
         if let Some(what) = repository.spec.later() {
             self.later("repository", &at.value, what, at.span);
@@ -416,14 +419,9 @@ impl Context<'_> {
             at = At::new(stand_in.clone(), at.span);
         }
         let channel = self.estate.channels.get(&at.value)?;
-        if let Some(region) = channel.region.as_ref().filter(|region| self.plan.is_lost(&region.value)) {
-            let message = format!(
-                "channel {:?} stands in region {:?}, which is presumed lost",
-                at.value.as_str(),
-                region.value.as_str()
-            );
-            self.sink.push(&codes::LOST_SERVER, at.span, message);
-        }
+        let what = format!("channel {:?} stands in", at.value.as_str());
+        let region = channel.region.as_ref().map(|region| &region.value);
+        self.standing(&codes::LOST_SERVER, at.span, &what, region);
         self.stores("channel", &at.value, at.span);
         if let Some(what) = channel.spec.later() {
             self.later("channel", &at.value, what, at.span);

@@ -7,7 +7,8 @@ use crate::estate::ready::Ready;
 use crate::text::{At, Span};
 use model::{Name, SecretRef};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// Most diagnostics that one check gives; what comes after is counted only.
 pub const MAX_DIAGNOSTICS: usize = 500;
@@ -17,6 +18,9 @@ const MAX_ADVISED: usize = 100;
 pub const MAX_EXCERPT: usize = 400;
 /// Longest message and help, in characters.
 const MAX_MESSAGE: usize = 1_000;
+
+/// Calls that one finding names.
+const MAX_CALLERS: usize = 3;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,10 +79,11 @@ impl std::fmt::Display for Diagnostic {
 pub(crate) struct Sink {
     paths: Vec<String>,
     found: Vec<Found>,
-    seen: HashSet<(&'static str, Span, String)>,
+    seen: HashMap<(&'static str, Span, String), usize>,
     errors: usize,
     references: Vec<Reference>,
     strict: bool,
+    caller: Option<Rc<str>>,
     used_secrets: Vec<At<Name>>,
     /// Named secrets of the estate, as far as they have been read: nouns that are read after them look here.
     pub secrets: BTreeMap<Name, Ready<SecretRef>>,
@@ -100,6 +105,10 @@ struct Found {
     span: Span,
     message: String,
     help: Option<String>,
+    /// The calls that led to it, when nothing else did.
+    callers: Vec<Rc<str>>,
+    /// Whether it was allowed.
+    silenced: bool,
 }
 
 impl Sink {
@@ -131,6 +140,12 @@ impl Sink {
     /// What is still to come is an error from now on, as for a run, or a warning, as for a check.
     pub fn strict(&mut self, strict: bool) {
         self.strict = strict;
+    }
+
+    /// What is found from now on is about a step that a call brought here: `step "reach" of plan "failover"`.
+    /// Gives what was said before.
+    pub fn called_by(&mut self, caller: Option<&Rc<str>>) -> Option<Rc<str>> {
+        std::mem::replace(&mut self.caller, caller.cloned())
     }
 
     /// Something whose job this version lacks.
@@ -194,20 +209,21 @@ impl Sink {
             let known =
                 self.found.iter().any(|own| own.span == found.span && own.code.code == found.code.code);
             if !known {
-                self.add(found.code, Severity::Warning, found.span, message, found.help);
+                let callers = found.callers;
+                self.keep(Found { severity: Severity::Warning, message, callers, ..found });
             }
         }
     }
 
     /// Takes back the warnings of a code in some stretches of text; gives how many there were.
     pub fn silence(&mut self, code: &'static Code, within: &[Stretch]) -> usize {
-        let before = self.found.len();
-        self.found.retain(|found| {
-            found.severity == Severity::Error
-                || found.code.code != code.code
-                || !within.iter().any(|stretch| stretch.holds(found.span))
-        });
-        before - self.found.len()
+        let fits = |found: &&mut Found| {
+            found.severity == Severity::Warning
+                && found.code.code == code.code
+                && !found.silenced
+                && within.iter().any(|stretch| stretch.holds(found.span))
+        };
+        self.found.iter_mut().filter(fits).map(|found| found.silenced = true).count()
     }
 
     fn add(
@@ -218,16 +234,33 @@ impl Sink {
         message: String,
         help: Option<String>,
     ) {
-        self.errors += usize::from(severity == Severity::Error);
+        let callers = self.caller.clone().into_iter().collect();
+        self.keep(Found { code, severity, span, message, help, callers, silenced: false });
+    }
+
+    /// Each finding once, with all calls that led to it.
+    fn keep(&mut self, found: Found) {
+        self.errors += usize::from(found.severity == Severity::Error);
+        let key = (found.code.code, found.span, found.message.clone());
+        if let Some(known) = self.seen.get(&key).and_then(|at| self.found.get_mut(*at)) {
+            if found.callers.is_empty() {
+                known.callers.clear();
+            } else if !known.callers.is_empty() && !known.callers.contains(&found.callers[0]) {
+                known.callers.extend(found.callers);
+            }
+            return;
+        }
         // Warnings never crowd the errors out that made somebody look.
-        let most = if severity == Severity::Error { MAX_DIAGNOSTICS } else { MAX_DIAGNOSTICS / 2 };
-        if self.found.len() < most && self.seen.insert((code.code, span, message.clone())) {
-            self.found.push(Found { code, severity, span, message, help });
+        let most = if found.severity == Severity::Error { MAX_DIAGNOSTICS } else { MAX_DIAGNOSTICS / 2 };
+        if self.found.len() < most {
+            self.seen.insert(key, self.found.len());
+            self.found.push(found);
         }
     }
 
     /// The findings in the order of the text.
     pub fn finish(mut self, files: &[SourceFile]) -> Vec<Diagnostic> {
+        self.found.retain(|found| !found.silenced);
         self.found.sort_by(|a, b| (a.span, a.code.code, &a.message).cmp(&(b.span, b.code.code, &b.message)));
         let mut lines: Vec<Option<Vec<&str>>> = vec![None; files.len()];
         let secrets: Vec<Span> = self.found.iter().filter(|one| is_secret(one)).map(|one| one.span).collect();
@@ -250,12 +283,23 @@ impl Sink {
                     .filter(|_| shown)
                     .map(|line| cut(&hide(line, found.span, &secrets), MAX_EXCERPT))
                     .unwrap_or_default(),
-                message: cut(&found.message, MAX_MESSAGE),
+                message: cut(&format!("{}{}", found.message, callers(&found.callers)), MAX_MESSAGE),
                 why: found.code.why.to_string(),
                 help: cut(found.help.as_deref().unwrap_or(found.code.mend), MAX_MESSAGE),
             });
         }
         out
+    }
+}
+
+/// ` (called by step "reach" of plan "failover")`; empty for what is told of a plan by itself.
+fn callers(callers: &[Rc<str>]) -> String {
+    match callers.split_at_checked(MAX_CALLERS) {
+        _ if callers.is_empty() => String::new(),
+        Some((shown, more)) if !more.is_empty() => {
+            format!(" (called by {} and {} more)", shown.join(", by "), more.len())
+        }
+        Some(_) | None => format!(" (called by {})", callers.join(", by ")),
     }
 }
 

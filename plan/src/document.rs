@@ -57,6 +57,13 @@ pub(crate) struct Suspect {
     pub since: Option<Micros>,
 }
 
+impl Suspect {
+    /// Whether anybody is not believed.
+    pub fn is_any(&self) -> bool {
+        !self.regions.is_empty() || !self.hosts.is_empty()
+    }
+}
+
 /// Whether a file is a plan.
 pub(crate) fn is_plan(root: &Node) -> bool {
     matches!(&root.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == "plan"))

@@ -1,29 +1,19 @@
-//! Failure domains of a whole plan: what it needs and presumes lost. What single steps name, like hosts and
-//! repositories, is looked at where they are lowered; what remains is told here, once for each plan.
+//! Failure domains of a whole plan: what it needs and presumes lost. What single steps name, like hosts,
+//! repositories and stacks, is looked at where they are lowered; what remains is told here, once for each plan.
 //!
 //! With `lost: [us-east]` nothing that the plan needs may live there only. Where nothing is left to drive it,
 //! the advice is rescue: the plan is still right, only nobody is there to follow it.
 
-use crate::codes::{self, Code};
+use crate::codes;
 use crate::diagnostic::Sink;
 use crate::document::Document;
 use crate::estate::Estate;
-use crate::text::{Entry, Node, Span, Value};
+use crate::text::{Node, Value};
 use model::Name;
 use std::collections::BTreeMap;
 
-/// Asks every rule of one plan.
-pub(crate) fn check(plan: &Document, estate: &Estate, sink: &mut Sink) {
-    controllers(plan, estate, sink);
-    for step in &plan.steps {
-        stack(plan, estate, step, sink);
-        pool(plan, estate, step, sink);
-        secret(plan, estate, step, sink);
-    }
-}
-
 /// Somebody is left to drive the plan, with the journal and a vote.
-fn controllers(plan: &Document, estate: &Estate, sink: &mut Sink) {
+pub(crate) fn controllers(plan: &Document, estate: &Estate, sink: &mut Sink) {
     let Some(lost) = plan.lost.first() else { return };
     let all = |code, what: &str, sink: &mut Sink| {
         sink.push(code, lost.span, format!("{what} a region that this plan presumes lost"));
@@ -40,62 +30,6 @@ fn controllers(plan: &Document, estate: &Estate, sink: &mut Sink) {
     if !estate.witnesses.is_empty() && estate.witnesses.values().all(|at| plan.is_lost(&at.value)) {
         all(&codes::LOST_WITNESS, "every witness stands in", sink);
     }
-}
-
-/// A stack that is applied has its state, and makes nothing where nothing is left.
-fn stack(plan: &Document, estate: &Estate, step: &Entry, sink: &mut Sink) {
-    let Some((name, span)) = named(step, "provision", "stack") else { return };
-    let Some(stack) = estate.stacks.get(&name) else { return };
-    let parts = [(&stack.state, "keeps its state in"), (&stack.region, "makes things in")];
-    for (region, does) in parts {
-        if let Some(region) = region.as_ref().filter(|region| plan.is_lost(&region.value)) {
-            lost(&codes::LOST_STACK, span, &format!("stack {:?} {does}", name.as_str()), &region.value, sink);
-        }
-    }
-}
-
-/// A balancer that is switched is still there.
-fn pool(plan: &Document, estate: &Estate, step: &Entry, sink: &mut Sink) {
-    let Some((name, span)) = named(step, "switch", "pool") else { return };
-    let Some(pool) = estate.pools.get(&name) else { return };
-    let hosts = pool.on.iter().filter_map(|on| estate.region_of_name(&on.value));
-    let regions: Vec<&Name> = pool.region.iter().map(|region| &region.value).chain(hosts).collect();
-    if let Some(region) = regions.first()
-        && regions.iter().all(|region| plan.is_lost(region))
-    {
-        lost(
-            &codes::LOST_STACK,
-            span,
-            &format!("the balancer of pool {:?} stands in", name.as_str()),
-            region,
-            sink,
-        );
-    }
-}
-
-/// A secret that is changed can be reached.
-fn secret(plan: &Document, estate: &Estate, step: &Entry, sink: &mut Sink) {
-    let Some((name, span)) = named(step, "rotate", "secret") else { return };
-    let region = estate.secrets.get(&name).and_then(|secret| secret.region.as_ref());
-    if let Some(region) = region.filter(|region| plan.is_lost(&region.value)) {
-        lost(
-            &codes::LOST_SECRET,
-            span,
-            &format!("secret {:?} is kept in", name.as_str()),
-            &region.value,
-            sink,
-        );
-    }
-}
-
-fn lost(code: &'static Code, span: Span, what: &str, region: &Name, sink: &mut Sink) {
-    sink.push(code, span, format!("{what} region {:?}, which this plan presumes lost", region.as_str()));
-}
-
-/// What a step of a kind names in one of its fields, when that is a plain name.
-fn named(step: &Entry, verb: &str, field: &str) -> Option<(Name, Span)> {
-    let node = inside(inside(&step.value, verb)?, field)?;
-    Some((Name::new(text(node)?).ok()?, node.span))
 }
 
 fn inside<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {

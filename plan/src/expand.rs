@@ -14,7 +14,8 @@ use crate::outputs::Producers;
 use crate::steps::call::Call;
 use crate::text::{At, Entry, Span};
 use model::Name;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// Deepest chain of plans that call plans.
 pub const MAX_CALLS: usize = 4;
@@ -25,6 +26,8 @@ const MAX_PATH: usize = model::id::MAX_NAME_BYTES - 5;
 struct Scope<'p> {
     /// Before the names of its steps: empty, or `rescue/`.
     prefix: String,
+    /// The call that it stands for, in words.
+    caller: Option<Rc<str>>,
     /// Values of its inputs.
     filled: Filled,
     /// What its first steps wait for.
@@ -41,6 +44,7 @@ pub(crate) fn drafts(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> (
     let plan = cx.plan;
     let root = Scope {
         prefix: String::new(),
+        caller: None,
         filled,
         after: Vec::new(),
         skipped: None,
@@ -68,7 +72,7 @@ impl All {
             return Vec::new();
         }
         // Each keeps its place, so that those that cannot be read leave the numbers of the others alone.
-        self.drafts.extend(steps.iter().map(|entry| unread(entry, &scope.prefix)));
+        self.drafts.extend(steps.iter().map(|entry| unread(entry, scope)));
         let index: HashMap<&str, usize> =
             steps.iter().enumerate().map(|(number, entry)| (entry.key.as_str(), base + number)).collect();
         for (number, entry) in steps.iter().enumerate() {
@@ -79,9 +83,10 @@ impl All {
                 self.drafts[base + number] = draft;
             }
         }
-        let waited: Vec<usize> =
-            self.drafts[base..base + steps.len()].iter().flat_map(|draft| draft.after.clone()).collect();
-        (base..base + steps.len()).filter(|step| !waited.contains(step)).collect()
+        let own = base..base + steps.len();
+        let waited = self.drafts[own.clone()].iter().flat_map(|draft| &draft.after);
+        let waited: HashSet<usize> = waited.copied().collect();
+        own.filter(|step| !waited.contains(step)).collect()
     }
 
     fn step(
@@ -98,7 +103,8 @@ impl All {
         }
         let mut known = Known { inputs: &scope.filled, producers, uses: Vec::new() };
         let node = inputs::substitute(&entry.value, &mut known, cx.sink);
-        let place = Place { prefix: &scope.prefix, skipped: scope.skipped.as_ref() };
+        let place =
+            Place { prefix: &scope.prefix, caller: scope.caller.as_ref(), skipped: scope.skipped.as_ref() };
         let mut draft = read(cx, entry, &node, &place, &mut known, &mut self.sound)?;
         draft.uses = known.uses;
         if draft.after.is_empty() {
@@ -131,13 +137,19 @@ impl All {
         }
         let inner = Scope {
             prefix: format!("{}/", draft.name.value),
+            caller: Some(
+                format!("step {:?} of plan {:?}", draft.name.value, cx.plan.name.value.as_str()).into(),
+            ),
             filled: call.fill(child, cx),
             after: draft.after.clone(),
             skipped: draft.skipped.clone(),
             chain: scope.chain.iter().copied().chain([&child.name.value]).collect(),
         };
         self.finally(cx, child, call);
-        self.open(cx, &child.steps, &inner, call.plan.span)
+        let outer = cx.sink.called_by(inner.caller.as_ref());
+        let last = self.open(cx, &child.steps, &inner, call.plan.span);
+        cx.sink.called_by(outer.as_ref());
+        last
     }
 
     /// A called plan ends in the middle of the calling one, so what it does "at the end" has no end to wait for.
@@ -150,9 +162,9 @@ impl All {
     }
 }
 
-fn unread(entry: &Entry, prefix: &str) -> Draft {
+fn unread(entry: &Entry, scope: &Scope<'_>) -> Draft {
     Draft {
-        name: At::new(format!("{prefix}{}", entry.key), entry.key_span),
+        name: At::new(format!("{}{}", scope.prefix, entry.key), entry.key_span),
         kind: &crate::steps::wait::KIND,
         params_span: entry.key_span,
         after: Vec::new(),
@@ -160,7 +172,7 @@ fn unread(entry: &Entry, prefix: &str) -> Draft {
         skipped: None,
         common: Common::default(),
         uses: Vec::new(),
-        called: !prefix.is_empty(),
+        caller: scope.caller.clone(),
         open: false,
         params: None,
     }

@@ -7,6 +7,7 @@
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::estate::Estate;
+use crate::set::Set;
 use crate::text::Span;
 use model::Name;
 use std::cmp::Reverse;
@@ -17,8 +18,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 pub(crate) struct Graph {
     /// A topological order that keeps the order of the text where it can.
     pub order: Vec<usize>,
-    /// For each step a bit for every step before it.
-    ancestors: Vec<Vec<u64>>,
+    /// For each step those that are always over before it begins.
+    earlier: Vec<Set>,
+    /// For each step those that never begin before it is over.
+    later: Vec<Set>,
 }
 
 impl Graph {
@@ -32,7 +35,8 @@ impl Graph {
                 (0..after.len()).filter(|step| !dead[*step] && !order.has[*step]).collect();
             if left.is_empty() {
                 if cycles.is_empty() {
-                    return Ok(Graph { ancestors: ancestors(after, &order.list), order: order.list });
+                    let earlier = earlier(after, &order.list);
+                    return Ok(Graph { later: turned(&earlier), earlier, order: order.list });
                 }
                 return Err(cycles);
             }
@@ -44,17 +48,25 @@ impl Graph {
 
     /// Sets one pair of the order and no other: what the rules would say without it is a question of `objectives`.
     pub fn set_before(&mut self, first: usize, then: usize, before: bool) {
-        if let Some(word) = self.ancestors.get_mut(then).and_then(|bits| bits.get_mut(first / 64)) {
-            let bit = 1 << (first % 64);
-            *word = if before { *word | bit } else { *word & !bit };
+        if let (Some(earlier), Some(later)) = (self.earlier.get_mut(then), self.later.get_mut(first)) {
+            earlier.put(first, before);
+            later.put(then, before);
         }
     }
 
     /// Whether `first` is always over before `then` begins.
     pub fn before(&self, first: usize, then: usize) -> bool {
-        self.ancestors
-            .get(then)
-            .is_some_and(|bits| bits.get(first / 64).is_some_and(|word| word >> (first % 64) & 1 == 1))
+        self.earlier(then).has(first)
+    }
+
+    /// Steps that are always over before this one begins.
+    pub fn earlier(&self, step: usize) -> &Set {
+        self.earlier.get(step).unwrap_or(Set::EMPTY)
+    }
+
+    /// Steps that never begin before this one is over.
+    pub fn later(&self, step: usize) -> &Set {
+        self.later.get(step).unwrap_or(Set::EMPTY)
     }
 }
 
@@ -114,18 +126,24 @@ fn find_cycle(after: &[Vec<usize>], left: &[usize], dead: &[bool]) -> Vec<usize>
     }
 }
 
-fn ancestors(after: &[Vec<usize>], order: &[usize]) -> Vec<Vec<u64>> {
-    let words = after.len().div_ceil(64);
-    let mut out: Vec<Vec<u64>> = vec![vec![0; words]; after.len()];
+fn earlier(after: &[Vec<usize>], order: &[usize]) -> Vec<Set> {
+    let mut out: Vec<Set> = vec![Set::default(); after.len()];
     for step in order {
-        let mut bits = vec![0u64; words];
+        let mut all = Set::default();
         for before in &after[*step] {
-            bits[before / 64] |= 1 << (before % 64);
-            for (word, more) in bits.iter_mut().zip(&out[*before]) {
-                *word |= more;
-            }
+            all.put(*before, true);
+            all.add(&out[*before]);
         }
-        out[*step] = bits;
+        out[*step] = all;
+    }
+    out
+}
+
+/// The same pairs, looked at from the first one.
+fn turned(earlier: &[Set]) -> Vec<Set> {
+    let mut out: Vec<Set> = vec![Set::default(); earlier.len()];
+    for (then, firsts) in earlier.iter().enumerate() {
+        firsts.iter().for_each(|first| out[first].put(then, true));
     }
     out
 }

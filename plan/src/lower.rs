@@ -13,6 +13,7 @@ use crate::expand;
 use crate::fan_out;
 use crate::finally;
 use crate::graph::{self, Graph};
+use crate::index::Index;
 use crate::inputs::{self, Filled, Known};
 use crate::objectives;
 use crate::outputs::{self, Use};
@@ -23,6 +24,7 @@ use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
 use model::{Class, Digest, HostName, Mode, Name, StepPath};
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Automatic tries of a step, where its class allows more than one and the plan does not say.
@@ -54,8 +56,8 @@ pub(crate) struct Draft {
     pub common: Common,
     /// Outputs of other steps that it uses.
     pub uses: Vec<Use>,
-    /// Whether it belongs to a plan that is called.
-    pub called: bool,
+    /// The call that brought it here, when it belongs to a plan that is called.
+    pub caller: Option<Rc<str>>,
     /// Whether some value in what it lowered to is not known yet.
     pub open: bool,
     /// What its verb says, inputs filled in, where that is asked for.
@@ -180,7 +182,7 @@ pub(crate) fn lower_with(
     let mut said: BTreeMap<StepPath, Said> =
         drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))).collect();
     let recovered = objectives::Recovered::of(&drafts);
-    let mut steps = in_order(drafts, &graph, request.estate);
+    let mut steps = in_order(drafts, &graph, request);
     // In a run they would be in the way of the very recovery that they are about.
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
@@ -190,7 +192,7 @@ pub(crate) fn lower_with(
     }
     if let Some((drafts, graph)) = closing {
         said.extend(drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))));
-        let closing = in_order(drafts, &graph, request.estate);
+        let closing = in_order(drafts, &graph, request);
         steps.extend(closing.into_iter().map(|step| Step { finally: true, ..step }));
     }
     let plan = CheckedPlan {
@@ -208,14 +210,17 @@ pub(crate) fn lower_with(
 }
 
 /// The steps of drafts, each behind what it waits for.
-fn in_order(drafts: Vec<Draft>, graph: &Graph, estate: &Estate) -> Vec<Step> {
+fn in_order(drafts: Vec<Draft>, graph: &Graph, request: &Request<'_>) -> Vec<Step> {
     let mut steps = Vec::with_capacity(drafts.len());
     let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
     let names: Vec<StepPath> = drafts.iter().flatten().filter_map(|draft| draft.path()).collect();
-    let musts: Vec<Vec<Precondition>> =
-        (0..drafts.len()).map(|at| rules::preconditions(&drafts, graph, at, estate)).collect();
-    for (at, preconditions) in graph.order.iter().zip(graph.order.iter().map(|at| musts[*at].clone())) {
+    // They are for the engine alone.
+    let musts = (0..drafts.len()).filter(|_| request.purpose == Purpose::Run);
+    let mut musts: Vec<Vec<Precondition>> =
+        musts.map(|at| rules::preconditions(&drafts, graph, at, request.estate)).collect();
+    for at in &graph.order {
         let Some(draft) = drafts.get_mut(*at).and_then(Option::take) else { continue };
+        let preconditions = musts.get_mut(*at).map(std::mem::take).unwrap_or_default();
         finish(draft, &names, preconditions, &mut steps);
     }
     steps
@@ -231,7 +236,7 @@ fn proven(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> Option<(Vec<
             let names: Vec<(String, Span)> =
                 drafts.iter().map(|draft| (draft.name.value.clone(), draft.name.span)).collect();
             // A circle inside a plan that is called is told with that plan.
-            cycles.retain(|cycle| cycle.iter().any(|at| !drafts[*at].called));
+            cycles.retain(|cycle| cycle.iter().any(|at| drafts[*at].caller.is_none()));
             graph::tell_cycles(&cycles, &names, cx.sink);
             return None;
         }
@@ -239,27 +244,31 @@ fn proven(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> Option<(Vec<
     if !sound {
         return None;
     }
-    obey(&drafts, &graph, cx);
+    obey(&drafts, &graph, &Index::of(&drafts, cx.plan, cx.estate), cx);
     Some((drafts, graph))
 }
 
 /// Asks every rule of order.
-pub(crate) fn obey(drafts: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+pub(crate) fn obey(drafts: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
     for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
         if let Some(facts) = draft.facts() {
-            let of_step = Rules { steps: drafts, graph, at, facts };
+            let of_step = Rules { steps: drafts, graph, index, at, facts };
+            cx.sink.called_by(draft.caller.as_ref());
             (draft.kind.rules)(&of_step, cx);
         }
     }
-    rules::check(drafts, graph, cx);
+    rules::check(drafts, graph, index, cx);
     outputs::rules(drafts, graph, cx);
     fan_out::rules(drafts, cx);
+    cx.sink.called_by(None);
 }
 
 /// Where a step stands among those that are lowered together.
 pub(crate) struct Place<'a> {
     /// Before its name.
     pub prefix: &'a str,
+    /// The call that it belongs to.
+    pub caller: Option<&'a Rc<str>>,
     /// Why the call that it belongs to is left out.
     pub skipped: Option<&'a String>,
 }
@@ -319,7 +328,7 @@ pub(crate) fn read(
         skipped,
         common,
         uses: Vec::new(),
-        called: !place.prefix.is_empty(),
+        caller: place.caller.cloned(),
         open: std::mem::take(&mut cx.open),
         params: (cx.purpose == Purpose::Show).then(|| params.canonical()),
     })

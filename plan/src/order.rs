@@ -6,46 +6,20 @@
 use crate::codes;
 use crate::context::{Context, list};
 use crate::graph::Graph;
+use crate::index::Index;
 use crate::lower::Draft;
+use crate::set::Set;
 use crate::steps::Rules;
 use model::{HostName, Name};
 
-/// Kinds after which a member takes writes.
-const MAKERS: [&str; 4] = ["promote", "swap", "rollback", "unfence"];
 /// Kinds that need the server of their source.
 const DATA: [&str; 7] = ["backup", "prove", "promote", "restore", "rollback", "sql", "swap"];
 
-/// Steps that take data away for good.
-pub(crate) fn destroyers<'a>(rules: &Rules<'a>) -> impl Iterator<Item = (usize, &'a Draft)> {
-    rules.running().filter(|(_, step)| step.facts().is_some_and(|facts| facts.destroys))
-}
-
-/// Steps after which a service may run on a host.
-fn starters<'a>(
-    rules: &Rules<'a>,
-    service: &'a Name,
-    host: &'a HostName,
-) -> impl Iterator<Item = (usize, &'a Draft)> {
-    rules.running().filter(move |(_, step)| {
-        let acts = |facts: &crate::steps::Facts| {
-            (facts.starts || matches!(step.kind.name, "start" | "restart"))
-                && facts.services.contains(service)
-                && facts.hosts.contains(host)
-        };
-        step.facts().is_some_and(acts)
-    })
-}
-
 /// Steps that stop a service on a host, always over before the step that is looked at.
-fn stops<'a>(
-    rules: &Rules<'a>,
-    service: &'a Name,
-    host: &'a HostName,
-) -> impl Iterator<Item = (usize, &'a Draft)> {
-    let scaled = rules.done_before("scale").filter(|(_, step)| step.facts().is_none_or(|facts| facts.holds));
-    rules.done_before("stop").chain(scaled).filter(move |(_, step)| {
-        step.facts().is_none_or(|stop| stop.services.contains(service) && stop.hosts.contains(host))
-    })
+fn stops(rules: &Rules<'_>, service: &Name, host: &HostName) -> Set {
+    let mut all = rules.index.stops(service, host).clone();
+    ["stop", "scale"].iter().for_each(|kind| all.add(rules.index.unknown(kind)));
+    rules.done_before(&all)
 }
 
 /// The writers of the step's source stand still when it begins, and nothing starts them before it is over.
@@ -59,7 +33,7 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
             if cx.plan.has_lost(&host, cx.estate) {
                 continue;
             }
-            let held: Vec<usize> = stops(rules, &writer.value, &host).map(|(at, _)| at).collect();
+            let held = stops(rules, &writer.value, &host);
             if held.is_empty() {
                 let message = format!("{} may still write on {host}", writer.value);
                 let help =
@@ -67,11 +41,9 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
                 cx.sink.push_with(&codes::WRITERS_RUN, at, message, help);
                 continue;
             }
-            let meanwhile = |(start, _): &(usize, &Draft)| {
-                !rules.graph.before(rules.at, *start)
-                    && !held.iter().any(|stop| rules.graph.before(*start, *stop))
-            };
-            if let Some((_, step)) = starters(rules, &writer.value, &host).find(meanwhile) {
+            let starters = rules.index.starters(&writer.value, &host).without(rules.later());
+            let meanwhile = |(start, _): &(usize, &Draft)| !rules.graph.later(*start).meets(&held);
+            if let Some((_, step)) = rules.each(&starters).find(meanwhile) {
                 let message = format!(
                     "step {:?} may start {} on {host} again before this one is over",
                     step.name.value, writer.value
@@ -84,21 +56,22 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
 }
 
 /// Fences of a source that hold when the step begins: done before it, and not lifted since.
-pub(crate) fn fences<'a>(rules: &Rules<'a>, source: &'a Name) -> Vec<&'a Draft> {
-    let of_source = |step: &Draft| step.facts().is_none_or(|facts| facts.source.as_ref() == Some(source));
-    let lifted = |fence: usize, step: &Draft| {
-        rules.of_kind("unfence").filter(|(_, lift)| of_source(lift)).any(|(lift, unfence)| {
-            let same = match (step.facts(), unfence.facts()) {
-                (Some(fence), Some(lift)) => fence.hosts.iter().any(|host| lift.hosts.contains(host)),
-                _ => true,
-            };
-            same && lift != rules.at
-                && !rules.graph.before(lift, fence)
-                && !rules.graph.before(rules.at, lift)
-        })
+pub(crate) fn fences<'a>(rules: &Rules<'a>, source: &Name) -> Vec<&'a Draft> {
+    let index = rules.index;
+    let fences = index.may_be_of_source("fence", source).or(&index.may_be_of_source("isolate", source));
+    let lifted = |(fence, step): &(usize, &Draft)| {
+        let mut lifts = match step.facts() {
+            Some(facts) => {
+                let mut lifts = index.unknown("unfence").clone();
+                facts.hosts.iter().for_each(|host| lifts.add(index.lifts(source, host)));
+                lifts
+            }
+            None => index.may_be_of_source("unfence", source),
+        };
+        lifts.put(rules.at, false);
+        !lifts.without(rules.later()).without(rules.graph.earlier(*fence)).is_empty()
     };
-    let all = rules.done_before("fence").chain(rules.done_before("isolate"));
-    all.filter(|(at, step)| of_source(step) && !lifted(*at, step)).map(|(_, step)| step).collect()
+    rules.each(&rules.done_before(&fences)).filter(|fence| !lifted(fence)).map(|(_, step)| step).collect()
 }
 
 /// No member takes writes while another one may: those that the scenario presumes lost or does not believe,
@@ -112,17 +85,12 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
             |host: &HostName| cx.plan.has_lost(host, cx.estate) || cx.plan.is_suspect(host, cx.estate);
         rivals.extend(cx.estate.member_hosts(source).into_iter().filter(presumed));
     }
-    for kind in MAKERS {
-        let others = rules.of_kind(kind).filter(|(other, _)| *other != rules.at);
-        for (other, step) in others.filter(|(other, _)| !rules.graph.before(rules.at, *other)) {
-            let Some(facts) = step.facts().filter(|facts| facts.source.as_ref() == Some(source)) else {
-                continue;
-            };
-            let ordered = rules.graph.before(other, rules.at);
-            // Of two that may run at once, one tells.
-            if ordered || other < rules.at {
-                rivals.extend(facts.hosts.iter().cloned());
-            }
+    for (host, makers) in rules.index.makers(source) {
+        let mut others = makers.without(rules.later());
+        others.put(rules.at, false);
+        // Of two that may run at once, one tells.
+        if others.meets(rules.earlier()) || others.iter().next().is_some_and(|other| other < rules.at) {
+            rivals.push(host.clone());
         }
     }
     rivals.retain(|host| !own.contains(host));
@@ -145,41 +113,38 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
 
 /// A point of the source was restored or proven before its data is taken away.
 pub(crate) fn verified_before(rules: &Rules<'_>, cx: &mut Context<'_>) {
-    if !verified(rules, rules.facts.source.as_ref()) {
-        let source = rules.facts.source.as_ref().map(Name::as_str).unwrap_or_default();
+    if let Some(source) = rules.facts.source.as_ref().filter(|source| !verified(rules, source)) {
         let message = format!("data of {source} is taken away before any point of it was verified");
         cx.sink.push(&codes::UNVERIFIED, rules.step().params_span, message);
     }
 }
 
-fn verified(rules: &Rules<'_>, source: Option<&Name>) -> bool {
-    ["restore", "prove"].iter().any(|kind| {
-        rules
-            .done_before(kind)
-            .any(|(_, step)| step.facts().is_none_or(|facts| facts.source.as_ref() == source))
-    })
+fn verified(rules: &Rules<'_>, source: &Name) -> bool {
+    done_of_source(rules, "restore", source) || done_of_source(rules, "prove", source)
+}
+
+/// Whether a step of a kind has acted on a source before.
+pub(crate) fn done_of_source(rules: &Rules<'_>, kind: &'static str, source: &Name) -> bool {
+    !rules.done_before(&rules.index.may_be_of_source(kind, source)).is_empty()
 }
 
 /// A stop of the last server of a source that is not lost.
 pub(crate) fn last_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
-    for (name, source) in &cx.estate.sources {
-        let Some(server) =
-            source.server.as_ref().filter(|server| rules.facts.services.contains(&server.value))
-        else {
-            continue;
-        };
+    let estate = cx.estate;
+    let served = rules
+        .facts
+        .services
+        .iter()
+        .flat_map(|server| estate.served_by(server).map(move |name| (server, name)));
+    for (server, name) in served {
         let alive = |host: &HostName| !cx.plan.has_lost(host, cx.estate);
         let left: Vec<HostName> = cx.estate.member_hosts(name).into_iter().filter(alive).collect();
         if !left.iter().any(|host| rules.facts.hosts.contains(host)) {
             continue;
         }
-        let stopped = |host: &HostName| {
-            rules.facts.hosts.contains(host) || stops(rules, &server.value, host).next().is_some()
-        };
-        let backed_up = rules
-            .done_before("backup")
-            .any(|(_, step)| step.facts().is_none_or(|facts| facts.source.as_ref() == Some(name)));
-        if !left.iter().all(stopped) || verified(rules, Some(name)) || backed_up {
+        let stopped =
+            |host: &HostName| rules.facts.hosts.contains(host) || !stops(rules, server, host).is_empty();
+        if !left.iter().all(stopped) || verified(rules, name) || done_of_source(rules, "backup", name) {
             continue;
         }
         let message = format!(
@@ -190,11 +155,12 @@ pub(crate) fn last_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
 }
 
 /// What a step acts on is there when it begins: hosts that the plan makes, servers that it starts or stops.
-pub(crate) fn targets_exist(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+pub(crate) fn targets_exist(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
     for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none()) {
         let Some(facts) = step.facts() else { continue };
-        let rules = Rules { steps, graph, at, facts };
-        for (provision, maker) in rules.of_kind("provision").filter(|(other, _)| *other != at) {
+        cx.sink.called_by(step.caller.as_ref());
+        let rules = Rules { steps, graph, index, at, facts };
+        for (provision, maker) in rules.each(index.of_kind("provision")).filter(|(other, _)| *other != at) {
             let makes = maker.facts().map(|facts| facts.makes.as_slice()).unwrap_or_default();
             let Some(host) = facts.hosts.iter().find(|host| makes.contains(host)) else { continue };
             if !graph.before(provision, at) || !maker.must_succeed() {
@@ -215,27 +181,19 @@ fn server_runs(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
     let server = cx.estate.sources.get(source).and_then(|source| source.server.as_ref());
     let Some(server) = server.map(|server| &server.value) else { return };
-    let (at, graph) = (rules.step().params_span, rules.graph);
-    let stopped = |(_, step): &(usize, &Draft)| {
-        step.facts().is_some_and(|stop| stop.services.contains(server) && stop.hosts.contains(host))
-    };
-    let stops: Vec<(usize, &Draft)> = rules.of_kind("stop").filter(stopped).collect();
-    let starts: Vec<(usize, &Draft)> =
-        starters(rules, server, host).filter(|(_, step)| step.kind.name != "restart").collect();
-    let down = stops.iter().find(|(stop, _)| {
-        graph.before(*stop, rules.at)
-            && !starts.iter().any(|(start, _)| graph.before(*stop, *start) && graph.before(*start, rules.at))
-    });
+    let (at, graph, index) = (rules.step().params_span, rules.graph, rules.index);
+    let stops = index.stops(server, host).and(index.of_kind("stop"));
+    let starts = index.starters(server, host).without(index.of_kind("restart"));
+    let earlier = starts.and(rules.earlier());
+    let down = rules.each(&stops.and(rules.earlier())).find(|(stop, _)| !graph.later(*stop).meets(&earlier));
     // One that the plan itself stops in between ran before.
-    let late = starts.iter().find(|(start, _)| {
-        !graph.before(*start, rules.at) && !stops.iter().any(|(stop, _)| graph.before(*stop, *start))
-    });
-    let earlier = starts.iter().any(|(start, _)| graph.before(*start, rules.at));
+    let late =
+        rules.each(&starts.without(rules.earlier())).find(|(start, _)| !graph.earlier(*start).meets(&stops));
     if let Some((_, stop)) = down {
         let message =
             format!("step {:?} has stopped {server} on {host}, which this step needs", stop.name.value);
         cx.sink.push_with(&codes::EARLY_TARGET, at, message, format!("start {server} before it"));
-    } else if let Some((_, start)) = late.filter(|_| !earlier) {
+    } else if let Some((_, start)) = late.filter(|_| earlier.is_empty()) {
         let message = format!(
             "it needs {server} on {host}, which step {:?} starts, not always before it",
             start.name.value

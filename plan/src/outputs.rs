@@ -109,6 +109,7 @@ pub(crate) fn field<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
 /// Every output that is used was given before: its step is always done then, once, on one target.
 pub(crate) fn rules(drafts: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
     for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
+        cx.sink.called_by(draft.caller.as_ref());
         for one in &draft.uses {
             let Some(producer) = drafts.get(one.producer) else { continue };
             let name = &producer.name.value;

@@ -5,8 +5,10 @@ use crate::codes;
 use crate::context::Context;
 use crate::estate::Estate;
 use crate::graph::Graph;
+use crate::index::Index;
 use crate::lower::Draft;
 use crate::order;
+use crate::set::Set;
 use crate::steps::Facts;
 use model::nouns::Point;
 use model::{Class, Evidence, Target};
@@ -18,14 +20,15 @@ const ANSWERS: [&str; 3] = ["check", "prove", "backup"];
 const PEACEFUL: [&str; 4] = ["check", "prove", "backup", "notify"];
 
 /// Asks every rule.
-pub(crate) fn check(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
     for step in steps.iter().filter(|step| step.skipped.is_none()) {
+        cx.sink.called_by(step.caller.as_ref());
         failure_domains(step, cx);
         retry(step, cx);
         undo(step, cx);
     }
     concurrency(steps, graph, cx);
-    order::targets_exist(steps, graph, cx);
+    order::targets_exist(steps, graph, index, cx);
 }
 
 /// Nothing but a fence is meant for a lost region; nothing believes a suspect one.
@@ -63,6 +66,9 @@ fn failure_domains(step: &Draft, cx: &mut Context<'_>) {
 /// it wrote since then is in every copy of the source.
 fn suspect_point(step: &Draft, facts: &Facts, cx: &mut Context<'_>) {
     let (Some(point), Some(source)) = (&facts.point, &facts.source) else { return };
+    if !cx.plan.suspect.is_any() {
+        return;
+    }
     let mut hosts = cx.estate.member_hosts(source);
     hosts.extend(cx.estate.backed_up_by(source));
     let Some(host) = hosts.iter().find(|host| cx.plan.is_suspect(host, cx.estate)) else { return };
@@ -105,28 +111,25 @@ fn undo(step: &Draft, cx: &mut Context<'_>) {
 
 /// Two steps that may run at once on one target.
 fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
-    let mut by_target: BTreeMap<&Target, Vec<usize>> = BTreeMap::new();
+    let mut by_target: BTreeMap<&Target, Set> = BTreeMap::new();
     for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none()) {
         let tasks = step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks);
         for task in tasks.filter(|task| task.target.noun.as_str() != "run") {
-            let list = by_target.entry(&task.target).or_default();
-            if list.last() != Some(&at) {
-                list.push(at);
-            }
+            by_target.entry(&task.target).or_default().put(at, true);
         }
     }
-    for (target, list) in by_target {
-        for (number, first) in list.iter().enumerate() {
-            for second in &list[number + 1..] {
-                let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
-                let ordered = graph.before(*first, *second) || graph.before(*second, *first);
-                let harmless = peaceful(*first) && peaceful(*second);
-                if !ordered && !harmless {
+    let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
+    for (target, among) in by_target {
+        for second in among.iter() {
+            let beside = among.without(graph.earlier(second)).without(graph.later(second));
+            for first in beside.iter().take_while(|first| *first < second) {
+                if !(peaceful(first) && peaceful(second)) {
                     let message = format!(
                         "it may run at the same time as step {:?}, and both act on {target}",
-                        steps[*first].name.value
+                        steps[first].name.value
                     );
-                    cx.sink.push(&codes::CONCURRENT, steps[*second].name.span, message);
+                    cx.sink.called_by(steps[second].caller.as_ref());
+                    cx.sink.push(&codes::CONCURRENT, steps[second].name.span, message);
                 }
             }
         }

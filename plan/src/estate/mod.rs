@@ -104,6 +104,8 @@ pub(crate) struct Estate {
     secret_uses: BTreeMap<(&'static str, Name), Vec<At<Name>>>,
     /// Stand-ins.
     pub drill: drill::Drill,
+    /// Sources by the service that runs their servers.
+    served: BTreeMap<Name, Vec<Name>>,
     /// Every declared name and its place, by noun.
     names: BTreeMap<&'static str, BTreeMap<String, Span>>,
     /// A digest of every noun's text, `source/app-db`.
@@ -124,6 +126,10 @@ impl Estate {
         for root in roots {
             let Value::Map(entries) = &root.value else { continue };
             entries.iter().filter(|entry| entry.key != "secrets").for_each(|entry| self.section(entry, sink));
+        }
+        for (name, source) in &self.sources {
+            let Some(server) = &source.server else { continue };
+            self.served.entry(server.value.clone()).or_default().push(name.clone());
         }
     }
 
@@ -295,6 +301,11 @@ impl Estate {
             }
         };
         sink.push_with(&codes::UNKNOWN, span, message, help);
+    }
+
+    /// The sources whose servers a service runs.
+    pub fn served_by(&self, service: &Name) -> impl Iterator<Item = &Name> {
+        self.served.get(service).into_iter().flatten()
     }
 
     /// The named secrets that a noun needs.

@@ -18,6 +18,7 @@ use crate::diagnostic::Sink;
 use crate::document::Document;
 use crate::expand::drafts;
 use crate::graph::Graph;
+use crate::index::Index;
 use crate::inputs;
 use crate::lower::{Draft, Request, obey};
 use model::StepPath;
@@ -106,11 +107,12 @@ fn order(plan: &Document, request: &Request<'_>) -> Option<Order> {
     let (drafts, sound) = drafts(&mut context(plan, request, &mut sink), &plan.steps, filled);
     let after: Vec<Vec<usize>> = drafts.iter().map(|draft| draft.after.clone()).collect();
     // The steps of a plan that is called are ordered by that plan.
-    let is_one = sound && !drafts.iter().any(|draft| draft.called);
+    let is_one = sound && !drafts.iter().any(|draft| draft.caller.is_some());
     let mut graph = Graph::of(&after).ok().filter(|_| is_one)?;
+    let index = Index::of(&drafts, plan, request.estate);
     let findings = |graph: &Graph| {
         let mut sink = Sink::default();
-        obey(&drafts, graph, &mut context(plan, request, &mut sink));
+        obey(&drafts, graph, &index, &mut context(plan, request, &mut sink));
         sink.found()
     };
     let usual = findings(&graph);

@@ -13,6 +13,7 @@ use crate::estate::Estate;
 use crate::lower::Draft;
 use crate::text::{At, Span};
 use model::Name;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// What a plan brings back, and what its steps say about their lengths.
@@ -121,15 +122,27 @@ fn objective(plan: &Document, estate: &Estate, recovered: &Recovered) -> Option<
 
 /// A step that is not waited for as long as it takes.
 fn slow_steps(recovered: &Recovered, steps: &[Step], sink: &mut Sink) {
-    for (name, takes) in &recovered.takes {
-        let own = |step: &&Step| step.path.as_str().split('/').next() == Some(name);
-        let allowed: Duration = steps.iter().filter(own).map(|step| step.timeout).sum();
-        let timed = steps.iter().any(|step| step.path.as_str() == name && step.kind == "wait");
-        if takes.value > allowed && !timed {
-            let message =
-                format!("it takes {}, and counts as overdue after {}", words(takes.value), words(allowed));
-            let help = format!("give it time: `timeout: {}`", model::duration::format(takes.value * 2));
-            sink.push_with(&codes::SLOW_STEP, takes.span, message, help);
-        }
+    let mut allowed: HashMap<&str, Duration> = HashMap::new();
+    for step in steps {
+        *allowed.entry(whole(step.path.as_str())).or_default() += step.timeout;
+    }
+    let timers = steps.iter().filter(|step| step.kind == "wait");
+    let timers: HashSet<&str> = timers.map(|step| step.path.as_str()).collect();
+    for (name, takes) in recovered.takes.iter().filter(|(name, _)| !timers.contains(name.as_str())) {
+        let Some(allowed) = allowed.get(name.as_str()).filter(|allowed| takes.value > **allowed) else {
+            continue;
+        };
+        let message =
+            format!("it takes {}, and counts as overdue after {}", words(takes.value), words(*allowed));
+        let help = format!("give it time: `timeout: {}`", model::duration::format(takes.value * 2));
+        sink.push_with(&codes::SLOW_STEP, takes.span, message, help);
+    }
+}
+
+/// The path of the step that a part belongs to: `reach/start` of `reach/start/1`.
+fn whole(path: &str) -> &str {
+    match path.rsplit_once('/') {
+        Some((step, part)) if part.bytes().all(|byte| byte.is_ascii_digit()) => step,
+        _ => path,
     }
 }

@@ -4,7 +4,6 @@ use super::{Facts, Kind, Lowered, Rules, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, flat, list};
-use crate::order;
 use crate::text::{Fields, values};
 use model::{Class, HostName};
 use std::time::Duration;
@@ -70,10 +69,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 
 /// It comes before what destroys on its hosts.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
-    for (at, step) in order::destroyers(rules) {
+    for (_, step) in rules.each(&rules.index.destroyers().without(rules.later())) {
         let there =
             step.facts().is_some_and(|facts| facts.hosts.iter().any(|host| rules.facts.hosts.contains(host)));
-        if there && !rules.graph.before(rules.at, at) {
+        if there {
             let message =
                 format!("step {:?} may have destroyed by then what is collected here", step.name.value);
             let help = format!("name this step in the `after` of {:?}", step.name.value);

@@ -54,40 +54,24 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 /// A check of that region before it, and after each start there that comes before the cut-over.
 pub(super) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let Some(to) = &rules.facts.region else { return };
-    let estate = cx.estate;
-    let in_region = |step: &crate::lower::Draft| match step.facts() {
-        Some(facts) => facts.hosts.iter().any(|host| estate.region_of(host) == Some(to)),
-        None => true,
-    };
     let at = rules.step().params_span;
-    // A question counts where somebody answers who is believed.
-    let believed = |step: &crate::lower::Draft| match step.facts() {
-        Some(facts) => facts
-            .hosts
-            .iter()
-            .any(|host| estate.region_of(host) == Some(to) && !cx.plan.is_suspect(host, estate)),
-        None => true,
-    };
-    let checks: Vec<usize> =
-        rules.done_before("check").filter(|(_, step)| believed(step)).map(|(at, _)| at).collect();
+    let checks = rules.done_before(&rules.index.believed(to));
     if checks.is_empty() {
         let message = format!("nothing checks region {:?} before this cut-over to it", to.as_str());
         cx.sink.push(&codes::UNCHECKED_CUTOVER, at, message);
     }
-    for kind in ["promote", "start", "restart", "swap", "rollback", "deploy", "scale"] {
-        for (start, step) in rules.of_kind(kind).filter(|(_, step)| in_region(step)) {
-            let name = &step.name.value;
-            if !rules.graph.before(start, rules.at) {
-                let message = format!(
-                    "it may run after {:?} has pointed a record at its region",
-                    rules.step().name.value
-                );
-                cx.sink.push(&codes::LATE_START, step.name.span, message);
-            } else if !checks.is_empty() && !checks.iter().any(|check| rules.graph.before(start, *check)) {
-                let message =
-                    format!("region {:?} is checked, but not after step {name:?} changed it", to.as_str());
-                cx.sink.push(&codes::UNCHECKED_CUTOVER, at, message);
-            }
+    for (change, step) in rules.each(&rules.index.changers(to)) {
+        let name = &step.name.value;
+        if !rules.earlier().has(change) {
+            let message =
+                format!("it may run after {:?} has pointed a record at its region", rules.step().name.value);
+            let outer = cx.sink.called_by(step.caller.as_ref());
+            cx.sink.push(&codes::LATE_START, step.name.span, message);
+            cx.sink.called_by(outer.as_ref());
+        } else if !checks.is_empty() && !rules.graph.later(change).meets(&checks) {
+            let message =
+                format!("region {:?} is checked, but not after step {name:?} changed it", to.as_str());
+            cx.sink.push(&codes::UNCHECKED_CUTOVER, at, message);
         }
     }
 }

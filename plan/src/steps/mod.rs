@@ -36,8 +36,11 @@ use crate::checked::{EvidenceRule, Gate, Task, Undo};
 use crate::codes;
 use crate::context::Context;
 use crate::diagnostic::Sink;
+use crate::graph::Graph;
+use crate::index::Index;
 use crate::inputs::InputType;
 use crate::lower::Draft;
+use crate::set::Set;
 use crate::text::Fields;
 use crate::version::Version;
 use model::nouns::Point;
@@ -160,7 +163,9 @@ pub(crate) struct Rules<'a> {
     /// All steps.
     pub steps: &'a [Draft],
     /// Their order.
-    pub graph: &'a crate::graph::Graph,
+    pub graph: &'a Graph,
+    /// Those that run in this mode, by what they do.
+    pub index: &'a Index<'a>,
     /// The step that is looked at.
     pub at: usize,
     /// What it lowered to.
@@ -173,19 +178,25 @@ impl<'a> Rules<'a> {
         &self.steps[self.at]
     }
 
-    /// Steps that run in this mode.
-    pub fn running(&self) -> impl Iterator<Item = (usize, &'a Draft)> + use<'a> {
-        self.steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none())
+    /// Steps that are always over before this one begins.
+    pub fn earlier(&self) -> &'a Set {
+        self.graph.earlier(self.at)
     }
 
-    /// Those of a kind.
-    pub fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = (usize, &'a Draft)> {
-        self.running().filter(move |(_, step)| step.kind.name == kind)
+    /// Steps that never begin before this one is over.
+    pub fn later(&self) -> &'a Set {
+        self.graph.later(self.at)
     }
 
-    /// Steps of a kind that are always over, and done, before this one begins.
-    pub fn done_before(&self, kind: &'static str) -> impl Iterator<Item = (usize, &'a Draft)> {
-        self.of_kind(kind).filter(|(at, step)| self.graph.before(*at, self.at) && step.must_succeed())
+    /// Those of some steps that are always over, and done, before this one begins.
+    pub fn done_before(&self, steps: &Set) -> Set {
+        steps.and(self.earlier()).and(self.index.sure())
+    }
+
+    /// The steps of a set, in the order of the text.
+    pub fn each<'s>(&self, steps: &'s Set) -> impl Iterator<Item = (usize, &'a Draft)> + use<'s, 'a> {
+        let all = self.steps;
+        steps.iter().filter_map(move |at| Some((at, all.get(at)?)))
     }
 }
 

@@ -68,10 +68,7 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     if fenced {
         return;
     }
-    let elsewhere = rules
-        .of_kind("fence")
-        .any(|(_, fence)| fence.facts().is_none_or(|facts| facts.source.as_ref() == Some(source)));
-    let why = if elsewhere {
+    let why = if !rules.index.may_be_of_source("fence", source).is_empty() {
         "the plan fences it, but not always before this step: name the fence in `after`, let it run in the same modes, do not let it fail with `on-failure: continue`, and do not lift it"
     } else {
         "put a `fence` of the same source before it and name it in `after`"

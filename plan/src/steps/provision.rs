@@ -2,6 +2,7 @@
 
 use super::{Facts, Kind, Lowered, no_rules, to_come};
 use crate::checked::Undo;
+use crate::codes;
 use crate::context::{Context, list};
 use crate::estate::Estate;
 use crate::inputs::InputType;
@@ -30,6 +31,11 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let variables = fields.get("variables").map(|node| values::texts(node, cx.sink));
     let (stack, _) = (stack?, crate::context::flat(variables)?);
     let made = cx.estate.stacks.get(&stack.value)?;
+    // A stack that is applied has its state, and makes nothing where nothing is left.
+    for (region, does) in [(&made.state, "keeps its state in"), (&made.region, "makes things in")] {
+        let what = format!("stack {:?} {does}", stack.value.as_str());
+        cx.standing(&codes::LOST_STACK, stack.span, &what, region.as_ref().map(|region| &region.value));
+    }
     let hosts = made.brings.iter().filter_map(|host| HostName::new(host.value.as_str()).ok());
     let (hosts, on): (Vec<HostName>, HostName) = (hosts.collect(), made.on.value.clone());
     let acting = cx.all_acting(&hosts, fields.owner())?;

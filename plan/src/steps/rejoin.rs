@@ -39,8 +39,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 /// Only a member that this plan does not make the primary, and after that one is.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let at = rules.step().params_span;
-    for (promote, step) in rules.of_kind("promote") {
-        let Some(facts) = step.facts().filter(|facts| facts.source == rules.facts.source) else { continue };
+    let Some(source) = &rules.facts.source else { return };
+    for (promote, step) in rules.each(rules.index.of_source("promote", source)) {
+        let Some(facts) = step.facts() else { continue };
         if facts.hosts.iter().any(|host| rules.facts.hosts.contains(host)) {
             let message = format!("step {:?} makes this very member the primary", step.name.value);
             cx.sink.push(&codes::FENCED_ITSELF, at, message);

@@ -128,11 +128,14 @@ fn of_today(rules: &Rules<'_>, cx: &mut Context<'_>) {
         rules.step().uses.iter().filter_map(|one| Some((one.producer, rules.steps.get(one.producer)?)));
     let taken = by_output.filter(|(_, step)| step.kind.name == "backup").map(|(_, step)| step).next();
     let newest = rules.facts.point == Some(Point::Latest);
-    let before = rules.of_kind("backup").find(|(other, step)| {
-        let same = step.facts().is_none_or(|facts| facts.source == rules.facts.source);
-        newest && same && !rules.graph.before(rules.at, *other)
-    });
-    if let Some(step) = taken.or(before.map(|(_, step)| step)) {
+    let backups = rules
+        .facts
+        .source
+        .as_ref()
+        .filter(|_| newest)
+        .map(|source| rules.index.may_be_of_source("backup", source).without(rules.later()));
+    let before = backups.and_then(|backups| rules.steps.get(backups.iter().next()?));
+    if let Some(step) = taken.or(before) {
         let message =
             format!("it goes back to what step {:?} has just backed up: the state of today", step.name.value);
         cx.sink.push(&codes::ROLLBACK_TO_NOW, at, message);

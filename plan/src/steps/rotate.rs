@@ -2,6 +2,7 @@
 
 use super::{Facts, Kind, Lowered, no_rules, start, to_come};
 use crate::checked::Undo;
+use crate::codes;
 use crate::context::{Context, list};
 use crate::text::Fields;
 use model::Class;
@@ -22,6 +23,11 @@ pub(crate) static KIND: Kind = Kind {
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let secret = fields.need("secret", cx.sink).and_then(|node| cx.noun("secret", node));
+    if let Some(secret) = &secret {
+        let region = cx.estate.secrets.get(&secret.value).and_then(|secret| secret.region.as_ref());
+        let what = format!("secret {:?} is kept in", secret.value.as_str());
+        cx.standing(&codes::LOST_SECRET, secret.span, &what, region.map(|region| &region.value));
+    }
     let chosen = if fields.has("services") { Some(start::chosen(cx, fields)?) } else { None };
     let secret = secret?;
     let facts = chosen.as_ref().map_or_else(Facts::default, start::Chosen::facts);

@@ -6,6 +6,7 @@ use crate::checked::{Action, Task, Undo};
 use crate::codes;
 use crate::context::{Context, agent_task, list};
 use crate::graph::{Graph, needed_services};
+use crate::order;
 use crate::text::{At, Fields, values};
 use model::jobs::{Service, ServiceAction};
 use model::nouns::Manager;
@@ -177,25 +178,21 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     for service in &rules.facts.services {
         let needs =
             cx.estate.services.get(service).map(|service| service.needs.as_slice()).unwrap_or_default();
-        for (promote, step) in rules.of_kind("promote") {
-            let Some(source) = step.facts().and_then(|facts| facts.source.as_ref()) else { continue };
-            let needed = needs.iter().any(|need| need.value == *source);
-            if needed && !rules.graph.before(promote, rules.at) {
+        for need in needs {
+            let late = rules.index.of_source("promote", &need.value).without(rules.earlier());
+            for (_, step) in rules.each(&late) {
                 let message = format!(
-                    "{service} needs {source}, which step {:?} promotes, not always before this one",
-                    step.name.value
+                    "{service} needs {}, which step {:?} promotes, not always before this one",
+                    need.value, step.name.value
                 );
                 let help = format!("add `after: {}`", step.name.value);
                 cx.sink.push_with(&codes::EARLY_START, at, message, help);
             }
         }
         needed_start(rules, service, cx);
-        for (name, source) in &cx.estate.sources {
-            let runs_it = source.server.as_ref().is_some_and(|server| server.value == *service);
-            let fenced = rules
-                .done_before("fence")
-                .any(|(_, step)| step.facts().is_none_or(|facts| facts.source.as_ref() == Some(name)));
-            if runs_it && source.members.len() > 1 && !fenced {
+        for name in cx.estate.served_by(service) {
+            let members = cx.estate.sources.get(name).map_or(0, |source| source.members.len());
+            if members > 1 && !order::done_of_source(rules, "fence", name) {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );
@@ -212,10 +209,11 @@ fn needed_start(rules: &Rules<'_>, service: &Name, cx: &mut Context<'_>) {
     let here: Vec<Option<&Name>> = rules.facts.hosts.iter().map(region).collect();
     for needed in needed_services(estate, service).iter().filter(|name| !rules.facts.services.contains(name))
     {
-        for (start, step) in rules.of_kind("start").filter(|(start, _)| *start != rules.at) {
-            let Some(facts) = step.facts().filter(|facts| facts.services.contains(needed)) else { continue };
-            let beside = facts.hosts.iter().any(|host| here.contains(&region(host)));
-            if beside && !rules.graph.before(start, rules.at) {
+        let mut late = rules.index.started(needed).without(rules.earlier());
+        late.put(rules.at, false);
+        for (_, step) in rules.each(&late) {
+            let Some(facts) = step.facts() else { continue };
+            if facts.hosts.iter().any(|host| here.contains(&region(host))) {
                 let message = format!(
                     "{service} needs {needed}, which step {:?} starts, not always before this one",
                     step.name.value

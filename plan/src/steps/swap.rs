@@ -59,10 +59,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 /// The copy was restored, and so verified, by this plan; the writers stand still; no other member takes writes.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (facts, at) = (rules.facts, rules.step().params_span);
-    let restored = rules.done_before("restore").any(|(_, step)| {
-        step.facts().is_none_or(|restore| {
-            restore.source == facts.source && restore.hosts == facts.hosts && restore.copy == facts.copy
-        })
+    let Some(source) = &facts.source else { return };
+    let restores = rules.done_before(&rules.index.may_be_of_source("restore", source));
+    let restored = rules.each(&restores).any(|(_, step)| {
+        step.facts().is_none_or(|restore| restore.hosts == facts.hosts && restore.copy == facts.copy)
     });
     if !restored {
         let message = format!(

@@ -4,8 +4,9 @@ use super::{Facts, Kind, Lowered, Rules, cutover, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::Context;
-use crate::text::Fields;
-use model::Class;
+use crate::estate::pools::Pool;
+use crate::text::{At, Fields};
+use model::{Class, Name};
 use std::time::Duration;
 
 pub(crate) static KIND: Kind = Kind {
@@ -25,7 +26,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let pool = fields.need("pool", cx.sink).and_then(|node| cx.noun("pool", node));
     let to = fields.need("to", cx.sink).and_then(|node| cx.region(node));
     let (pool, to) = (pool?, to?);
-    let members = &cx.estate.pools.get(&pool.value)?.members;
+    let declared = cx.estate.pools.get(&pool.value)?;
+    balancer(cx, &pool, declared);
+    let members = &declared.members;
     if !members.iter().any(|(region, _)| region.value == to.value) {
         let message =
             format!("pool {:?} has no members in region {:?}", pool.value.as_str(), to.value.as_str());
@@ -42,6 +45,17 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         Undo::Nothing,
         Facts { region: Some(to.value), ..Facts::default() },
     ))
+}
+
+/// A balancer that is switched is still there: on one of its hosts, or in its region.
+fn balancer(cx: &mut Context<'_>, name: &At<Name>, pool: &Pool) {
+    let estate = cx.estate;
+    let hosts = pool.on.iter().filter_map(|on| estate.region_of_name(&on.value));
+    let regions: Vec<&Name> = pool.region.iter().map(|region| &region.value).chain(hosts).collect();
+    if regions.iter().all(|region| cx.plan.is_lost(region)) {
+        let what = format!("the balancer of pool {:?} stands in", name.value.as_str());
+        cx.standing(&codes::LOST_STACK, name.span, &what, regions.first().copied());
+    }
 }
 
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
