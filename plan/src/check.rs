@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Severity, Sink};
 use crate::document::{self, Document};
 use crate::domains;
 use crate::estate::Estate;
-use crate::lower::{Request, lower};
+use crate::lower::{Request, lower_with};
 use crate::objectives::{self, Gaps};
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
 use crate::text::{Node, Span};
@@ -35,22 +35,65 @@ impl Checked {
     }
 }
 
+/// What a check is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Texts become trees, and those of plans heads.
+    Parse,
+    /// Nouns are read and checked.
+    Estate,
+    /// Steps are read and become work.
+    Lower,
+    /// Rules of order.
+    Order,
+    /// Regions that are lost, and ways back.
+    Domains,
+    /// RTO and RPO.
+    Objectives,
+    /// What was found is brought in order.
+    Finish,
+}
+
+impl Phase {
+    /// A word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Parse => "parse",
+            Phase::Estate => "estate",
+            Phase::Lower => "lower",
+            Phase::Order => "order",
+            Phase::Domains => "domains",
+            Phase::Objectives => "objectives",
+            Phase::Finish => "finish",
+        }
+    }
+}
+
 /// Checks an estate with its plans. A file with a top-level key `plan` is a plan, every other one a part
 /// of the estate. Bounds: see `text/reader.rs`'s constants.
 pub fn check(files: &[SourceFile]) -> Checked {
-    let (estate, sound, diagnostics) = read(files);
+    check_watched(files, &mut |_| ())
+}
+
+/// The same, and `watch` hears what it is busy with from then on: for measurements. It begins with
+/// [`Phase::Parse`].
+pub fn check_watched(files: &[SourceFile], watch: &mut dyn FnMut(Phase)) -> Checked {
+    let (estate, sound, diagnostics) = read(files, watch);
     Checked { estate: if sound { estate } else { None }, diagnostics }
 }
 
 /// The same, and the estate is there, too, when all that is wrong is that its promises cannot be kept
 /// (`LB04…`): for whoever wants to see the sums.
 pub fn explainable(files: &[SourceFile]) -> Checked {
-    let (estate, _, diagnostics) = read(files);
+    let (estate, _, diagnostics) = read(files, &mut |_| ());
     Checked { estate, diagnostics }
 }
 
 /// The estate where it can be run at all, whether nothing is wrong, and everything that was found.
-fn read(files: &[SourceFile]) -> (Option<CheckedEstate>, bool, Vec<Diagnostic>) {
+fn read(
+    files: &[SourceFile],
+    watch: &mut dyn FnMut(Phase),
+) -> (Option<CheckedEstate>, bool, Vec<Diagnostic>) {
     let mut sink = Sink::new(files);
     let start = |file: usize| Span {
         file: u32::try_from(file).unwrap_or(u32::MAX),
@@ -76,31 +119,46 @@ fn read(files: &[SourceFile]) -> (Option<CheckedEstate>, bool, Vec<Diagnostic>) 
         if document::is_plan(&root) {
             // A part of a plan that nobody carries out yet is no plan.
             sink.strict(true);
-            documents.extend(document::read(&root, reader.comments(), &mut sink));
+            documents.extend(document::read(root, reader.comments(), &mut sink));
             sink.strict(false);
         } else {
             roots.push(root);
         }
     }
+    watch(Phase::Estate);
     estate.read(&roots, &mut sink);
+    drop(roots);
     documents.iter().for_each(|document| estate.note_plan(&document.name));
     estate.check(&mut sink);
+    watch(Phase::Objectives);
     let mut gaps = Gaps::default();
     objectives::source_rpo(&estate, &mut gaps, &mut sink);
     objectives::service_contradictions(&estate, &mut sink);
+    watch(Phase::Domains);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
     domains::ways_back(&plans, &estate, &mut sink);
     let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
     for plan in plans.values() {
+        watch(Phase::Domains);
         plan.check(&estate, &mut sink);
         domains::controllers(plan, &estate, &mut sink);
         if !plan.alone && called.contains(plan.name.value.as_str()) {
             // It is proven in its callers, with what they did before and what they give it.
             continue;
         }
-        check_plan(plan, &estate, &plans, &digest, &mut gaps, &mut sink);
+        let inputs = BTreeMap::new();
+        let request = Request {
+            estate: &estate,
+            digest: &digest,
+            plans: &plans,
+            mode: Mode::Live,
+            inputs: &inputs,
+            purpose: Purpose::Check,
+        };
+        check_plan(plan, request, &mut gaps, &mut sink, watch);
     }
+    watch(Phase::Finish);
     plans.values().for_each(|plan| allow::apply(&plan.allowed, &mut sink));
     let (sound, runs) = (sink.errors() == 0, sink.errors_besides(PROMISES) == 0);
     let diagnostics = sink.finish(files);
@@ -138,20 +196,17 @@ fn digest(estate: &Estate, plans: &BTreeMap<Name, Document>) -> Digest {
 /// there is a warning here and an error when the drill is started.
 fn check_plan(
     plan: &Document,
-    estate: &Estate,
-    plans: &BTreeMap<Name, Document>,
-    digest: &Digest,
+    live: Request<'_>,
     gaps: &mut Gaps,
     sink: &mut Sink,
+    watch: &mut dyn FnMut(Phase),
 ) {
-    let inputs = BTreeMap::new();
-    let live = Request { estate, digest, plans, mode: Mode::Live, inputs: &inputs, purpose: Purpose::Check };
-    if let Some(lowered) = lower(plan, &live, sink) {
-        objectives::plan_rpo(plan, &lowered, estate, gaps, sink);
+    if let Some((lowered, _)) = lower_with(plan, &live, sink, watch) {
+        objectives::plan_rpo(plan, &lowered, live.estate, gaps, sink);
     }
-    if estate.drill.declared {
+    if live.estate.drill.declared {
         let mut drill = sink.sibling();
-        lower(plan, &Request { mode: Mode::Drill, ..live }, &mut drill);
+        lower_with(plan, &Request { mode: Mode::Drill, ..live }, &mut drill, watch);
         sink.absorb_as_warnings(drill, "in a drill");
     }
 }

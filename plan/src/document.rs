@@ -14,7 +14,7 @@ use crate::shape::plans::{SCENARIO, SUSPECT};
 use crate::text::reader::Comments;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::{Digest, HostName, Micros, Name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Most steps of one plan.
 pub const MAX_STEPS: usize = 2_000;
@@ -69,9 +69,9 @@ pub(crate) fn is_plan(root: &Node) -> bool {
     matches!(&root.value, Value::Map(entries) if entries.iter().any(|entry| entry.key == "plan"))
 }
 
-/// Reads a plan's head.
-pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<Document> {
-    let mut fields = Fields::of(root, "the plan", root.span, sink)?;
+/// Reads a plan's head, and takes its steps out of the tree.
+pub(crate) fn read(mut root: Node, comments: &Comments, sink: &mut Sink) -> Option<Document> {
+    let mut fields = Fields::of(&root, "the plan", root.span, sink)?;
     let name = fields.need("plan", sink).and_then(|node| values::name(node, sink));
     let title = fields.get("title").map(|node| values::words(node, sink));
     let span = fields.span_of("scenario");
@@ -82,23 +82,21 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
     let promised = promised.unwrap_or_default();
     let span = fields.span_of("inputs");
     let inputs = fields.get("inputs").map_or_else(BTreeMap::new, |node| inputs::read(node, span, sink));
-    let steps = fields.need("steps", sink).and_then(|node| steps(node, sink));
+    let steps = fields.need("steps", sink).and_then(|node| steps(node, sink)).is_some();
     let alone = fields.get("alone").map_or(Some(true), |node| values::truth(node, sink));
     let span = fields.span_of("finally");
-    let finally = fields.get("finally").and_then(|node| self::steps(node, sink));
-    if let (Some(steps), Some(finally)) = (&steps, &finally) {
-        for step in finally.iter().filter(|step| steps.iter().any(|other| other.key == step.key)) {
-            let message = format!("step {:?} stands under `steps` too", step.key);
-            sink.push(&codes::DUPLICATE, step.key_span, message);
-        }
+    let finally = fields.get("finally").and_then(|node| self::steps(node, sink)).is_some();
+    if steps && finally {
+        told_twice(&root, sink);
     }
     fields.get("allow"); // See `allow.rs`.
     fields.finish(sink);
-    let allowed = allow::read(root, comments, sink);
+    let allowed = allow::read(&root, comments, sink);
     let name = name?;
+    let digest = root.digest();
     Some(Document {
         alone: alone.unwrap_or(true),
-        finally: finally.map(|steps| At::new(steps, span)),
+        finally: taken(&mut root, "finally").filter(|_| finally).map(|steps| At::new(steps, span)),
         allowed,
         title: title.flatten().unwrap_or_else(|| name.value.to_string()),
         name,
@@ -106,9 +104,31 @@ pub(crate) fn read(root: &Node, comments: &Comments, sink: &mut Sink) -> Option<
         suspect,
         promised,
         inputs,
-        steps: steps?,
-        digest: root.digest(),
+        steps: taken(&mut root, "steps").filter(|_| steps)?,
+        digest,
     })
+}
+
+/// The entries of a map below a key, no longer in the tree.
+fn taken(root: &mut Node, key: &str) -> Option<Vec<Entry>> {
+    let Value::Map(top) = &mut root.value else { return None };
+    match &mut top.iter_mut().find(|entry| entry.key == key)?.value.value {
+        Value::Map(entries) => Some(std::mem::take(entries)),
+        Value::Null | Value::Scalar(_) | Value::List(_) => None,
+    }
+}
+
+/// A step of the same name under `steps` and `finally`.
+fn told_twice(root: &Node, sink: &mut Sink) {
+    let entries = |key| match field(root, key).map(|node| &node.value) {
+        Some(Value::Map(entries)) => entries.as_slice(),
+        _ => &[],
+    };
+    let names: HashSet<&str> = entries("steps").iter().map(|step| step.key.as_str()).collect();
+    for step in entries("finally").iter().filter(|step| names.contains(step.key.as_str())) {
+        let message = format!("step {:?} stands under `steps` too", step.key);
+        sink.push(&codes::DUPLICATE, step.key_span, message);
+    }
 }
 
 fn scenario(node: &Node, owner: Span, sink: &mut Sink) -> (Vec<At<Name>>, Suspect) {
@@ -141,7 +161,8 @@ fn suspect(node: &Node, owner: Span, sink: &mut Sink) -> Option<Suspect> {
     })
 }
 
-fn steps(node: &Node, sink: &mut Sink) -> Option<Vec<Entry>> {
+/// Whether these can be the steps of a plan; tells why not.
+fn steps(node: &Node, sink: &mut Sink) -> Option<()> {
     let entries = values::entries(node, sink)?;
     if entries.is_empty() {
         sink.push(&codes::EMPTY, node.span, "a plan without steps".to_string());
@@ -152,7 +173,7 @@ fn steps(node: &Node, sink: &mut Sink) -> Option<Vec<Entry>> {
         sink.push(&codes::TOO_LARGE, node.span, message);
         return None;
     }
-    Some(entries.to_vec())
+    Some(())
 }
 
 impl Document {

@@ -125,7 +125,10 @@ impl All {
             let circle: Vec<&str> =
                 scope.chain[from..].iter().chain([&&child.name.value]).map(|name| name.as_str()).collect();
             let message = format!("plans call each other: {}", circle.join(" → "));
+            // The circle names the calls itself.
+            let caller = cx.sink.called_by(None);
             cx.sink.push(&codes::CALL_CIRCLE, call.plan.span, message);
+            cx.sink.called_by(caller.as_ref());
             self.sound = false;
             return Vec::new();
         }

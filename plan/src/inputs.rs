@@ -10,6 +10,7 @@ use crate::codes;
 use crate::diagnostic::Sink;
 use crate::outputs::{Producers, Use};
 use crate::text::{Fields, FromInput, Node, Scalar, Span, Value, values};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Most inputs of one plan.
@@ -158,19 +159,33 @@ pub(crate) struct Known<'a> {
     pub uses: Vec<Use>,
 }
 
-/// The same tree with every `${{ … }}` replaced.
-pub(crate) fn substitute(node: &Node, known: &mut Known<'_>, sink: &mut Sink) -> Node {
+/// The same tree with every `${{ … }}` replaced; itself where it has none.
+pub(crate) fn substitute<'n>(node: &'n Node, known: &mut Known<'_>, sink: &mut Sink) -> Cow<'n, Node> {
+    if refers(node) { Cow::Owned(replaced(node, known, sink)) } else { Cow::Borrowed(node) }
+}
+
+/// Whether any `${{ … }}` stands in a tree.
+fn refers(node: &Node) -> bool {
+    match &node.value {
+        Value::Null => false,
+        Value::Scalar(scalar) => scalar.text.contains("${{"),
+        Value::List(items) => items.iter().any(refers),
+        Value::Map(entries) => entries.iter().any(|entry| refers(&entry.value)),
+    }
+}
+
+fn replaced(node: &Node, known: &mut Known<'_>, sink: &mut Sink) -> Node {
     let value = match &node.value {
         Value::Null => Value::Null,
         Value::Scalar(scalar) => Value::Scalar(replace(scalar, node.span, known, sink)),
-        Value::List(items) => Value::List(items.iter().map(|item| substitute(item, known, sink)).collect()),
+        Value::List(items) => Value::List(items.iter().map(|item| replaced(item, known, sink)).collect()),
         Value::Map(entries) => Value::Map(
             entries
                 .iter()
                 .map(|entry| crate::text::Entry {
                     key: entry.key.clone(),
                     key_span: entry.key_span,
-                    value: substitute(&entry.value, known, sink),
+                    value: replaced(&entry.value, known, sink),
                 })
                 .collect(),
         ),

@@ -43,7 +43,7 @@ mod steps;
 mod text;
 pub mod version;
 
-pub use check::{Checked, check, explainable};
+pub use check::{Checked, Phase, check, check_watched, explainable};
 pub use checked::CheckedPlan;
 pub use checked_estate::{
     CheckedEstate, PARAMETERS, PlanHead, RoleHead, ScheduleHead, SourceHead, StackHead,

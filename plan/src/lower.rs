@@ -3,6 +3,7 @@
 //! Check and run take the same way: fill in inputs, read every step, order them, lower each by its kind,
 //! ask the rules. What is wrong never stops the reading; only the result is withheld.
 
+use crate::check::Phase;
 use crate::checked::{CheckedPlan, FORMAT, OnFailure, Precondition, Step, Undo, hosts};
 use crate::codes;
 use crate::context::{Context, Purpose, flat, still_to_come};
@@ -152,25 +153,29 @@ pub(crate) struct Request<'a> {
 
 /// Lowers a plan. `None` when something is wrong, or (in a check) when an input is not known yet.
 pub(crate) fn lower(plan: &Document, request: &Request<'_>, sink: &mut Sink) -> Option<CheckedPlan> {
-    lower_with(plan, request, sink).map(|(plan, _)| plan)
+    lower_with(plan, request, sink, &mut |_| ()).map(|(plan, _)| plan)
 }
 
-/// The same with what is said about each step of the text, by its path.
+/// The same with what is said about each step of the text, by its path. `watch` is that of
+/// [`crate::check_watched`].
 pub(crate) fn lower_with(
     plan: &Document,
     request: &Request<'_>,
     sink: &mut Sink,
+    watch: &mut dyn FnMut(Phase),
 ) -> Option<(CheckedPlan, BTreeMap<StepPath, Said>)> {
     let errors = sink.errors();
     let complete = request.purpose == Purpose::Run;
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
     let Request { estate, plans, mode, purpose, .. } = *request;
     let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
-    let closing = plan.finally.as_ref().map(|finally| proven(&mut cx, &finally.value, filled.clone()));
+    let closing = plan.finally.as_ref();
+    let closing = closing.map(|finally| proven(&mut cx, &finally.value, filled.clone(), watch));
     if let Some(Some((drafts, _))) = &closing {
         finally::rules(drafts, &mut cx);
     }
-    let (drafts, graph) = proven(&mut cx, &plan.steps, filled.clone())?;
+    let (drafts, graph) = proven(&mut cx, &plan.steps, filled.clone(), watch)?;
+    watch(Phase::Lower);
     let closing = flat(closing)?;
     let unready = |draft: &Draft| draft.lowered.as_ref().is_none_or(|lowered| lowered.unready);
     let all = || drafts.iter().chain(closing.iter().flat_map(|(drafts, _)| drafts));
@@ -184,6 +189,7 @@ pub(crate) fn lower_with(
     let recovered = objectives::Recovered::of(&drafts);
     let mut steps = in_order(drafts, &graph, request);
     // In a run they would be in the way of the very recovery that they are about.
+    watch(Phase::Objectives);
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
     }
@@ -215,7 +221,7 @@ fn in_order(drafts: Vec<Draft>, graph: &Graph, request: &Request<'_>) -> Vec<Ste
     let mut drafts: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
     let names: Vec<StepPath> = drafts.iter().flatten().filter_map(|draft| draft.path()).collect();
     // They are for the engine alone.
-    let musts = (0..drafts.len()).filter(|_| request.purpose == Purpose::Run);
+    let musts = (0..drafts.len()).filter(|_| request.purpose != Purpose::Check);
     let mut musts: Vec<Vec<Precondition>> =
         musts.map(|at| rules::preconditions(&drafts, graph, at, request.estate)).collect();
     for at in &graph.order {
@@ -227,8 +233,15 @@ fn in_order(drafts: Vec<Draft>, graph: &Graph, request: &Request<'_>) -> Vec<Ste
 }
 
 /// Reads steps, orders them and asks the rules; `None` when that could not be done for all of them.
-fn proven(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> Option<(Vec<Draft>, Graph)> {
+fn proven(
+    cx: &mut Context<'_>,
+    steps: &[Entry],
+    filled: Filled,
+    watch: &mut dyn FnMut(Phase),
+) -> Option<(Vec<Draft>, Graph)> {
+    watch(Phase::Lower);
     let (drafts, sound) = expand::drafts(cx, steps, filled);
+    watch(Phase::Order);
     let after: Vec<Vec<usize>> = drafts.iter().map(|draft| draft.after.clone()).collect();
     let graph = match Graph::of(&after) {
         Ok(graph) => graph,

@@ -10,8 +10,6 @@ pub(crate) mod values;
 
 pub(crate) use fields::Fields;
 
-use std::collections::BTreeMap;
-
 /// A stretch of one line of one file. Lines and columns are counted from 1, columns in characters.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Span {
@@ -105,20 +103,70 @@ impl Node {
 
     /// A digest of the value; places, comments, layout and the order of keys do not count.
     pub fn digest(&self) -> model::Digest {
-        model::Digest::of_bytes(self.canonical().to_string().as_bytes())
+        let mut text = Vec::new();
+        self.write(&mut text);
+        model::Digest::of_bytes(&text)
     }
 
     /// The value alone, without places. An input that is not known yet stands as its reference.
     pub fn canonical(&self) -> serde_json::Value {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        // What was just written as JSON is read back as such.
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    /// Compact JSON with sorted keys; every scalar is a text.
+    fn write(&self, out: &mut Vec<u8>) {
         match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Scalar(scalar) => serde_json::Value::String(scalar.text.clone()),
-            Value::List(items) => serde_json::Value::Array(items.iter().map(Node::canonical).collect()),
+            Value::Null => out.extend_from_slice(b"null"),
+            Value::Scalar(scalar) => quoted(&scalar.text, out),
+            Value::List(items) => {
+                out.push(b'[');
+                for (at, item) in items.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    item.write(out);
+                }
+                out.push(b']');
+            }
             Value::Map(entries) => {
-                let sorted: BTreeMap<_, _> =
-                    entries.iter().map(|entry| (entry.key.clone(), entry.value.canonical())).collect();
-                serde_json::Value::Object(sorted.into_iter().collect())
+                let mut sorted: Vec<&Entry> = entries.iter().collect();
+                sorted.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+                out.push(b'{');
+                for (at, entry) in sorted.into_iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    quoted(&entry.key, out);
+                    out.push(b':');
+                    entry.value.write(out);
+                }
+                out.push(b'}');
             }
         }
+    }
+}
+
+/// A text as JSON has it.
+fn quoted(text: &str, out: &mut Vec<u8>) {
+    // Writing a text to memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::reader::Reader;
+    use crate::diagnostic::Sink;
+
+    #[test]
+    fn a_digest_is_that_of_the_value_as_sorted_json() {
+        let text = "b: [x, ~, \"a\\n\\\"\\t\\u0001é\"]\na: { z: 1, k: {}, \"\": [] }\n";
+        let node = Reader::new().read(0, text, &mut Sink::default()).unwrap();
+        let json =
+            serde_json::json!({ "a": { "": [], "k": {}, "z": "1" }, "b": ["x", null, "a\n\"\t\u{1}é"] });
+        assert_eq!(node.digest(), model::Digest::of_bytes(json.to_string().as_bytes()));
     }
 }

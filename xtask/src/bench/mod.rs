@@ -1,5 +1,6 @@
-//! `cargo xtask bench NAME`: beside the peers in one go, in turns; the answer is a ratio, and never a test.
+//! `cargo xtask bench NAME`: figures beside peers or goals, shown as met or not, and never a test.
 
+mod plan;
 mod repository;
 
 use crate::Failure;
@@ -9,11 +10,14 @@ use crate::Failure;
 pub enum Bench {
     /// Backup, restore and check beside restic, rustic and borg.
     Repository(repository::Arguments),
+    /// The check of a large estate with its plans.
+    Plan(plan::Arguments),
 }
 
 /// Measures.
 pub fn run(bench: &Bench) -> Result<(), Failure> {
     match bench {
         Bench::Repository(arguments) => repository::run(arguments),
+        Bench::Plan(arguments) => plan::run(arguments),
     }
 }
