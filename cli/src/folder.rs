@@ -2,14 +2,15 @@
 //! file stands for a folder that holds nothing else.
 
 use crate::failure::Failure;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Files that are read at most.
 const MAX_FILES: usize = 1000;
 /// Largest file, in bytes.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+const MAX_FILE_BYTES: usize = 1024 * 1024;
 /// Bytes in all.
-const MAX_TOTAL_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 /// Deepest folder below the estate's.
 const MAX_DEPTH: usize = 8;
 
@@ -29,19 +30,28 @@ pub fn read(folder: &Path) -> Result<Vec<plan::SourceFile>, Failure> {
         return Err(Failure::usage("LB4020", message, "Give the folder that holds the estate."));
     }
     let mut files = Vec::new();
-    let mut total = 0;
+    let mut total: usize = 0;
     for path in paths {
-        let meta = std::fs::metadata(&path).map_err(|error| Failure::file("read", &path, &error))?;
-        total += meta.len();
-        if meta.len() > MAX_FILE_BYTES || total > MAX_TOTAL_BYTES || files.len() == MAX_FILES {
+        let text = text(&path).map_err(|error| Failure::file("read", &path, &error))?;
+        total += text.len();
+        if text.len() > MAX_FILE_BYTES || total > MAX_TOTAL_BYTES || files.len() == MAX_FILES {
             let message = format!("{} is more than an estate may hold", path.display());
             return Err(Failure::usage("LB4021", message, "1 MiB a file, 4 MiB and 1000 files in all."));
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| Failure::file("read", &path, &error))?;
         let relative = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
         files.push(plan::SourceFile { path: relative, text });
     }
     Ok(files)
+}
+
+/// The text of a file, or a little more of it than is read. What is no file has no end, or none that comes.
+fn text(path: &Path) -> std::io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// A path of [`read`] as it is seen from where the command runs, the same on every machine where it can be.
@@ -126,7 +136,20 @@ mod tests {
     fn a_file_larger_than_the_bound_is_refused_before_it_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(folder.path().join("big.yaml")).unwrap();
-        file.set_len(MAX_FILE_BYTES + 1).unwrap();
+        file.set_len(MAX_FILE_BYTES as u64 + 1).unwrap();
         assert_eq!(read(folder.path()).unwrap_err().problem.code, "LB4021");
+    }
+
+    #[test]
+    fn what_is_no_text_or_no_file_is_an_error_that_names_it() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("latin.yaml"), b"title: caf\xe9\n").unwrap();
+        let failure = read(folder.path()).unwrap_err();
+        assert!(failure.problem.message.contains("latin.yaml"), "{:?}", failure.problem);
+        std::fs::remove_file(folder.path().join("latin.yaml")).unwrap();
+        // It gives bytes without end.
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join("zero.yaml")).unwrap();
+        let failure = read(folder.path()).unwrap_err();
+        assert!(failure.problem.message.contains("zero.yaml"), "{:?}", failure.problem);
     }
 }

@@ -116,6 +116,37 @@ fn plans_that_call_each_other_are_told_and_end() {
 }
 
 #[test]
+fn what_is_wrong_in_a_called_plan_names_the_calls_that_make_it_so() {
+    let called = "plan: q\nalone: false\nsteps: { a: { promote: { source: app-db, region: west } } }\n";
+    let caller = |name: &str| format!("plan: {name}\nsteps: {{ go: {{ call: {{ plan: q }} }} }}\n");
+    let what = "1.yaml:3:15: error LB0302: app-db is promoted on west-1 while its old primary may still accept writes";
+    assert_eq!(
+        found(&[called, &caller("p1")]),
+        [format!("{what} (called by step \"go\" of plan \"p1\")")]
+    );
+    assert_eq!(
+        found(&[called, &caller("p1"), &caller("p2")]),
+        [format!("{what} (called by step \"go\" of plan \"p1\", by step \"go\" of plan \"p2\")")]
+    );
+    let all: Vec<String> = ["p1", "p2", "p3", "p4", "p5"].iter().map(|name| caller(name)).collect();
+    let all: Vec<&str> = [called].into_iter().chain(all.iter().map(String::as_str)).collect();
+    assert!(found(&all)[0].ends_with("by step \"go\" of plan \"p3\" and 2 more)"), "{:?}", found(&all));
+    // What is wrong with a plan by itself has nothing to do with who calls it.
+    let alone = called.replace("alone: false\n", "");
+    assert_eq!(found(&[&alone, &caller("p1")]), [what.replace("1.yaml:3", "1.yaml:2")]);
+}
+
+#[test]
+fn a_step_of_a_called_plan_is_slow_only_when_it_outlasts_its_own_time_out() {
+    let called = |takes: &str| {
+        format!("plan: q\nsteps: {{ a: {{ takes: {takes}, start: {{ services: [web, app], region: west }} }} }}\n")
+    };
+    let caller = "plan: p\nsteps: { go: { call: { plan: q } } }\n";
+    assert_eq!(found(&[&called("2m"), caller]), [""; 0]);
+    assert!(found(&[&called("4h"), caller])[0].contains("LB0404"), "{:?}", found(&[&called("4h"), caller]));
+}
+
+#[test]
 fn calls_are_bounded_in_depth_and_number() {
     let level =
         |number: usize| format!("plan: l{number}\nsteps: {{ a: {{ call: {{ plan: l{} }} }} }}\n", number + 1);

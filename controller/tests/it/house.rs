@@ -192,6 +192,13 @@ impl Person {
         EstateClient::new(self.channel.clone()).apply(request).await.unwrap().into_inner()
     }
 
+    /// The estate in force.
+    pub async fn estate(&self) -> v1::GetEstateResponse {
+        let client = EstateClient::new(self.channel.clone());
+        let mut client = client.max_decoding_message_size(proto::MAX_MESSAGE_BYTES);
+        client.get(v1::GetEstateRequest::default()).await.unwrap().into_inner()
+    }
+
     pub async fn try_run(&self, plan: &str, request_id: Vec<u8>) -> Result<RunId, tonic::Status> {
         let request = v1::StartRequest {
             what: Some(v1::start_request::What::Plan(plan.to_string())),

@@ -237,6 +237,46 @@ async fn an_applied_estate_reaches_its_agents() {
     assert!(!again.changed && again.version == 2);
 }
 
+/// As much as the check promises to be quick with, in about as many bytes as an estate may have.
+fn large_estate() -> Vec<(String, String)> {
+    let hosts: String = (0..1_000).map(|host| format!("  big{host}: {{ region: west }}\n")).collect();
+    let service = "services:\n  app: { kind: systemd, unit: app.service, hosts: [big0] }\n";
+    let mut files =
+        vec![("estate.yaml".to_string(), format!("regions: {{ west: {{}} }}\nhosts:\n{hosts}{service}"))];
+    for plan in 0..200 {
+        let step = |step: usize| {
+            let after = if step == 0 { "[]".to_string() } else { format!("s{}", step - 1) };
+            let words = "# ".to_string() + &"why it is done ".repeat(9);
+            format!(
+                "  {words}\n  s{step}: {{ after: {after}, restart: {{ services: [app], hosts: [big0] }} }}\n"
+            )
+        };
+        let steps: String = (0..100).map(step).collect();
+        files.push((format!("plans/p{plan}.yaml"), format!("plan: p{plan}\nsteps:\n{steps}")));
+    }
+    files
+}
+
+#[tokio::test]
+async fn an_estate_as_large_as_they_come_is_taken_kept_and_given_back() {
+    let (mut house, person) = House::with_plans().await;
+    let files = large_estate();
+    let bytes: usize = files.iter().map(|(_, text)| text.len()).sum();
+    assert!((3 * 1024 * 1024..=4 * 1024 * 1024).contains(&bytes), "{bytes}");
+    let borrowed: Vec<(&str, &str)> =
+        files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    let applied = person.apply(&borrowed).await;
+    assert_eq!((applied.version, applied.changed, applied.warnings.len()), (2, true, 0));
+    house.stop();
+    house.restart();
+    let kept = person.estate().await;
+    let mut kept: Vec<(String, String)> = kept.files.into_iter().map(|file| (file.path, file.text)).collect();
+    kept.sort();
+    let mut files = files;
+    files.sort();
+    assert!(kept == files, "{} files", kept.len());
+}
+
 #[tokio::test]
 async fn a_silent_agent_is_shown_as_unreachable_although_its_session_is_open() {
     let (house, person) = House::with_plans().await;
