@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Severity, Sink};
 use crate::document::{self, Document};
 use crate::domains;
 use crate::estate::Estate;
+use crate::expand::{self, MAX_ALL_STEPS};
 use crate::lower::{Request, lower_with};
 use crate::objectives::{self, Gaps};
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
@@ -138,26 +139,8 @@ fn read(
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
     domains::ways_back(&plans, &estate, &mut sink);
-    let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
-    for plan in plans.values() {
-        watch(Phase::Domains);
-        plan.check(&estate, &mut sink);
-        domains::controllers(plan, &estate, &mut sink);
-        if !plan.alone && called.contains(plan.name.value.as_str()) {
-            // It is proven in its callers, with what they did before and what they give it.
-            continue;
-        }
-        let inputs = BTreeMap::new();
-        let request = Request {
-            estate: &estate,
-            digest: &digest,
-            plans: &plans,
-            mode: Mode::Live,
-            inputs: &inputs,
-            purpose: Purpose::Check,
-        };
-        check_plan(plan, request, &mut gaps, &mut sink, watch);
-    }
+    prove(&plans, &estate, &digest, &mut gaps, &mut sink, watch);
+    objectives::unproven_schedules(&estate, &gaps, &mut sink);
     watch(Phase::Finish);
     plans.values().for_each(|plan| allow::apply(&plan.allowed, &mut sink));
     let (sound, runs) = (sink.errors() == 0, sink.errors_besides(PROMISES) == 0);
@@ -190,6 +173,41 @@ fn digest(estate: &Estate, plans: &BTreeMap<Name, Document>) -> Digest {
     let nouns = estate.digests.iter().map(|(name, digest)| format!("{name} {digest}\n"));
     let plans = plans.iter().map(|(name, plan)| format!("plan/{name} {}\n", plan.digest));
     Digest::of_bytes(nouns.chain(plans).collect::<String>().as_bytes())
+}
+
+/// Proves every plan that can be run by itself, with those that it calls, as far as they are not too many.
+fn prove(
+    plans: &BTreeMap<Name, Document>,
+    estate: &Estate,
+    digest: &Digest,
+    gaps: &mut Gaps,
+    sink: &mut Sink,
+    watch: &mut dyn FnMut(Phase),
+) {
+    let (sizes, mut left) = (expand::sizes(plans), MAX_ALL_STEPS);
+    let called: BTreeSet<&str> = plans.values().flat_map(Document::calls).collect();
+    for plan in plans.values() {
+        watch(Phase::Domains);
+        plan.check(estate, sink);
+        domains::controllers(plan, estate, sink);
+        if !plan.alone && called.contains(plan.name.value.as_str()) {
+            // It is proven in its callers, with what they did before and what they give it.
+            continue;
+        }
+        let size = sizes.get(&plan.name.value).copied().unwrap_or_default();
+        let Some(rest) = left.checked_sub(size) else {
+            let message = format!(
+                "up to this plan, all plans with those that they call have more than {MAX_ALL_STEPS} steps; this one and those after it are not proven"
+            );
+            sink.push(&codes::CALL_BOUNDS, plan.name.span, message);
+            break;
+        };
+        left = rest;
+        let inputs = BTreeMap::new();
+        let request =
+            Request { estate, digest, plans, mode: Mode::Live, inputs: &inputs, purpose: Purpose::Check };
+        check_plan(plan, request, gaps, sink, watch);
+    }
 }
 
 /// A plan as it would run live, and, where the estate has a drill part, as a drill: what is wrong only

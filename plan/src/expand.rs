@@ -14,13 +14,36 @@ use crate::outputs::Producers;
 use crate::steps::call::Call;
 use crate::text::{At, Entry, Span};
 use model::Name;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
 /// Deepest chain of plans that call plans.
 pub const MAX_CALLS: usize = 4;
 /// Longest path of a step, in bytes: what a name may have, less room for the number of a part.
 const MAX_PATH: usize = model::id::MAX_NAME_BYTES - 5;
+
+/// Most steps of all plans of an estate that are proven by themselves, each with those that it calls.
+pub const MAX_ALL_STEPS: usize = 50_000;
+
+/// How many steps each plan has with those that it calls, as far as the text says it: a plan that an input names counts
+/// as the longest one. More than a plan may have is told where it is opened.
+pub(crate) fn sizes(plans: &BTreeMap<Name, Document>) -> BTreeMap<&Name, usize> {
+    let mut sizes: BTreeMap<&Name, usize> =
+        plans.iter().map(|(name, plan)| (name, plan.steps.len())).collect();
+    for _ in 0..MAX_CALLS {
+        let longest = sizes.values().copied().max().unwrap_or_default();
+        let called = |plan: &str| match Name::new(plan) {
+            Ok(name) => sizes.get(&name).copied().unwrap_or_default(),
+            Err(_) => longest,
+        };
+        let deeper = plans.iter().map(|(name, plan)| {
+            let all = plan.calls().map(called).fold(plan.steps.len(), usize::saturating_add);
+            (name, all.min(MAX_STEPS))
+        });
+        sizes = deeper.collect();
+    }
+    sizes
+}
 
 /// One plan among those that are lowered together.
 struct Scope<'p> {

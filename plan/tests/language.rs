@@ -120,10 +120,7 @@ fn what_is_wrong_in_a_called_plan_names_the_calls_that_make_it_so() {
     let called = "plan: q\nalone: false\nsteps: { a: { promote: { source: app-db, region: west } } }\n";
     let caller = |name: &str| format!("plan: {name}\nsteps: {{ go: {{ call: {{ plan: q }} }} }}\n");
     let what = "1.yaml:3:15: error LB0302: app-db is promoted on west-1 while its old primary may still accept writes";
-    assert_eq!(
-        found(&[called, &caller("p1")]),
-        [format!("{what} (called by step \"go\" of plan \"p1\")")]
-    );
+    assert_eq!(found(&[called, &caller("p1")]), [format!("{what} (called by step \"go\" of plan \"p1\")")]);
     assert_eq!(
         found(&[called, &caller("p1"), &caller("p2")]),
         [format!("{what} (called by step \"go\" of plan \"p1\", by step \"go\" of plan \"p2\")")]
@@ -139,7 +136,9 @@ fn what_is_wrong_in_a_called_plan_names_the_calls_that_make_it_so() {
 #[test]
 fn a_step_of_a_called_plan_is_slow_only_when_it_outlasts_its_own_time_out() {
     let called = |takes: &str| {
-        format!("plan: q\nsteps: {{ a: {{ takes: {takes}, start: {{ services: [web, app], region: west }} }} }}\n")
+        format!(
+            "plan: q\nsteps: {{ a: {{ takes: {takes}, start: {{ services: [web, app], region: west }} }} }}\n"
+        )
     };
     let caller = "plan: p\nsteps: { go: { call: { plan: q } } }\n";
     assert_eq!(found(&[&called("2m"), caller]), [""; 0]);
@@ -161,6 +160,14 @@ fn calls_are_bounded_in_depth_and_number() {
     let wide = format!("plan: wide\nsteps:\n{wide}");
     let twice = "plan: p\nsteps: { a: { call: { plan: wide } }, b: { call: { plan: wide } } }\n";
     assert_eq!(codes(&check(&files(&[&wide, twice])).diagnostics), ["LB0132"]);
+    // Each by itself is not too much, and all together are.
+    let once = |number: usize| format!("plan: p{number}\nsteps: {{ a: {{ call: {{ plan: wide }} }} }}\n");
+    let many = |plans: usize| {
+        let texts: Vec<String> = (0..plans).map(once).chain([wide.clone()]).collect();
+        check(&files(&texts.iter().map(String::as_str).collect::<Vec<_>>())).diagnostics
+    };
+    assert_eq!(many(30), []);
+    assert_eq!(codes(&many(40)), ["LB0132"]);
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! Checks a generated estate once and prints what it took, as one line of JSON: `cargo xtask bench plan` runs it.
 //!
 //! `bench VARIANT` measures, `bench VARIANT FOLDER` writes the files instead, for whoever wants to look at them.
+//! `bench texts` lists the texts that mean harm, `bench texts NAME` measures one: whatever is wrong with it.
 
 mod estate;
 mod plans;
+#[path = "../../tests/hostile/texts.rs"]
+mod texts;
 
 use plan::{Phase, Severity, SourceFile};
 use std::collections::BTreeMap;
@@ -48,6 +51,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let names: Vec<&str> = VARIANTS.iter().map(|variant| variant.name).collect();
     let usage = format!("usage: bench {} [FOLDER]", names.join("|"));
     let name = arguments.next().ok_or(usage.clone())?;
+    if name == "texts" {
+        println!("{}", harm(arguments.next())?);
+        return Ok(());
+    }
     let variant = VARIANTS.iter().find(|variant| variant.name == name).ok_or(usage)?;
     let files = files(variant);
     match arguments.next() {
@@ -55,6 +62,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         None => println!("{}", measure(variant, &files)?),
     }
     Ok(())
+}
+
+/// The names of all texts that mean harm, or what one of them took.
+fn harm(name: Option<String>) -> Result<serde_json::Value, String> {
+    let Some(name) = name else {
+        return Ok(texts::ALL.iter().map(|text| text.name).collect());
+    };
+    let make = texts::named(&name).ok_or_else(|| format!("there is no text {name:?}"))?;
+    let files = make();
+    let begun = Instant::now();
+    let found = plan::check(&files).diagnostics.len();
+    Ok(serde_json::json!({
+        "text": name,
+        "seconds": begun.elapsed().as_secs_f64(),
+        "peak_mib": peak_mib(),
+        "found": found,
+    }))
 }
 
 /// The estate, its plans, and the one that they all call.

@@ -54,7 +54,7 @@ pub static CALL_BOUNDS: Code = Code {
     severity: Error,
     title: "calls beyond the bounds",
     why: "Bounds keep a plan readable at 3 a.m., and its check short.",
-    mend: "call fewer plans: at most 4 deep, 2000 steps in all, 123 bytes for the path of a step",
+    mend: "call fewer plans: at most 4 deep, 2000 steps in all, 123 bytes for the path of a step, 50000 steps in all plans together",
 };
 
 /// A text that is not a version.

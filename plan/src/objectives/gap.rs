@@ -4,7 +4,7 @@
 //! it will happen. To be quick it walks day by day: on days without a change of the clock every day that
 //! fires at all fires at the same times of day, so the first such day is walked firing by firing and
 //! the others only from their first firing to their last. Days around a change of the clock are walked
-//! whole.
+//! whole. A schedule that fires every day leaps from one of these to the next.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -20,6 +20,8 @@ pub const LOOK_AHEAD: Duration = Duration::from_secs(2 * 366 * 86_400);
 /// Most firings that are walked one by one. A schedule that fires every few seconds has more of them around
 /// the changes of its clock; those days then count as ordinary ones.
 pub const MAX_WALKED: usize = 20_000;
+/// Most firings that one check walks for all its schedules together.
+pub const MAX_ALL_WALKED: usize = 200_000;
 
 /// The times of day at which a schedule fires on an ordinary day.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +37,16 @@ pub fn longest_gap(cron: &Cron) -> Result<Duration, InvalidSchedule> {
 
 /// The longest gap between two firings that begins after `from`, and before `length` has passed since.
 pub fn longest_gap_within(cron: &Cron, from: Micros, length: Duration) -> Result<Duration, InvalidSchedule> {
+    longest_gap_counted(cron, from, length, &mut 0)
+}
+
+/// The same, and counts what was walked, by days and by single firings.
+fn longest_gap_counted(
+    cron: &Cron,
+    from: Micros,
+    length: Duration,
+    steps: &mut usize,
+) -> Result<Duration, InvalidSchedule> {
     let end = from.after(length);
     let firings = cron.firings()?;
     let zone = firings.zone().clone();
@@ -45,7 +57,9 @@ pub fn longest_gap_within(cron: &Cron, from: Micros, length: Duration) -> Result
     let mut walked = 0;
     let mut longest = Duration::ZERO;
     let mut last = firings.next(from)?;
+    let daily = is_daily(cron);
     while last < end {
+        *steps += 1;
         let begin = local(last, &zone);
         let ordinary = !special.contains(&begin.0) || walked >= MAX_WALKED;
         match pattern.filter(|pattern| ordinary && pattern.first == begin.1) {
@@ -53,6 +67,7 @@ pub fn longest_gap_within(cron: &Cron, from: Micros, length: Duration) -> Result
             None => {
                 let day = walk(&firings, last, begin.0, &zone)?;
                 walked += day.count;
+                *steps += day.count;
                 longest = longest.max(day.longest);
                 last = day.last;
                 if ordinary && pattern.is_none() {
@@ -63,8 +78,26 @@ pub fn longest_gap_within(cron: &Cron, from: Micros, length: Duration) -> Result
         let next = firings.next(last)?;
         longest = longest.max(next.since(last));
         last = next;
+        // From here on all days are as long and alike, and the gap between two of them has just been seen.
+        let alike = pattern.filter(|_| daily && ordinary);
+        if let Some((date, known)) = before_change(&special, begin.0, local(end, &zone).0).zip(alike) {
+            last = moment(date, known.first, &zone, last);
+        }
     }
     Ok(longest)
+}
+
+/// Whether days, months and weekdays do not matter.
+fn is_daily(cron: &Cron) -> bool {
+    let fields: Vec<&str> = cron.expression.split_whitespace().collect();
+    fields.len() >= 5 && fields.iter().rev().take(3).all(|field| *field == "*")
+}
+
+/// The last ordinary day that follows ordinary ones after a date, and never the last but one before the end.
+fn before_change(special: &BTreeSet<Date>, date: Date, end: Date) -> Option<Date> {
+    let next = date.tomorrow().ok()?;
+    let change = special.range(next..).next().copied().unwrap_or(end).min(end);
+    change.checked_sub(jiff::Span::new().days(2)).ok().filter(|until| *until > next)
 }
 
 /// The firings of one day.
@@ -110,12 +143,31 @@ fn changes(zone: &TimeZone, from: Micros, end: Micros) -> BTreeSet<Date> {
 
 /// Gaps that were found, so that equal schedules are walked once.
 #[derive(Debug, Default)]
-pub(crate) struct Gaps(BTreeMap<(String, String), Option<Duration>>);
+pub(crate) struct Gaps {
+    known: BTreeMap<(String, String), Option<Duration>>,
+    steps: usize,
+    refused: Option<Cron>,
+}
 
 impl Gaps {
-    /// The longest gap; `None` for a schedule that never fires, which is told elsewhere.
+    /// The longest gap; `None` for a schedule that never fires, which is told elsewhere, or when too much was
+    /// walked.
     pub fn of(&mut self, cron: &Cron) -> Option<Duration> {
         let key = (cron.expression.clone(), cron.zone.clone());
-        *self.0.entry(key).or_insert_with(|| longest_gap(cron).ok())
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        if self.steps > MAX_ALL_WALKED {
+            self.refused.get_or_insert_with(|| cron.clone());
+            return None;
+        }
+        let gap = longest_gap_counted(cron, FROM, LOOK_AHEAD, &mut self.steps).ok();
+        self.known.insert(key, gap);
+        gap
+    }
+
+    /// A schedule whose gaps are not known since those of others were too many.
+    pub fn refused(&self) -> Option<&Cron> {
+        self.refused.as_ref()
     }
 }

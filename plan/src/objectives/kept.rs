@@ -12,7 +12,8 @@ use std::time::Duration;
 
 /// A backup that is let go before the next one is there.
 pub(crate) fn short_keep(schedule: &Schedule, gaps: &mut Gaps, sink: &mut Sink) {
-    let (Some(keep), Some(gap)) = (schedule.keep, gaps.of(&schedule.at)) else { return };
+    let Some(keep) = schedule.keep else { return };
+    let Some(gap) = gaps.of(&schedule.at) else { return };
     if keep < gap {
         let message = format!(
             "it keeps backups for {}, and takes one every {}: there is never more than one",

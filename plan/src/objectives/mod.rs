@@ -33,7 +33,7 @@ pub use words::{sum, words};
 
 pub(crate) use contradictions::services as service_contradictions;
 pub(crate) use gap::Gaps;
-pub(crate) use rpo::{losses, plan as plan_rpo, sources as source_rpo};
+pub(crate) use rpo::{losses, plan as plan_rpo, sources as source_rpo, unproven_schedules};
 pub(crate) use rto::{Recovered, check as rto};
 
 /// Kinds after which a source is back: it takes writes again.

@@ -5,7 +5,7 @@
 //! nothing worth a backup with its region; then what backups alone give is a warning, not an error.
 //! Point-in-time recovery does not count until write-ahead logs are really shipped.
 
-use super::gap::Gaps;
+use super::gap::{Gaps, MAX_ALL_WALKED};
 use super::kept;
 use super::loss::{DEFAULT_TAKES, DEFAULT_TRANSFER, Loss};
 use super::words::words;
@@ -52,6 +52,20 @@ pub(crate) fn sources(estate: &Estate, gaps: &mut Gaps, sink: &mut Sink) {
             kept::unproven(name, proven, &schedules, gaps, sink);
         }
     }
+}
+
+/// Tells a schedule that is not proven since the firings of all others were too many already.
+pub(crate) fn unproven_schedules(estate: &Estate, gaps: &Gaps, sink: &mut Sink) {
+    let Some(cron) = gaps.refused() else { return };
+    let own = |schedule: &Schedule| schedule.at == *cron || schedule.prove_at.as_ref() == Some(cron);
+    let name = estate.schedules.iter().find(|(_, schedule)| own(schedule)).map(|(name, _)| name.as_str());
+    let place = estate.place("schedule", name.unwrap_or_default()).unwrap_or_default();
+    let message = format!(
+        "the estate has so many different schedules that more than {MAX_ALL_WALKED} firings would be looked at; {:?} is not",
+        cron.expression
+    );
+    let help = "let more of them fire at the same times".to_string();
+    sink.push_with(&codes::TOO_LARGE, place, message, help);
 }
 
 fn routes<'e>(estate: &'e Estate, source: &Name, gaps: &mut Gaps) -> Vec<Route<'e>> {

@@ -1,7 +1,7 @@
 //! Events of the YAML parser to a tree, within bounds.
 //!
 //! Everything that could grow out of a small text is bounded before it is built: bytes, depth, and the
-//! number of nodes after aliases were expanded (a "billion laughs" text is refused at the alias that
+//! number and length of nodes after aliases were expanded (a "billion laughs" text is refused at the alias that
 //! would cross the bound, not after it was expanded).
 
 use super::{Entry, Node, Scalar, Span, Value};
@@ -18,23 +18,49 @@ pub const MAX_TOTAL_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_FILES: usize = 1_000;
 /// Deepest nesting. The language itself needs 8.
 pub const MAX_DEPTH: usize = 32;
-/// Most nodes of all files together, aliases expanded.
+/// Most nodes of all files together, aliases expanded. What has an anchor counts twice: it is kept for its aliases.
 pub const MAX_NODES: usize = 400_000;
+/// Most bytes of keys and values of all files together, in the same way.
+pub const MAX_TEXT_BYTES: usize = 2 * MAX_TOTAL_BYTES;
 
 /// Comments of a file that may give a reason: by file and line, what stands behind the `#`.
 pub(crate) type Comments = HashMap<(u32, u32), String>;
 
 /// Reads files one after another, under one budget of nodes.
 pub(crate) struct Reader {
-    nodes_left: usize,
+    left: Weight,
     comments: Comments,
+}
+
+/// What a tree takes, its aliases expanded.
+#[derive(Debug, Clone, Copy)]
+struct Weight {
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Weight {
+    /// Of a node without those in it.
+    fn of(text: &str) -> Weight {
+        Weight { nodes: 1, bytes: text.len() }
+    }
+
+    fn add(&mut self, other: Weight) {
+        self.nodes += other.nodes;
+        self.bytes += other.bytes;
+    }
+
+    fn less(self, other: Weight) -> Option<Weight> {
+        let (nodes, bytes) = (self.nodes.checked_sub(other.nodes)?, self.bytes.checked_sub(other.bytes)?);
+        Some(Weight { nodes, bytes })
+    }
 }
 
 /// A collection that is being read.
 struct Frame {
     span: Span,
     anchor: usize,
-    nodes: usize,
+    weight: Weight,
     kind: FrameKind,
 }
 
@@ -53,7 +79,7 @@ struct Stop {
 impl Reader {
     /// With the whole budget.
     pub fn new() -> Self {
-        Self { nodes_left: MAX_NODES, comments: Comments::new() }
+        Self { left: Weight { nodes: MAX_NODES, bytes: MAX_TEXT_BYTES }, comments: Comments::new() }
     }
 
     /// The comments of the files that were read, as far as they mention why something is allowed.
@@ -71,7 +97,7 @@ impl Reader {
         }
         let mut build = Build {
             file,
-            left: self.nodes_left,
+            left: self.left,
             anchors: HashMap::new(),
             stack: Vec::new(),
             root: None,
@@ -82,7 +108,7 @@ impl Reader {
         options.set_emit_comments(text.contains("allow"));
         options.max_buffered_comment_events = MAX_FILE_BYTES;
         let outcome = build.run(Parser::new_from_str_with_options(text, options), sink);
-        self.nodes_left = build.left;
+        self.left = build.left;
         self.comments.extend(std::mem::take(&mut build.comments));
         match outcome {
             Ok(()) => build.root,
@@ -97,8 +123,8 @@ impl Reader {
 /// The state of reading one file.
 struct Build {
     file: u32,
-    left: usize,
-    anchors: HashMap<usize, (Node, usize)>,
+    left: Weight,
+    anchors: HashMap<usize, (Node, Weight)>,
     stack: Vec<Frame>,
     root: Option<Node>,
     comments: Comments,
@@ -161,14 +187,16 @@ impl Build {
         }
     }
 
-    fn spend(&mut self, nodes: usize, span: Span) -> Result<(), Stop> {
-        match self.left.checked_sub(nodes) {
+    fn spend(&mut self, weight: Weight, span: Span) -> Result<(), Stop> {
+        match self.left.less(weight) {
             Some(left) => {
                 self.left = left;
                 Ok(())
             }
             None => {
-                let message = format!("more than {MAX_NODES} values, aliases expanded");
+                let message = format!(
+                    "more than {MAX_NODES} values, or {MAX_TEXT_BYTES} bytes in them, aliases expanded"
+                );
                 Err(Stop { code: &codes::TOO_LARGE, span, message })
             }
         }
@@ -182,20 +210,20 @@ impl Build {
         anchor: usize,
         sink: &mut Sink,
     ) -> Result<(), Stop> {
-        self.spend(1, span)?;
+        let weight = Weight::of(&text);
+        self.spend(weight, span)?;
         let nothing = plain && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL");
         let value = if nothing { Value::Null } else { Value::Scalar(Scalar { text, input: None }) };
-        self.place(Node { span, value }, 1, anchor, sink);
-        Ok(())
+        self.place(Node { span, value }, weight, anchor, sink)
     }
 
     fn open(&mut self, span: Span, anchor: usize, kind: FrameKind) -> Result<(), Stop> {
-        self.spend(1, span)?;
+        self.spend(Weight::of(""), span)?;
         if self.stack.len() >= MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} deep");
             return Err(Stop { code: &codes::TOO_LARGE, span, message });
         }
-        self.stack.push(Frame { span, anchor, nodes: 1, kind });
+        self.stack.push(Frame { span, anchor, weight: Weight::of(""), kind });
         Ok(())
     }
 
@@ -205,37 +233,36 @@ impl Build {
             FrameKind::List(items) => Value::List(items),
             FrameKind::Map { entries, .. } => Value::Map(entries),
         };
-        self.place(Node { span: frame.span, value }, frame.nodes, frame.anchor, sink);
-        Ok(())
+        self.place(Node { span: frame.span, value }, frame.weight, frame.anchor, sink)
     }
 
     fn alias(&mut self, anchor: usize, span: Span, sink: &mut Sink) -> Result<(), Stop> {
-        let Some((node, nodes)) = self.anchors.get(&anchor) else {
+        let Some((node, weight)) = self.anchors.get(&anchor) else {
             let message = "this alias stands inside its own anchor".to_string();
             return Err(Stop { code: &codes::SYNTAX, span, message });
         };
-        let nodes = *nodes;
+        let weight = *weight;
         let depth = self.stack.len() + depth_of(node);
         if depth > MAX_DEPTH {
             let message = format!("nested more than {MAX_DEPTH} deep, aliases expanded");
             return Err(Stop { code: &codes::TOO_LARGE, span, message });
         }
-        let value = if nodes <= self.left { Some(node.value.clone()) } else { None };
-        self.spend(nodes, span)?;
-        self.place(Node { span, value: value.unwrap_or(Value::Null) }, nodes, 0, sink);
-        Ok(())
+        let value = self.left.less(weight).map(|_| node.value.clone());
+        self.spend(weight, span)?;
+        self.place(Node { span, value: value.unwrap_or(Value::Null) }, weight, 0, sink)
     }
 
     /// Puts a finished node where it belongs.
-    fn place(&mut self, node: Node, nodes: usize, anchor: usize, sink: &mut Sink) {
+    fn place(&mut self, node: Node, weight: Weight, anchor: usize, sink: &mut Sink) -> Result<(), Stop> {
         if anchor != 0 {
-            self.anchors.insert(anchor, (node.clone(), nodes));
+            self.spend(weight, node.span)?;
+            self.anchors.insert(anchor, (node.clone(), weight));
         }
         let Some(frame) = self.stack.last_mut() else {
             self.root = Some(node);
-            return;
+            return Ok(());
         };
-        frame.nodes += nodes;
+        frame.weight.add(weight);
         match &mut frame.kind {
             FrameKind::List(items) => items.push(node),
             FrameKind::Map { entries, seen, key } => match key.take() {
@@ -250,6 +277,7 @@ impl Build {
                 }
             },
         }
+        Ok(())
     }
 
     fn span(&self, place: &ParserSpan) -> Span {

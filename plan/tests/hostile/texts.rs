@@ -10,6 +10,7 @@ pub struct Text {
     /// Its name.
     pub name: &'static str,
     /// The test that checks it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the benchmark takes all"))]
     pub group: &'static str,
     make: fn() -> Vec<SourceFile>,
 }
@@ -78,6 +79,8 @@ texts! {
         "a long text again and again": lines(&format!("a: &a {}\nb:\n", "x".repeat(FILE / 2)), |_| "- *a\n".to_string()),
         "every value an anchor": lines("", |number| format!("a{number}: &a{number} x\n")),
         "nested anchors": one(format!("a: {}x{}\n", (0..30).map(|at| format!("&a{at} [")).collect::<String>(), "]".repeat(30))),
+        "nested anchors around much": one(format!("a: {}{}{}\n", (0..29).map(|at| format!("&a{at} [")).collect::<String>(), "x,".repeat(300_000), "]".repeat(29))),
+        "long anchors again and again": lines("", |number| format!("a{number}: &a{number} {}\n", "x".repeat(4_000))),
         "aliases as keys": lines("a: &a x\n", |_| "*a : *a\n".to_string()),
         "an anchor in itself": fill("a: &a [*a]\n"),
         "four files of lists": four("- [x, y]\n"),
@@ -134,7 +137,10 @@ texts! {
         "calls of calls": calls(),
         "allowed without end": lines("plan: p\nallow: [", |_| "LB0356, ".to_string()),
         "schedules without end": lines("regions: { r: {} }\nsources: { d: { kind: files, paths: [/x], members: [h] } }\nhosts: { h: { region: r } }\nschedules:\n", |number| {
-            format!("  s{number}: {{ backup: d, to: [x], at: \"{} {} * * *\", zone: Europe/Berlin }}\n", number % 60, number / 60 % 24)
+            format!("  s{number}: {{ backup: d, to: [x], at: \"{} {} * * 1-6\", zone: Europe/Berlin, keep: {{ days: 9 }} }}\n", number % 60, number / 60 % 24)
+        }),
+        "schedules of every second": lines("regions: { r: {} }\nsources: { d: { kind: files, paths: [/x], members: [h] } }\nhosts: { h: { region: r } }\nschedules:\n", |number| {
+            format!("  s{number}: {{ backup: d, to: [x], at: \"0-59 {}-59 * * * *\", zone: Europe/Berlin, keep: {{ days: 9 }} }}\n", number % 59)
         }),
         "hosts that nobody declares": lines("services:\n", |number| format!("  s{number}: {{ kind: systemd, unit: u, hosts: [h{number}] }}\n")),
     }

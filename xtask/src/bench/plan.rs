@@ -1,6 +1,6 @@
 //! `cargo xtask bench plan`: what the check of a large estate takes, by itself: nobody else checks such plans.
 //!
-//! A release build checks generated estates, each time in a process of its own, so that the peak of memory is that of
+//! A release build checks generated estates and texts that mean harm, each time in a process of its own, so that the peak of memory is that of
 //! one check. What is generated, and what the parts are, says `plan/examples/bench/`. Medians are shown beside the
 //! goal; nothing fails by a figure.
 
@@ -23,6 +23,9 @@ const VARIANTS: [(&str, &str); 5] = [
 const WITH_GOAL: [&str; 1] = ["estate"];
 /// Longest time of one check, in seconds.
 const GOAL_SECONDS: f64 = 1.0;
+/// Most memory of the check of a text that means harm, and how many of these texts are shown.
+const GOAL_MIB: f64 = 64.0;
+const SHOWN: usize = 5;
 /// Parts of a check, in the order of the work.
 const PARTS: [&str; 7] = ["parse", "estate", "lower", "order", "domains", "objectives", "finish"];
 
@@ -47,13 +50,46 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut all: Vec<Vec<Value>> = vec![Vec::new(); variants.len()];
     for _ in 0..arguments.rounds.max(1) {
         for ((name, _), samples) in variants.iter().zip(&mut all) {
-            samples.push(measure(&program, name)?);
+            samples.push(asked(Command::new(&program).arg(name))?);
         }
     }
     for ((name, words), samples) in variants.iter().zip(&all) {
         println!("{}", table(name, words, samples));
     }
+    if arguments.variants.is_empty() {
+        println!("{}", harm(&texts(&program)?));
+    }
     Ok(())
+}
+
+/// Each text that means harm, checked once.
+fn texts(program: &Path) -> Result<Vec<Value>, Failure> {
+    let names = asked(Command::new(program).arg("texts"))?;
+    let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.map(|name| asked(Command::new(program).args(["texts", name]))).collect()
+}
+
+/// The slowest of them, and the peak of all.
+fn harm(samples: &[Value]) -> String {
+    let figure = |sample: &Value, key: &str| sample[key].as_f64().unwrap_or_default();
+    let mut slowest: Vec<&Value> = samples.iter().collect();
+    slowest.sort_by(|a, b| figure(b, "seconds").total_cmp(&figure(a, "seconds")));
+    let met = |met: bool| if met { "met" } else { "not met" };
+    let mut lines = vec![format!("texts that mean harm: the slowest of {}", samples.len())];
+    for sample in slowest.iter().take(SHOWN) {
+        let name = sample["text"].as_str().unwrap_or_default();
+        lines.push(format!("  {name:<40}{:>8.1} ms", figure(sample, "seconds") * 1e3));
+    }
+    let longest = slowest.first().map_or(0.0, |sample| figure(sample, "seconds"));
+    lines.push(format!(
+        "  {:<40}{:>8.1} ms; goal 1 s: {}",
+        "longest",
+        longest * 1e3,
+        met(longest <= GOAL_SECONDS)
+    ));
+    let peak = samples.iter().map(|sample| figure(sample, "peak_mib")).fold(0.0, f64::max);
+    lines.push(format!("  {:<40}{peak:>8.1} MiB; goal 64 MiB: {}", "peak memory", met(peak <= GOAL_MIB)));
+    lines.join("\n") + "\n"
 }
 
 fn build() -> Result<PathBuf, Failure> {
@@ -63,10 +99,11 @@ fn build() -> Result<PathBuf, Failure> {
     Ok(checkout::target()?.join("release/examples/bench"))
 }
 
-fn measure(program: &Path, variant: &str) -> Result<Value, Failure> {
-    let text = cargo::output(Command::new(program).arg(variant))?;
+/// What the example prints.
+fn asked(command: &mut Command) -> Result<Value, Failure> {
+    let text = cargo::output(command)?;
     serde_json::from_str(&text)
-        .map_err(|error| Failure::Output { program: program.display().to_string(), why: error.to_string() })
+        .map_err(|error| Failure::Output { program: cargo::line(command), why: error.to_string() })
 }
 
 /// The middle of the figures that `read` takes from the samples.
@@ -125,5 +162,17 @@ mod tests {
         assert!(text.lines().all(|line| line.len() <= 80), "{text}");
         assert!(table("estate", "all", &samples[1..2]).contains("not met"));
         assert!(!table("drills", "all", &samples).contains("goal"));
+    }
+
+    #[test]
+    fn the_slowest_texts_come_first_and_the_peak_is_that_of_all() {
+        let sample = |name: &str, seconds: f64, peak: f64| serde_json::json!({ "text": name, "seconds": seconds, "peak_mib": peak });
+        let text = harm(&[sample("quick", 0.1, 70.0), sample("slow", 0.5, 3.0)]);
+        assert!(text.find("slow ").unwrap() < text.find("quick ").unwrap(), "{text}");
+        assert!(
+            text.contains("500.0 ms; goal 1 s: met\n") && text.contains("70.0 MiB; goal 64 MiB: not met\n"),
+            "{text}"
+        );
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     }
 }
