@@ -11,7 +11,6 @@ use crate::estate::Estate;
 use crate::estate::promised::Promised;
 use crate::inputs::InputType;
 use crate::lower::{Request, lower};
-use crate::text::nearest::nearest;
 use crate::text::reader::Reader;
 use crate::text::{At, Entry, Node, Span, Value};
 use model::nouns::{ChannelSpec, Objectives, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
@@ -269,7 +268,7 @@ impl CheckedEstate {
     /// A plan that can be run by itself; tells why there is none.
     pub(crate) fn document(&self, plan: &Name, sink: &mut Sink) -> Option<&Document> {
         let Some(document) = self.plans.get(plan) else {
-            let near = nearest(plan.as_str(), self.plans.keys().map(Name::as_str));
+            let near = sink.near(plan.as_str(), self.plans.keys().map(Name::as_str));
             let help = match near {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => format!(

@@ -4,6 +4,7 @@ use crate::SourceFile;
 use crate::allow::Stretch;
 use crate::codes::{self, Code};
 use crate::estate::ready::Ready;
+use crate::text::nearest::nearest;
 use crate::text::{At, Span};
 use model::{Name, SecretRef};
 use serde::{Deserialize, Serialize};
@@ -183,6 +184,11 @@ impl Sink {
     /// Whether there are so many findings that looking for the nearest word is no longer worth its time.
     pub fn crowded(&self) -> bool {
         self.found.len() >= MAX_ADVISED
+    }
+
+    /// The nearest known word, unless there are too many findings already.
+    pub fn near<'w>(&self, given: &str, known: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+        if self.crowded() { None } else { nearest(given, known) }
     }
 
     /// The number of findings so far.

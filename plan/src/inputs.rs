@@ -126,7 +126,7 @@ pub(crate) fn fill(
     sink: &mut Sink,
 ) -> Filled {
     for name in given.keys().filter(|name| !declared.contains_key(*name)) {
-        let near = crate::text::nearest::nearest(name, declared.keys().map(String::as_str));
+        let near = sink.near(name, declared.keys().map(String::as_str));
         let help = match near {
             Some(near) => format!("did you mean {near:?}?"),
             None => "look at the plan's `inputs`".to_string(),
@@ -229,7 +229,7 @@ fn replace(scalar: &Scalar, span: Span, known: &mut Known<'_>, sink: &mut Sink) 
         }
         Some((kind, None)) => open(*kind, text),
         None => {
-            let near = crate::text::nearest::nearest(name, known.inputs.keys().map(String::as_str));
+            let near = sink.near(name, known.inputs.keys().map(String::as_str));
             let help = near.map_or_else(
                 || "declare it under `inputs:`".into(),
                 |near| format!("did you mean {near:?}?"),

@@ -20,7 +20,6 @@ use crate::objectives;
 use crate::outputs::{self, Use};
 use crate::rules;
 use crate::steps::{self, Facts, KINDS, Kind, Lowered, Part, Rules};
-use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
 use model::nouns::Objectives;
 use model::{Class, Digest, HostName, Mode, Name, StepPath};
@@ -359,7 +358,7 @@ fn after(cx: &mut Context<'_>, fields: &mut Fields<'_>, index: &HashMap<&str, us
             Some(at) => found.push(*at),
             None => {
                 let message = format!("the plan has no step {:?}", name.value.as_str());
-                let help = match nearest(name.value.as_str(), index.keys().copied()) {
+                let help = match cx.sink.near(name.value.as_str(), index.keys().copied()) {
                     Some(near) => format!("did you mean {near:?}?"),
                     None => "use the name of a step of this plan".to_string(),
                 };
@@ -482,7 +481,7 @@ fn verb<'n>(cx: &mut Context<'_>, fields: &mut Fields<'n>) -> Option<(&'static K
     fields.accept(&strange.key);
     let message = format!("{:?} is no step kind", strange.key);
     let known: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-    if let Some(near) = nearest(&strange.key, known) {
+    if let Some(near) = cx.sink.near(&strange.key, known) {
         cx.sink.push_with(&codes::UNKNOWN_KIND, strange.key_span, message, format!("did you mean {near:?}?"));
     } else {
         cx.sink.push(&codes::UNKNOWN_KIND, strange.key_span, message);

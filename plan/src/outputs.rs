@@ -12,7 +12,6 @@ use crate::graph::Graph;
 use crate::inputs::{InputType, Known};
 use crate::lower::Draft;
 use crate::steps::{self, KINDS};
-use crate::text::nearest::nearest;
 use crate::text::{Entry, Node, Span, Value, values};
 use std::collections::HashMap;
 
@@ -45,7 +44,7 @@ impl Known<'_> {
     pub fn output(&mut self, step: &str, output: &str, span: Span, sink: &mut Sink) -> Option<InputType> {
         let Some(producer) = self.producers.index.get(step) else {
             let message = format!("the plan has no step {step:?}");
-            let help = match nearest(step, self.producers.index.keys().copied()) {
+            let help = match sink.near(step, self.producers.index.keys().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "use the name of a step of this plan".to_string(),
             };
@@ -57,7 +56,7 @@ impl Known<'_> {
         let Some((_, kind)) = given.iter().find(|(name, _)| name == output) else {
             let message = format!("step {step:?} gives no output {output:?}");
             let names: Vec<&str> = given.iter().map(|(name, _)| name.as_str()).collect();
-            let help = match nearest(output, names.iter().copied()) {
+            let help = match sink.near(output, names.iter().copied()) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None if names.is_empty() => "a step of its kind gives none".to_string(),
                 None => format!("it gives: {}", names.join(", ")),

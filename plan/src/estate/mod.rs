@@ -35,7 +35,6 @@ use crate::codes;
 use crate::diagnostic::Sink;
 use crate::estate_rules;
 use crate::shape::Noun;
-use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Node, Span, Value, values};
 use model::{Digest, HostName, Name};
 use std::collections::{BTreeMap, BTreeSet};
@@ -291,7 +290,7 @@ impl Estate {
             .flatten()
             .map(|(name, _)| name.as_str())
             .collect();
-        let help = match nearest(name.as_str(), known.iter().copied()) {
+        let help = match sink.near(name.as_str(), known.iter().copied()) {
             Some(near) => format!("did you mean {near:?}?"),
             None if known.is_empty() => format!("the estate declares no {} at all", nouns.join(" or ")),
             None => {
@@ -332,7 +331,7 @@ fn keep<T>(map: &mut BTreeMap<Name, T>, name: Name, read: impl FnOnce(&Name) -> 
 
 fn unknown_section<'k>(section: &Entry, known: impl Iterator<Item = &'k str> + Clone, sink: &mut Sink) {
     let message = format!("an estate has no section {:?}", section.key);
-    let help = match nearest(&section.key, known.clone()) {
+    let help = match sink.near(&section.key, known.clone()) {
         Some(near) => format!("did you mean {near:?}?"),
         None => format!("it has: {}", known.collect::<Vec<_>>().join(", ")),
     };

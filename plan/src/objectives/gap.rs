@@ -21,7 +21,7 @@ pub const LOOK_AHEAD: Duration = Duration::from_secs(2 * 366 * 86_400);
 /// the changes of its clock; those days then count as ordinary ones.
 pub const MAX_WALKED: usize = 20_000;
 /// Most firings that one check walks for all its schedules together.
-pub const MAX_ALL_WALKED: usize = 200_000;
+pub const MAX_ALL_WALKED: usize = 100_000;
 
 /// The times of day at which a schedule fires on an ordinary day.
 #[derive(Debug, Clone, Copy)]

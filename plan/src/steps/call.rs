@@ -6,7 +6,6 @@ use crate::codes;
 use crate::context::Context;
 use crate::document::Document;
 use crate::inputs::{Filled, InputType};
-use crate::text::nearest::nearest;
 use crate::text::{At, Entry, Fields, FromInput, Scalar, Value, values};
 use model::{Class, Name};
 use std::time::Duration;
@@ -45,7 +44,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let (plan, given) = (plan?, given?);
     if !cx.plans.contains_key(&plan.value) {
         let message = format!("no plan {:?} is declared", plan.value.as_str());
-        let help = match nearest(plan.value.as_str(), cx.plans.keys().map(Name::as_str)) {
+        let help = match cx.sink.near(plan.value.as_str(), cx.plans.keys().map(Name::as_str)) {
             Some(near) => format!("did you mean {near:?}?"),
             None => codes::UNKNOWN_PLAN.mend.to_string(),
         };
@@ -67,7 +66,7 @@ impl Call {
         let name = child.name.value.as_str();
         for entry in self.given.iter().filter(|entry| !child.inputs.contains_key(&entry.key)) {
             let message = format!("plan {name:?} has no input {:?}", entry.key);
-            let help = match nearest(&entry.key, child.inputs.keys().map(String::as_str)) {
+            let help = match cx.sink.near(&entry.key, child.inputs.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean {near:?}?"),
                 None => "look at the `inputs` of that plan".to_string(),
             };

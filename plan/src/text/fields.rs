@@ -1,6 +1,5 @@
 //! Reading a map key by key: what is missing and what is unknown is told with its place.
 
-use super::nearest::nearest;
 use super::{Entry, Node, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -163,7 +162,7 @@ impl<'n> Fields<'n> {
             let mut known: Vec<_> = self.known.iter().chain(&self.beside).copied().collect();
             known.sort_unstable();
             known.dedup();
-            let help = match nearest(&entry.key, known.iter().copied()) {
+            let help = match sink.near(&entry.key, known.iter().copied()) {
                 Some(word) => format!("did you mean {word:?}?"),
                 None => format!("it has: {}", known.join(", ")),
             };

@@ -1,7 +1,6 @@
 //! Nodes to typed values. Each reader tells what does not fit and gives `None`; it also gives `None`,
 //! silently, for an input whose value is not known yet.
 
-use super::nearest::nearest;
 use super::{At, Entry, Fields, Node, Scalar, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -115,7 +114,7 @@ pub(crate) fn word<T: Copy>(node: &Node, known: &[(&str, T)], sink: &mut Sink) -
         let all: Vec<_> = known.iter().map(|(word, _)| *word).collect();
         let shown: String = scalar.text.chars().take(64).collect();
         let message = format!("{shown:?} is none of: {}", all.join(", "));
-        match nearest(&scalar.text, all.iter().copied()) {
+        match sink.near(&scalar.text, all.iter().copied()) {
             Some(near) => {
                 sink.push_with(&codes::UNKNOWN_WORD, node.span, message, format!("did you mean {near:?}?"))
             }

@@ -130,6 +130,9 @@ texts! {
     "plans" {
         "unknown fields": lines("plan: p\nsteps:\n", |number| format!("  s{number}: {{ wiat: {{ for: 1s }} }}\n")),
         "unknown steps": lines("plan: p\nsteps:\n", |number| format!("  s{number}: {{ after: [x{number}], wait: {{ for: 1s }} }}\n")),
+        "unknown steps, many a step": one(many_unknown(1_900)),
+        "unknown outputs": one((0..1_900).map(|at| format!("  s{at}: {{ wait: {{ for: \"${{{{ steps.step-{at}.outputs.x }}}}\" }} }}\n")).fold("plan: p\nsteps:\n".to_string(), |all, line| all + &line)),
+        "unknown plans": unknown_plans(),
         "two thousand in a circle": one(circle(2_000)),
         "everything after everything": one(dense(700)),
         "two thousand at once": unordered(2_000),
@@ -149,6 +152,23 @@ texts! {
 fn step(number: usize, after: &[usize]) -> String {
     let after: Vec<String> = after.iter().map(|at| format!("s{at}")).collect();
     format!("  s{number}: {{ after: [{}], wait: {{ for: 1s }} }}\n", after.join(", "))
+}
+
+fn many_unknown(steps: usize) -> String {
+    let line = |step: usize| {
+        let after: Vec<String> = (0..30).map(|at| format!("step-{step}-{at}")).collect();
+        format!("  step-{step}: {{ after: [{}], wait: {{ for: 1s }} }}\n", after.join(", "))
+    };
+    (0..steps).map(line).fold("plan: p\nsteps:\n".to_string(), |all, line| all + &line)
+}
+
+fn unknown_plans() -> Vec<SourceFile> {
+    let plan = |number: usize| {
+        let steps: String =
+            (0..30).map(|at| format!("  s{at}: {{ call: {{ plan: other-{number}-{at} }} }}\n")).collect();
+        SourceFile { path: format!("{number}.yaml"), text: format!("plan: plan-{number}\nsteps:\n{steps}") }
+    };
+    (0..1_000).map(plan).collect()
 }
 
 fn circle(steps: usize) -> String {
