@@ -95,11 +95,18 @@ pub(crate) fn back<'p>(
 /// plan that moves it elsewhere.
 pub(crate) fn ways_back(plans: &BTreeMap<Name, Document>, estate: &Estate, sink: &mut Sink) {
     let all: Vec<(&Name, Moves)> = plans.iter().map(|(name, plan)| (name, moves(plan, estate))).collect();
+    let mut anywhere = Moves::new();
+    for (what, to) in all.iter().flat_map(|(_, moves)| moves) {
+        anywhere.entry(what.clone()).or_default().extend(to.iter().cloned());
+    }
+    for places in anywhere.values_mut() {
+        places.sort();
+        places.dedup();
+    }
     for (name, moves) in &all {
         let Some(plan) = plans.get(*name).filter(|plan| !plan.lost.is_empty()) else { continue };
-        let returns = |what: &(&'static str, String), to: &[Option<Name>]| {
-            all.iter().any(|(_, moves)| moves_elsewhere(moves, what, to))
-        };
+        let returns =
+            |what: &(&'static str, String), to: &[Option<Name>]| moves_elsewhere(&anywhere, what, to);
         let stuck = moves.iter().find(|(what, to)| !returns(what, to));
         if let Some(((noun, moved), to)) = stuck {
             let place = to.iter().flatten().next().map_or("there", Name::as_str);

@@ -22,6 +22,8 @@ pub const MAX_CALLS: usize = 4;
 /// Longest path of a step, in bytes: what a name may have, less room for the number of a part.
 const MAX_PATH: usize = model::id::MAX_NAME_BYTES - 5;
 
+/// Most orders of one plan: a step has one for each thing that it acts on.
+pub const MAX_TASKS: usize = 50_000;
 /// Most steps of all plans of an estate that are proven by themselves, each with those that it calls.
 pub const MAX_ALL_STEPS: usize = 50_000;
 
@@ -73,7 +75,7 @@ pub(crate) fn drafts(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> (
         skipped: None,
         chain: vec![&plan.name.value],
     };
-    let mut all = All { drafts: Vec::with_capacity(steps.len()), sound: true };
+    let mut all = All { drafts: Vec::with_capacity(steps.len()), tasks: 0, sound: true };
     all.open(cx, steps, &root, plan.name.span);
     (all.drafts, all.sound)
 }
@@ -81,6 +83,7 @@ pub(crate) fn drafts(cx: &mut Context<'_>, steps: &[Entry], filled: Filled) -> (
 /// What is being gathered.
 struct All {
     drafts: Vec<Draft>,
+    tasks: usize,
     sound: bool,
 }
 
@@ -99,6 +102,9 @@ impl All {
         let index: HashMap<&str, usize> =
             steps.iter().enumerate().map(|(number, entry)| (entry.key.as_str(), base + number)).collect();
         for (number, entry) in steps.iter().enumerate() {
+            if self.tasks > MAX_TASKS {
+                break;
+            }
             let producers = Producers { steps, base, index: &index, estate: cx.estate };
             let draft = self.step(cx, entry, scope, producers);
             self.sound &= draft.is_some();
@@ -130,6 +136,16 @@ impl All {
             Place { prefix: &scope.prefix, caller: scope.caller.as_ref(), skipped: scope.skipped.as_ref() };
         let mut draft = read(cx, entry, &node, &place, &mut known, &mut self.sound)?;
         draft.uses = known.uses;
+        let parts = draft.lowered.iter().flat_map(|lowered| &lowered.parts);
+        let own: usize = parts.map(|part| part.tasks.len()).sum();
+        self.tasks += own;
+        if own > 0 && self.tasks > MAX_TASKS {
+            let message = format!(
+                "with this step the plan has more than {MAX_TASKS} orders, one for each target of a step"
+            );
+            cx.sink.push(&codes::TOO_LARGE, draft.params_span, message);
+            self.sound = false;
+        }
         if draft.after.is_empty() {
             draft.after.clone_from(&scope.after);
         }

@@ -13,6 +13,9 @@ use model::Name;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
+/// Most cycles that are looked for: each costs a walk over all steps.
+const MAX_CYCLES: usize = 100;
+
 /// Steps with their order.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
@@ -25,25 +28,11 @@ pub(crate) struct Graph {
 }
 
 impl Graph {
-    /// Orders steps by what each waits for, or gives every cycle, each as its members in order.
+    /// Orders steps by what each waits for, or gives every cycle, see [`ordered`].
     pub fn of(after: &[Vec<usize>]) -> Result<Graph, Vec<Vec<usize>>> {
-        let mut cycles = Vec::new();
-        let mut dead = vec![false; after.len()];
-        loop {
-            let order = sort(after, &dead);
-            let left: Vec<usize> =
-                (0..after.len()).filter(|step| !dead[*step] && !order.has[*step]).collect();
-            if left.is_empty() {
-                if cycles.is_empty() {
-                    let earlier = earlier(after, &order.list);
-                    return Ok(Graph { later: turned(&earlier), earlier, order: order.list });
-                }
-                return Err(cycles);
-            }
-            let cycle = find_cycle(after, &left, &dead);
-            cycle.iter().for_each(|step| dead[*step] = true);
-            cycles.push(cycle);
-        }
+        let order = ordered(after)?;
+        let earlier = earlier(after, &order);
+        Ok(Graph { later: turned(&earlier), earlier, order })
     }
 
     /// Sets one pair of the order and no other: what the rules would say without it is a question of `objectives`.
@@ -67,6 +56,26 @@ impl Graph {
     /// Steps that never begin before this one is over.
     pub fn later(&self, step: usize) -> &Set {
         self.later.get(step).unwrap_or(Set::EMPTY)
+    }
+}
+
+/// A topological order that keeps the order of the text where it can, or cycles, each as its members in order: all
+/// of them, up to [`MAX_CYCLES`].
+fn ordered(after: &[Vec<usize>]) -> Result<Vec<usize>, Vec<Vec<usize>>> {
+    let mut cycles = Vec::new();
+    let mut dead = vec![false; after.len()];
+    loop {
+        let order = sort(after, &dead);
+        let left: Vec<usize> = (0..after.len()).filter(|step| !dead[*step] && !order.has[*step]).collect();
+        if left.is_empty() && cycles.is_empty() {
+            return Ok(order.list);
+        }
+        if left.is_empty() || cycles.len() == MAX_CYCLES {
+            return Err(cycles);
+        }
+        let cycle = find_cycle(after, &left, &dead);
+        cycle.iter().for_each(|step| dead[*step] = true);
+        cycles.push(cycle);
     }
 }
 
@@ -158,7 +167,7 @@ pub(crate) fn needs_cycles(estate: &Estate, sink: &mut Sink) {
             needed_services(estate, name).iter().filter_map(|need| index.get(need).copied()).collect()
         })
         .collect();
-    let Err(cycles) = Graph::of(&after) else { return };
+    let Err(cycles) = ordered(&after) else { return };
     for cycle in cycles {
         let path: Vec<&str> = cycle.iter().chain(cycle.first()).map(|at| names[*at].as_str()).collect();
         let place = estate.place("service", path[0]).unwrap_or_default();

@@ -11,6 +11,7 @@ use crate::text::{At, Fields, values};
 use model::jobs::{Service, ServiceAction};
 use model::nouns::Manager;
 use model::{Class, HostName, Name, Work};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Added to the time that a service may take to stop.
@@ -156,20 +157,24 @@ fn opposite(action: ServiceAction) -> Option<ServiceAction> {
 /// Services of one step in waves: each needs only what is in the waves before. A circle is told with the
 /// estate; here it becomes one wave.
 fn waves(cx: &Context<'_>, names: &[Name]) -> Vec<Vec<usize>> {
-    let after: Vec<Vec<usize>> = names
-        .iter()
-        .map(|name| {
-            let needs = needed_services(cx.estate, name);
-            (0..names.len()).filter(|at| needs.contains(&names[*at])).collect()
-        })
-        .collect();
+    let places: HashMap<&Name, usize> = names.iter().enumerate().map(|(at, name)| (name, at)).collect();
+    let needed = |name: &Name| {
+        let needs = needed_services(cx.estate, name);
+        let mut at: Vec<usize> = needs.iter().filter_map(|need| places.get(need).copied()).collect();
+        at.sort_unstable();
+        at.dedup();
+        at
+    };
+    let after: Vec<Vec<usize>> = names.iter().map(needed).collect();
     let Ok(graph) = Graph::of(&after) else { return vec![(0..names.len()).collect()] };
     let mut level = vec![0usize; names.len()];
     for step in &graph.order {
         level[*step] = after[*step].iter().map(|before| level[*before] + 1).max().unwrap_or(0);
     }
     let deepest = level.iter().copied().max().unwrap_or(0);
-    (0..=deepest).map(|wave| (0..names.len()).filter(|at| level[*at] == wave).collect()).collect()
+    let mut waves = vec![Vec::new(); deepest + 1];
+    level.iter().enumerate().for_each(|(at, level)| waves[*level].push(at));
+    waves
 }
 
 /// What a service needs is promoted before it starts; a server that may be a second primary is told.

@@ -133,6 +133,10 @@ texts! {
         "unknown steps, many a step": one(many_unknown(1_900)),
         "unknown outputs": one((0..1_900).map(|at| format!("  s{at}: {{ wait: {{ for: \"${{{{ steps.step-{at}.outputs.x }}}}\" }} }}\n")).fold("plan: p\nsteps:\n".to_string(), |all, line| all + &line)),
         "unknown plans": unknown_plans(),
+        "everything everywhere": everywhere(),
+        "services that need themselves": lines("services:\n", |number| format!("  s{number}: {{ kind: systemd, unit: u, needs: [s{number}], hosts: [h] }}\n")),
+        "services in a chain": lines("services:\n", |number| format!("  s{}: {{ kind: systemd, unit: u, needs: [s{number}], hosts: [h] }}\n", number + 1)),
+        "moves without a way back": moves(),
         "two thousand in a circle": one(circle(2_000)),
         "everything after everything": one(dense(700)),
         "two thousand at once": unordered(2_000),
@@ -167,6 +171,35 @@ fn unknown_plans() -> Vec<SourceFile> {
         let steps: String =
             (0..30).map(|at| format!("  s{at}: {{ call: {{ plan: other-{number}-{at} }} }}\n")).collect();
         SourceFile { path: format!("{number}.yaml"), text: format!("plan: plan-{number}\nsteps:\n{steps}") }
+    };
+    (0..1_000).map(plan).collect()
+}
+
+/// Every step is for every host.
+fn everywhere() -> Vec<SourceFile> {
+    let hosts: String = (0..2_000).map(|at| format!("  h{at}: {{ region: r }}\n")).collect();
+    let names: Vec<String> = (0..2_000).map(|at| format!("h{at}")).collect();
+    let estate = format!(
+        "regions: {{ r: {{}} }}\nhosts:\n{hosts}services: {{ s: {{ kind: systemd, unit: u, hosts: [{}] }} }}\n",
+        names.join(", ")
+    );
+    let steps: String =
+        (0..2_000).map(|at| format!("  s{at}: {{ restart: {{ services: [s] }} }}\n")).collect();
+    let mut files = one(format!("plan: p\nsteps:\n{steps}"));
+    files.push(SourceFile { path: "estate.yaml".to_string(), text: estate });
+    files
+}
+
+/// Plans that all move other things out of a region.
+fn moves() -> Vec<SourceFile> {
+    let plan = |number: usize| {
+        let steps: String = (0..30)
+            .map(|at| format!("  s{at}: {{ cutover: {{ record: r-{number}-{at}, to: x }} }}\n"))
+            .collect();
+        SourceFile {
+            path: format!("{number}.yaml"),
+            text: format!("plan: plan-{number}\nscenario: {{ lost: [y] }}\nsteps:\n{steps}"),
+        }
     };
     (0..1_000).map(plan).collect()
 }
