@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 const JOB: &str = "LIFEBOAT_PLAN_CHILD";
 /// Before what a child has measured.
 const MARK: &str = "measured:";
-/// When a child is given up; with everything that is random in a longer run.
-const PATIENCE: Duration = Duration::from_secs(20);
-const PATIENCE_FULL: Duration = Duration::from_secs(1_000);
+/// When the check of one text is given up.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Address space of a child: it ends before the machine has no memory left.
 const ADDRESSES: &str = "--as=1073741824";
 
@@ -46,15 +45,14 @@ fn peak_mib() -> Option<f64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
 }
 
-/// Does a job in a child; says why when it does not end well.
-pub fn spawn(name: &str) -> Result<Measured, String> {
+/// Does a job in a child; says why when it does not end well, or not in time.
+pub fn spawn(name: &str, patience: Duration) -> Result<Measured, String> {
     let mut command = Command::new("prlimit");
     command.arg(ADDRESSES).arg(std::env::current_exe().unwrap());
     command.args(["--exact", "the_corpus_is_checked_without_a_panic", "--nocapture", "--test-threads=1"]);
     command.env(JOB, name).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child =
         command.spawn().map_err(|error| format!("prlimit (util-linux) does not start: {error}"))?;
-    let patience = if full() { PATIENCE_FULL } else { PATIENCE };
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {

@@ -4,8 +4,8 @@ use super::child::full;
 use super::one::one;
 
 /// Mutations in the quick suite, and in the long one.
-const ROUNDS: usize = 400;
-const ROUNDS_FULL: usize = 40_000;
+const ROUNDS: usize = 300;
+const ROUNDS_FULL: usize = 15_000;
 /// Longest text that is made.
 const MAX_BYTES: usize = 4_096;
 /// What is put in: words that mean something in a plan or in YAML, and bytes that mean nothing anywhere.
