@@ -12,10 +12,13 @@ mod mutate;
 mod one;
 mod texts;
 
-use child::{Measured, job, spawn};
+use child::{Measured, PATIENCE, job, spawn};
+use std::time::Duration;
 
 /// Most memory of a process that checks one text, its own program included.
 const MOST_MIB: f64 = 64.0;
+/// What a mutation may take on top, on a busy machine.
+const MUTATION: Duration = Duration::from_millis(200);
 /// What mutations of the corpus are, by name of the job.
 const MUTATIONS: &str = "mutations";
 
@@ -41,7 +44,7 @@ fn checked(group: &str) {
     assert!(!names.is_empty());
     let mut wrong = Vec::new();
     for name in names {
-        match spawn(name) {
+        match spawn(name, PATIENCE) {
             Ok(Measured { mib, ms }) if mib <= MOST_MIB => eprintln!("{name:<24} {ms:>8} ms {mib:>6.1} MiB"),
             Ok(Measured { mib, ms }) => wrong.push(format!("{name}: {mib:.1} MiB in {ms} ms")),
             Err(why) => wrong.push(format!("{name}: {why}")),
@@ -77,8 +80,9 @@ fn plans_that_are_too_much_end() {
 
 #[test]
 fn mutations_of_the_corpus_end() {
+    let patience = PATIENCE + MUTATION * u32::try_from(mutate::rounds()).unwrap();
     let Measured { ms, mib } =
-        spawn(MUTATIONS).unwrap_or_else(|why| panic!("{why}; seed {}", mutate::seed()));
+        spawn(MUTATIONS, patience).unwrap_or_else(|why| panic!("{why}; seed {}", mutate::seed()));
     eprintln!("{} mutations: {ms} ms, {mib:.1} MiB", mutate::rounds());
     assert!(mib <= MOST_MIB, "{mib:.1} MiB; seed {}", mutate::seed());
 }
