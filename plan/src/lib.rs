@@ -34,6 +34,7 @@ mod lower;
 pub mod objectives;
 mod order;
 mod outputs;
+mod parts;
 pub mod point;
 mod rules;
 mod set;

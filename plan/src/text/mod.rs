@@ -7,6 +7,7 @@ pub(crate) mod fields;
 pub(crate) mod nearest;
 pub(crate) mod reader;
 pub(crate) mod values;
+mod weight;
 
 pub(crate) use fields::Fields;
 

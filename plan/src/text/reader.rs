@@ -4,6 +4,7 @@
 //! number and length of nodes after aliases were expanded (a "billion laughs" text is refused at the alias that
 //! would cross the bound, not after it was expanded).
 
+use super::weight::Weight;
 use super::{Entry, Node, Scalar, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -30,30 +31,6 @@ pub(crate) type Comments = HashMap<(u32, u32), String>;
 pub(crate) struct Reader {
     left: Weight,
     comments: Comments,
-}
-
-/// What a tree takes, its aliases expanded.
-#[derive(Debug, Clone, Copy)]
-struct Weight {
-    nodes: usize,
-    bytes: usize,
-}
-
-impl Weight {
-    /// Of a node without those in it.
-    fn of(text: &str) -> Weight {
-        Weight { nodes: 1, bytes: text.len() }
-    }
-
-    fn add(&mut self, other: Weight) {
-        self.nodes += other.nodes;
-        self.bytes += other.bytes;
-    }
-
-    fn less(self, other: Weight) -> Option<Weight> {
-        let (nodes, bytes) = (self.nodes.checked_sub(other.nodes)?, self.bytes.checked_sub(other.bytes)?);
-        Some(Weight { nodes, bytes })
-    }
 }
 
 /// A collection that is being read.
