@@ -78,6 +78,7 @@ fn how_many(cx: &mut Context<'_>, node: &Node, least: i64) -> Option<HowMany> {
 /// Steps that touch many hosts say how many may fail, and only kinds that can do without some of them.
 pub(crate) fn rules(drafts: &[Draft], cx: &mut Context<'_>) {
     for draft in drafts.iter().filter(|draft| draft.skipped.is_none()) {
+        cx.sink.called_by(draft.caller.as_ref());
         let fits = KINDS.contains(&draft.kind.name);
         let hosts = draft.facts().map_or(0, |facts| facts.hosts.len());
         match &draft.common.fan_out {

@@ -86,7 +86,7 @@ fn steps(flees: bool, system: usize, round: usize, before: &str) -> [String; OF_
     };
     let start = |service: &str, needs: &str| {
         format!(
-            "{name}-{service}: {{ after: {name}-{needs}, {verb}: {{ services: [{service}-{system}], region: r{to} }} }}"
+            "{name}-{service}: {{ after: {name}-{needs}, fan-out: {{ at-once: 2, failures: 1 }}, {verb}: {{ services: [{service}-{system}], region: r{to} }} }}"
         )
     };
     [
