@@ -194,7 +194,7 @@ pub(crate) fn cron(
 ) -> Option<Cron> {
     let (zone, zone_place) = zone.unwrap_or((Some("UTC".to_string()), place));
     let cron = Cron { expression: expression?, zone: zone? };
-    match cron.validate().and_then(|()| cron.next(SOME_DAY)) {
+    match cron.next(SOME_DAY) {
         Ok(_) => Some(cron),
         Err(error) => {
             let (code, span, message) = match &error {
