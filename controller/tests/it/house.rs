@@ -196,7 +196,15 @@ impl Person {
     pub async fn estate(&self) -> v1::GetEstateResponse {
         let client = EstateClient::new(self.channel.clone());
         let mut client = client.max_decoding_message_size(proto::MAX_MESSAGE_BYTES);
-        client.get(v1::GetEstateRequest::default()).await.unwrap().into_inner()
+        let began = Instant::now();
+        loop {
+            match client.get(v1::GetEstateRequest::default()).await {
+                Ok(kept) => return kept.into_inner(),
+                // A connection to a controller that was stopped shows it at the first call.
+                Err(status) => assert!(began.elapsed() < PATIENCE, "{status}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub async fn try_run(&self, plan: &str, request_id: Vec<u8>) -> Result<RunId, tonic::Status> {

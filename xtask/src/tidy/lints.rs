@@ -1,4 +1,5 @@
-//! Every crate inherits the lints of the workspace, and the workspace forbids unsafe code.
+//! Every crate inherits the lints of the workspace, and the workspace forbids unsafe code. A crate with a workspace
+//! of its own (a fuzz target) has nothing to inherit; it forbids by itself.
 
 use super::Finding;
 use crate::checkout::TextFile;
@@ -9,6 +10,8 @@ pub fn check(manifests: &[TextFile]) -> Vec<Finding> {
     for manifest in manifests {
         let wanted: &[(&str, &str)] = if manifest.path == "Cargo.toml" {
             &[("workspace.lints.rust", "unsafe_code = \"forbid\"")]
+        } else if manifest.text.lines().any(|line| line.trim() == "[workspace]") {
+            &[("lints.rust", "unsafe_code = \"forbid\"")]
         } else {
             &[
                 ("lints", "workspace = true"),
@@ -54,5 +57,8 @@ mod tests {
     fn the_workspace_forbids_unsafe_code() {
         assert_eq!(found("Cargo.toml", "[workspace.lints.rust]\nunsafe_code = \"forbid\"\n"), 0);
         assert_eq!(found("Cargo.toml", "[workspace.lints.rust]\nunsafe_code = \"deny\"\n"), 1);
+        let own = "[workspace]\n[package]\nname = \"a\"\n";
+        assert_eq!(found("a/fuzz/Cargo.toml", own), 1);
+        assert_eq!(found("a/fuzz/Cargo.toml", &format!("{own}[lints.rust]\nunsafe_code = \"forbid\"\n")), 0);
     }
 }
