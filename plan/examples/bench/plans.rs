@@ -21,7 +21,7 @@ const OF_END: usize = 2;
 /// One plan. Even ones flee from a region, odd ones come back to it. What is left of its steps goes into rounds:
 /// the second one does the same again, once the first one is over.
 pub fn text(variant: &Variant, plan: usize) -> String {
-    let flees = plan % 2 == 0;
+    let flees = plan.is_multiple_of(2);
     let region = (plan / 2) % REGIONS;
     let first = plan / (2 * REGIONS);
     let system = |slot: usize| region + REGIONS * ((first + slot) % (variant.systems / REGIONS));
