@@ -57,8 +57,10 @@ pub fn text(variant: &Variant) -> String {
     out
 }
 
+/// What a section says about one system.
+type Section = fn(&Variant, usize) -> String;
 /// Sections with an entry or more for each system.
-const SECTIONS: [(&str, fn(&Variant, usize) -> String); 5] = [
+const SECTIONS: [(&str, Section); 5] = [
     ("services", services),
     ("sources", sources),
     ("checks", checks),
