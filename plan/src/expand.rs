@@ -23,7 +23,7 @@ pub const MAX_CALLS: usize = 4;
 const MAX_PATH: usize = model::id::MAX_NAME_BYTES - 5;
 
 /// Most orders of one plan: a step has one for each thing that it acts on.
-pub const MAX_TASKS: usize = 50_000;
+pub const MAX_TASKS: usize = 40_000;
 /// Most steps of all plans of an estate that are proven by themselves, each with those that it calls.
 pub const MAX_ALL_STEPS: usize = 50_000;
 
