@@ -14,6 +14,8 @@ use model::{HostName, Name};
 const MAKERS: [&str; 4] = ["promote", "swap", "rollback", "unfence"];
 /// Kinds that need the server of their source.
 const DATA: [&str; 7] = ["backup", "prove", "promote", "restore", "rollback", "sql", "swap"];
+/// Kinds of sources whose server stands still while their data is put in its place.
+const STANDS_STILL: [&str; 1] = ["redis"];
 
 /// Steps that take data away for good.
 pub(crate) fn destroyers<'a>(rules: &Rules<'a>) -> impl Iterator<Item = (usize, &'a Draft)> {
@@ -21,7 +23,7 @@ pub(crate) fn destroyers<'a>(rules: &Rules<'a>) -> impl Iterator<Item = (usize, 
 }
 
 /// Steps after which a service may run on a host.
-fn starters<'a>(
+pub(crate) fn starters<'a>(
     rules: &Rules<'a>,
     service: &'a Name,
     host: &'a HostName,
@@ -37,7 +39,7 @@ fn starters<'a>(
 }
 
 /// Steps that stop a service on a host, always over before the step that is looked at.
-fn stops<'a>(
+pub(crate) fn stops<'a>(
     rules: &Rules<'a>,
     service: &'a Name,
     host: &'a HostName,
@@ -48,6 +50,11 @@ fn stops<'a>(
     })
 }
 
+/// Whether a host is cut off from everybody before the step, so that what runs on it reaches nothing.
+pub(crate) fn isolated(rules: &Rules<'_>, host: &HostName) -> bool {
+    rules.done_before("isolate").any(|(_, step)| step.facts().is_none_or(|facts| facts.hosts.contains(host)))
+}
+
 /// The writers of the step's source stand still when it begins, and nothing starts them before it is over.
 pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let at = rules.step().params_span;
@@ -56,7 +63,14 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
     };
     for writer in &source.writers {
         for host in cx.estate.service_hosts(&writer.value) {
-            if cx.plan.has_lost(&host, cx.estate) {
+            if cx.plan.has_lost(&host, cx.estate) || isolated(rules, &host) {
+                continue;
+            }
+            let started = || {
+                let mut starts = starters(rules, &writer.value, &host);
+                starts.any(|(start, _)| !rules.graph.before(rules.at, start))
+            };
+            if cx.estate.is_spare(&host) && !started() {
                 continue;
             }
             let held: Vec<usize> = stops(rules, &writer.value, &host).map(|(at, _)| at).collect();
@@ -168,7 +182,7 @@ pub(crate) fn last_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
         else {
             continue;
         };
-        let alive = |host: &HostName| !cx.plan.has_lost(host, cx.estate);
+        let alive = |host: &HostName| !cx.plan.has_lost(host, cx.estate) && !cx.estate.is_spare(host);
         let left: Vec<HostName> = cx.estate.member_hosts(name).into_iter().filter(alive).collect();
         if !left.iter().any(|host| rules.facts.hosts.contains(host)) {
             continue;
@@ -207,19 +221,40 @@ pub(crate) fn targets_exist(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>
         if DATA.contains(&step.kind.name) {
             server_runs(&rules, cx);
         }
+        if step.kind.name == "command" {
+            for (service, host) in
+                facts.services.iter().flat_map(|service| facts.hosts.iter().map(move |host| (service, host)))
+            {
+                service_runs(&rules, service, host, cx);
+            }
+        }
     }
 }
 
-/// The server of a step's source runs on its host: the plan neither starts it later nor has stopped it.
+/// The server of a step's source runs on its host, unless it has to stand still for what the step does.
 fn server_runs(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
-    let server = cx.estate.sources.get(source).and_then(|source| source.server.as_ref());
-    let Some(server) = server.map(|server| &server.value) else { return };
+    let Some(source) = cx.estate.sources.get(source) else { return };
+    let put_in_place = ["restore", "rollback", "swap"].contains(&rules.step().kind.name);
+    if put_in_place && STANDS_STILL.contains(&source.kind) {
+        return;
+    }
+    if let Some(server) = &source.server {
+        service_runs(rules, &server.value, host, cx);
+    }
+}
+
+/// A service that the step needs runs on a host: the plan neither starts it later nor has stopped it.
+fn service_runs(rules: &Rules<'_>, server: &Name, host: &HostName, cx: &mut Context<'_>) {
     let (at, graph) = (rules.step().params_span, rules.graph);
     let stopped = |(_, step): &(usize, &Draft)| {
-        step.facts().is_some_and(|stop| stop.services.contains(server) && stop.hosts.contains(host))
+        step.facts().is_some_and(|stop| {
+            (stop.holds || step.kind.name == "stop")
+                && stop.services.contains(server)
+                && stop.hosts.contains(host)
+        })
     };
-    let stops: Vec<(usize, &Draft)> = rules.of_kind("stop").filter(stopped).collect();
+    let stops: Vec<(usize, &Draft)> = rules.running().filter(stopped).collect();
     let starts: Vec<(usize, &Draft)> =
         starters(rules, server, host).filter(|(_, step)| step.kind.name != "restart").collect();
     let down = stops.iter().find(|(stop, _)| {

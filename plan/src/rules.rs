@@ -2,18 +2,21 @@
 
 use crate::checked::{Precondition, Undo};
 use crate::codes;
-use crate::context::Context;
+use crate::context::{Context, Purpose};
 use crate::estate::Estate;
+use crate::estate::schedules::Schedule;
 use crate::graph::Graph;
 use crate::lower::Draft;
 use crate::order;
 use crate::steps::Facts;
 use model::nouns::Point;
-use model::{Class, Evidence, Target};
+use model::{Class, Evidence, Mode, Target};
 use std::collections::BTreeMap;
 
 /// Kinds whose answers count as evidence or proof.
 const ANSWERS: [&str; 3] = ["check", "prove", "backup"];
+/// Kinds after which other data or another version is in place.
+const BRINGS: [&str; 3] = ["deploy", "rollback", "swap"];
 /// Kinds that may run beside each other on one target.
 const PEACEFUL: [&str; 4] = ["check", "prove", "backup", "notify"];
 
@@ -26,6 +29,46 @@ pub(crate) fn check(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
     }
     concurrency(steps, graph, cx);
     order::targets_exist(steps, graph, cx);
+    if cx.purpose == Purpose::Check && cx.mode == Mode::Live {
+        unchecked(steps, graph, cx);
+        steps.iter().filter(|step| step.skipped.is_none()).for_each(|step| unfed(step, cx));
+    }
+}
+
+/// What a plan puts in the place of what ran before, data or a version, is looked at afterwards.
+fn unchecked(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+    let runs = |step: &Draft| step.skipped.is_none();
+    let checks: Vec<usize> =
+        (0..steps.len()).filter(|at| runs(&steps[*at]) && steps[*at].kind.name == "check").collect();
+    let brings = |step: &Draft| {
+        let Some(facts) = step.facts() else { return false };
+        let scaled = step.kind.name == "scale" && facts.starts;
+        let over_live = step.kind.name == "restore" && facts.destroys;
+        BRINGS.contains(&step.kind.name) || scaled || over_live
+    };
+    let open = |at: &usize| {
+        runs(&steps[*at]) && brings(&steps[*at]) && !checks.iter().any(|check| graph.before(*at, *check))
+    };
+    let left: Vec<usize> = (0..steps.len()).filter(open).collect();
+    let Some(last) = left.last() else { return };
+    let names: Vec<&str> = left.iter().map(|at| steps[*at].name.value.as_str()).collect();
+    let message = format!("nothing checks what came of {}", names.join(", "));
+    cx.sink.push(&codes::UNCHECKED, steps[*last].name.span, message);
+}
+
+/// A point comes from a repository that gets backups of the source. Where the plan promises an RPO, its
+/// arithmetic tells it.
+fn unfed(step: &Draft, cx: &mut Context<'_>) {
+    let Some(facts) = step.facts() else { return };
+    let (Some(source), Some(from)) = (&facts.source, &facts.from) else { return };
+    let told = cx.plan.promised.rpo.is_some()
+        && step.lowered.iter().any(|lowered| lowered.parts.iter().any(|part| !part.tasks.is_empty()));
+    let of_source = |schedule: &&Schedule| schedule.backup.value == *source;
+    let mut to = cx.estate.schedules.values().filter(of_source).flat_map(|schedule| &schedule.to);
+    if !told && cx.estate.repositories.contains_key(from) && !to.any(|to| to.value == *from) {
+        let message = format!("no schedule backs {source} up into {from}");
+        cx.sink.push(&codes::UNFED, step.params_span, message);
+    }
 }
 
 /// Nothing but a fence is meant for a lost region; nothing believes a suspect one.
@@ -66,7 +109,9 @@ fn suspect_point(step: &Draft, facts: &Facts, cx: &mut Context<'_>) {
     let mut hosts = cx.estate.member_hosts(source);
     hosts.extend(cx.estate.backed_up_by(source));
     let Some(host) = hosts.iter().find(|host| cx.plan.is_suspect(host, cx.estate)) else { return };
-    let fine = matches!((point, cx.plan.suspect.since), (Point::NotAfter(at), Some(since)) if *at < since);
+    let suspect = &cx.plan.suspect;
+    let early = |at| suspect.since_open || suspect.since.is_some_and(|since| at < since);
+    let fine = matches!(point, Point::NotAfter(at) if early(*at));
     if !fine {
         let since = match cx.plan.suspect.since {
             Some(since) => format!("since {since}"),

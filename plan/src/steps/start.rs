@@ -6,6 +6,7 @@ use crate::checked::{Action, Task, Undo};
 use crate::codes;
 use crate::context::{Context, agent_task, list};
 use crate::graph::{Graph, needed_services};
+use crate::order;
 use crate::text::{At, Fields, values};
 use model::jobs::{Service, ServiceAction};
 use model::nouns::Manager;
@@ -192,10 +193,9 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         needed_start(rules, service, cx);
         for (name, source) in &cx.estate.sources {
             let runs_it = source.server.as_ref().is_some_and(|server| server.value == *service);
-            let fenced = rules
-                .done_before("fence")
-                .any(|(_, step)| step.facts().is_none_or(|facts| facts.source.as_ref() == Some(name)));
-            if runs_it && source.members.len() > 1 && !fenced {
+            // What can be made again is no data that a second primary could split.
+            let replicated = source.members.len() > 1 && !source.rebuilds;
+            if runs_it && replicated && order::fences(rules, name).is_empty() {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );
