@@ -30,13 +30,14 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let variables = fields.get("variables").map(|node| values::texts(node, cx.sink));
     let (stack, _) = (stack?, crate::context::flat(variables)?);
     let made = cx.estate.stacks.get(&stack.value)?;
+    let acts = cx.in_mode("stack", stack)?.value;
     let hosts = made.brings.iter().filter_map(|host| HostName::new(host.value.as_str()).ok());
     let (hosts, on): (Vec<HostName>, HostName) = (hosts.collect(), made.on.value.clone());
     let acting = cx.all_acting(&hosts, fields.owner())?;
     cx.acting(&on, fields.owner())?;
     let whose = if acting.is_empty() { String::new() } else { format!(", with {}", list(&acting)) };
     Some(to_come(
-        format!("make stack {}{whose}", stack.value),
+        format!("make stack {acts}{whose}"),
         "provisioning a stack",
         Undo::Impossible,
         Facts { hosts: vec![on], makes: hosts, ..Facts::default() },
