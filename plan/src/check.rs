@@ -13,7 +13,7 @@ use crate::expand::{self, MAX_ALL_STEPS};
 use crate::lower::{Request, lower_with};
 use crate::objectives::{self, Gaps};
 use crate::text::reader::{MAX_FILES, MAX_TOTAL_BYTES, Reader};
-use crate::text::{Node, Span};
+use crate::text::{At, Node, Span};
 use model::{Digest, Mode, Name};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -135,11 +135,15 @@ fn read(
     let mut gaps = Gaps::default();
     objectives::source_rpo(&estate, &mut gaps, &mut sink);
     objectives::service_contradictions(&estate, &mut sink);
+    objectives::levels(&estate, &mut sink);
     watch(Phase::Domains);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
     domains::ways_back(&plans, &estate, &mut sink);
     prove(&plans, &estate, &digest, &mut gaps, &mut sink, watch);
+    for plan in estate.drills.values() {
+        scheduled_drill(plan, &estate, &plans, &digest, &mut sink);
+    }
     objectives::unproven_schedules(&estate, &gaps, &mut sink);
     watch(Phase::Finish);
     plans.values().for_each(|plan| allow::apply(&plan.allowed, &mut sink));
@@ -226,5 +230,37 @@ fn check_plan(
         let mut drill = sink.sibling();
         lower_with(plan, &Request { mode: Mode::Drill, ..live }, &mut drill, watch);
         sink.absorb_as_warnings(drill, "in a drill");
+    }
+}
+
+/// A plan that is drilled by the clock can be drilled: it needs nothing that nobody gives, and what it acts on
+/// has stand-ins.
+fn scheduled_drill(
+    named: &At<Name>,
+    estate: &Estate,
+    plans: &BTreeMap<Name, Document>,
+    digest: &Digest,
+    sink: &mut Sink,
+) {
+    let Some(plan) = plans.get(&named.value) else { return };
+    let name = named.value.as_str();
+    if !plan.alone {
+        let message = format!("plan {name:?} is only called by others");
+        sink.push(&codes::NO_DRILL, named.span, message);
+        return;
+    }
+    if let Some((input, _)) = plan.inputs.iter().find(|(_, input)| input.default.is_none()) {
+        let message = format!("plan {name:?} needs the input {input:?}, and a schedule gives none");
+        sink.push(&codes::NO_DRILL, named.span, message);
+        return;
+    }
+    let inputs = BTreeMap::new();
+    let request =
+        Request { estate, digest, plans, mode: Mode::Drill, inputs: &inputs, purpose: Purpose::Check };
+    let mut drill = sink.sibling();
+    lower_with(plan, &request, &mut drill, &mut |_| ());
+    if let Some(first) = drill.first(&codes::NO_STAND_IN) {
+        let message = format!("plan {name:?} would be refused as a drill: {first}");
+        sink.push(&codes::NO_DRILL, named.span, message);
     }
 }

@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, HashSet};
 pub(crate) enum Purpose {
     /// To find what is wrong with it; values of inputs may be unknown.
     Check,
+    /// To show what a run would do; what nobody carries out yet is shown without orders.
+    Explain,
     /// To run it.
     Run,
     /// To be read by people: what is still to come is no hindrance, and values of inputs may be unknown.
@@ -44,8 +46,8 @@ pub(crate) struct Context<'a> {
     pub sink: &'a mut Sink,
     /// Set when a value of the step that is being lowered is not known yet although it could be lowered.
     pub open: bool,
-    /// Whether the step that is being lowered needs a noun whose job is still to come.
-    pub unready: bool,
+    /// The noun that the step which is being lowered needs and whose job is still to come, in words.
+    pub unready: Option<String>,
 }
 
 /// The part of the estate that a step means.
@@ -271,15 +273,18 @@ impl Context<'_> {
     /// stands in for.
     fn tell_to_come(&mut self, noun: &str, name: &Name, acting: &HostName, at: Span) -> bool {
         let estate = self.estate;
-        let live = estate.drill.hosts.iter().find(|(_, (_, stand_in))| stand_in.value == *acting);
-        let what = estate.to_come(noun, name, acting).or_else(|| estate.to_come(noun, name, live?.0));
+        // One host may stand in for several.
+        let mut lives = estate.drill.hosts.iter().filter(|(_, (_, stand_in))| stand_in.value == *acting);
+        let what = estate
+            .to_come(noun, name, acting)
+            .or_else(|| lives.find_map(|(live, _)| estate.to_come(noun, name, live)));
         let Some(what) = what else { return false };
         self.later(noun, name, what, at);
         true
     }
 
     fn later(&mut self, noun: &str, name: &Name, what: &str, at: Span) {
-        self.unready = true;
+        self.unready = Some(format!("{noun} {name}"));
         self.sink
             .later(at, format!("this step needs {noun} {:?}, and {what} is still to come", name.as_str()));
     }
@@ -287,7 +292,11 @@ impl Context<'_> {
     /// What a step lowers to that needs a noun whose job is still to come: no tasks, so that it never runs,
     /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
     pub fn unready(&self, facts: Facts) -> Option<Lowered> {
-        self.unready.then(|| Lowered { facts, unready: true, ..Lowered::default() })
+        let needs = self.unready.as_ref()?;
+        // Whoever reads the text itself knows better words.
+        let explained = self.purpose == Purpose::Explain;
+        let summary = if explained { format!("act on {needs} (still to come)") } else { String::new() };
+        Some(Lowered { summary, facts, unready: true, ..Lowered::default() })
     }
 
     /// Tells that something a step needs is in a region that is presumed lost. `what` ends before the region:
@@ -339,6 +348,20 @@ impl Context<'_> {
             );
             self.sink.push(&codes::LOST_PEOPLE, role.span, message);
         }
+    }
+
+    /// What a step changes that is not on a host: in a drill what stands in for it.
+    pub fn in_mode(&mut self, noun: &'static str, live: At<Name>) -> Option<At<Name>> {
+        if self.mode != Mode::Drill {
+            return Some(live);
+        }
+        let stand_in = self.estate.drill.stand_in(noun, &live.value).cloned();
+        if stand_in.is_none() {
+            let message = format!("{noun} {:?} has no stand-in", live.value.as_str());
+            let help = format!("add `{}: {}` under `drill: {noun}s:`", live.value, noun.to_uppercase());
+            self.sink.push_with(&codes::NO_STAND_IN, live.span, message, help);
+        }
+        stand_in.map(|name| At::new(name, live.span))
     }
 
     /// A repository that is not lost.

@@ -2,8 +2,9 @@
 
 use crate::checked::{Precondition, Undo};
 use crate::codes;
-use crate::context::Context;
+use crate::context::{Context, Purpose};
 use crate::estate::Estate;
+use crate::estate::schedules::Schedule;
 use crate::graph::Graph;
 use crate::index::Index;
 use crate::lower::Draft;
@@ -11,11 +12,13 @@ use crate::order;
 use crate::set::Set;
 use crate::steps::Facts;
 use model::nouns::Point;
-use model::{Class, Evidence, Target};
+use model::{Class, Evidence, Mode, Target};
 use std::collections::BTreeMap;
 
 /// Kinds whose answers count as evidence or proof.
 const ANSWERS: [&str; 3] = ["check", "prove", "backup"];
+/// Kinds after which other data or another version is in place.
+const BRINGS: [&str; 3] = ["deploy", "rollback", "swap"];
 /// Kinds that may run beside each other on one target.
 const PEACEFUL: [&str; 4] = ["check", "prove", "backup", "notify"];
 
@@ -29,6 +32,45 @@ pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut 
     }
     concurrency(steps, graph, cx);
     order::targets_exist(steps, graph, index, cx);
+    if cx.purpose == Purpose::Check && cx.mode == Mode::Live {
+        unchecked(steps, graph, index, cx);
+        steps.iter().filter(|step| step.skipped.is_none()).for_each(|step| unfed(step, cx));
+    }
+}
+
+/// What a plan puts in the place of what ran before, data or a version, is looked at afterwards.
+fn unchecked(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
+    let checks = index.of_kind("check");
+    let brings = |step: &Draft| {
+        let Some(facts) = step.facts() else { return false };
+        let scaled = step.kind.name == "scale" && facts.starts;
+        let over_live = step.kind.name == "restore" && facts.destroys;
+        BRINGS.contains(&step.kind.name) || scaled || over_live
+    };
+    let open = |at: &usize| {
+        let step = &steps[*at];
+        step.skipped.is_none() && brings(step) && !graph.later(*at).meets(checks)
+    };
+    let left: Vec<usize> = (0..steps.len()).filter(open).collect();
+    let Some(last) = left.last() else { return };
+    let names: Vec<&str> = left.iter().map(|at| steps[*at].name.value.as_str()).collect();
+    let message = format!("nothing checks what came of {}", names.join(", "));
+    cx.sink.push(&codes::UNCHECKED, steps[*last].name.span, message);
+}
+
+/// A point comes from a repository that gets backups of the source. Where the plan promises an RPO, its
+/// arithmetic tells it.
+fn unfed(step: &Draft, cx: &mut Context<'_>) {
+    let Some(facts) = step.facts() else { return };
+    let (Some(source), Some(from)) = (&facts.source, &facts.from) else { return };
+    let told = cx.plan.promised.rpo.is_some()
+        && step.lowered.iter().any(|lowered| lowered.parts.iter().any(|part| !part.tasks.is_empty()));
+    let of_source = |schedule: &&Schedule| schedule.backup.value == *source;
+    let mut to = cx.estate.schedules.values().filter(of_source).flat_map(|schedule| &schedule.to);
+    if !told && cx.estate.repositories.contains_key(from) && !to.any(|to| to.value == *from) {
+        let message = format!("no schedule backs {source} up into {from}");
+        cx.sink.push(&codes::UNFED, step.params_span, message);
+    }
 }
 
 /// Nothing but a fence is meant for a lost region; nothing believes a suspect one.
@@ -72,7 +114,9 @@ fn suspect_point(step: &Draft, facts: &Facts, cx: &mut Context<'_>) {
     let mut hosts = cx.estate.member_hosts(source);
     hosts.extend(cx.estate.backed_up_by(source));
     let Some(host) = hosts.iter().find(|host| cx.plan.is_suspect(host, cx.estate)) else { return };
-    let fine = matches!((point, cx.plan.suspect.since), (Point::NotAfter(at), Some(since)) if *at < since);
+    let suspect = &cx.plan.suspect;
+    let early = |at| suspect.since_open || suspect.since.is_some_and(|since| at < since);
+    let fine = matches!(point, Point::NotAfter(at) if early(*at));
     if !fine {
         let since = match cx.plan.suspect.since {
             Some(since) => format!("since {since}"),
@@ -154,13 +198,14 @@ pub(crate) fn preconditions(
     };
     match step.kind.name {
         "promote" => before("fence")
+            .chain(before("isolate"))
             .filter(|(_, fence)| fence.source == facts.source)
             .filter_map(|(draft, fence)| {
                 let evidence = fence.evidence.unwrap_or(Evidence::Stopped);
                 Some(Precondition::Fenced { step: draft.path()?, evidence })
             })
             .collect(),
-        "cutover" => before("check")
+        "cutover" | "switch" => before("check")
             .filter(|(_, check)| {
                 check.hosts.iter().any(|host| estate.region_of(host) == facts.region.as_ref())
             })
@@ -171,7 +216,9 @@ pub(crate) fn preconditions(
             let writers = source.map(|source| source.writers.as_slice()).unwrap_or_default();
             let restores = before("restore")
                 .filter(|(_, restore)| restore.source == facts.source && restore.copy == facts.copy);
+            let scaled = before("scale").filter(|(_, scale)| scale.holds);
             let stops = before("stop")
+                .chain(scaled)
                 .filter(|(_, stop)| writers.iter().any(|writer| stop.services.contains(&writer.value)));
             restores
                 .chain(stops)

@@ -4,8 +4,9 @@ use super::{Facts, Kind, Lowered, Rules, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, flat, list};
+use crate::lower::Draft;
 use crate::text::{Fields, values};
-use model::{Class, HostName};
+use model::{Class, HostName, Name};
 use std::time::Duration;
 
 pub(crate) static KIND: Kind = Kind {
@@ -67,8 +68,35 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     ))
 }
 
-/// It comes before what destroys on its hosts.
+/// It comes before what destroys on its hosts, and before what takes logs away with its instances.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let ends = |step: &Draft| {
+        let facts = step.facts();
+        ["stop", "restart", "deploy", "rollback"].contains(&step.kind.name)
+            || facts.is_some_and(|facts| facts.holds)
+    };
+    let forgets = |name: &&Name| cx.estate.services.get(*name).is_some_and(|service| service.forgets);
+    for service in rules.facts.services.iter().filter(forgets) {
+        let of_it = |step: &Draft| {
+            let there = |facts: &Facts| facts.hosts.iter().any(|host| rules.facts.hosts.contains(host));
+            step.facts().is_some_and(|facts| facts.services.contains(service) && there(facts))
+        };
+        for (at, step) in rules
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| step.skipped.is_none() && ends(step) && of_it(step))
+        {
+            if !rules.graph.before(rules.at, at) {
+                let message = format!(
+                    "step {:?} may have removed the instances of {service} with their logs by then",
+                    step.name.value
+                );
+                let help = format!("name this step in the `after` of {:?}", step.name.value);
+                cx.sink.push_with(&codes::LATE_EVIDENCE, rules.step().params_span, message, help);
+            }
+        }
+    }
     for (_, step) in rules.each(&rules.index.destroyers().without(rules.later())) {
         let there =
             step.facts().is_some_and(|facts| facts.hosts.iter().any(|host| rules.facts.hosts.contains(host)));

@@ -5,6 +5,7 @@ use super::{Facts, Kind, Lowered, Part, Rules};
 use crate::checked::{Action, Task, Undo};
 use crate::codes;
 use crate::context::{Context, agent_task, list};
+use crate::estate::sources::Source;
 use crate::graph::{Graph, needed_services};
 use crate::order;
 use crate::text::{At, Fields, values};
@@ -196,8 +197,10 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         }
         needed_start(rules, service, cx);
         for name in cx.estate.served_by(service) {
-            let members = cx.estate.sources.get(name).map_or(0, |source| source.members.len());
-            if members > 1 && !order::done_of_source(rules, "fence", name) {
+            // What can be made again is no data that a second primary could split.
+            let replicated = |source: &Source| source.members.len() > 1 && !source.rebuilds;
+            let replicated = cx.estate.sources.get(name).is_some_and(replicated);
+            if replicated && order::fences(rules, name).is_empty() {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );
