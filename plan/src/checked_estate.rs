@@ -258,9 +258,21 @@ impl CheckedEstate {
         mode: Mode,
         inputs: &BTreeMap<String, String>,
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
+        self.compile_for(Purpose::Run, plan, mode, inputs)
+    }
+
+    /// The same, to run a plan or to explain it.
+    pub(crate) fn compile_for(
+        &self,
+        purpose: Purpose,
+        plan: &Name,
+        mode: Mode,
+        inputs: &BTreeMap<String, String>,
+    ) -> Result<CheckedPlan, Vec<Diagnostic>> {
         let mut sink = Sink::new(&self.files);
+        let request = self.request(purpose, mode, inputs);
         match self.document(plan, &mut sink) {
-            Some(document) => self.lowered(document, mode, inputs, sink, &self.files),
+            Some(document) => self.lowered(document, &request, sink, &self.files),
             None => Err(sink.finish(&self.files)),
         }
     }
@@ -322,30 +334,28 @@ impl CheckedEstate {
             allowed: Vec::new(),
             digest,
         };
-        self.lowered(&document, mode, &BTreeMap::new(), sink, &files)
+        let inputs = BTreeMap::new();
+        self.lowered(&document, &self.request(Purpose::Run, mode, &inputs), sink, &files)
     }
 
-    /// What a plan is lowered with to be run.
-    pub(crate) fn request<'a>(&'a self, mode: Mode, inputs: &'a BTreeMap<String, String>) -> Request<'a> {
-        Request {
-            estate: &self.estate,
-            digest: &self.digest,
-            plans: &self.plans,
-            mode,
-            inputs,
-            purpose: Purpose::Run,
-        }
+    /// What a plan is lowered with.
+    pub(crate) fn request<'a>(
+        &'a self,
+        purpose: Purpose,
+        mode: Mode,
+        inputs: &'a BTreeMap<String, String>,
+    ) -> Request<'a> {
+        Request { estate: &self.estate, digest: &self.digest, plans: &self.plans, mode, inputs, purpose }
     }
 
     fn lowered(
         &self,
         document: &Document,
-        mode: Mode,
-        inputs: &BTreeMap<String, String>,
+        request: &Request<'_>,
         mut sink: Sink,
         files: &[SourceFile],
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
-        sink.strict(true);
-        lower(document, &self.request(mode, inputs), &mut sink).ok_or_else(|| sink.finish(files))
+        sink.strict(request.purpose == Purpose::Run);
+        lower(document, request, &mut sink).ok_or_else(|| sink.finish(files))
     }
 }

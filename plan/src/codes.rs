@@ -7,12 +7,14 @@ mod domains;
 mod estate;
 mod language;
 mod promises;
+mod recovery;
 mod sequence;
 
 pub use domains::*;
 pub use estate::*;
 pub use language::*;
 pub use promises::*;
+pub use recovery::*;
 pub use sequence::*;
 
 use crate::diagnostic::Severity::{self, Error, Warning};
@@ -121,6 +123,12 @@ pub static ALL: &[&Code] = &[
     &LOST_WITNESS,
     &SUSPECT_POINT,
     &NO_WAY_BACK,
+    &NO_DRILL,
+    &UNCHECKED_END,
+    &ASKS_ELSEWHERE,
+    &UNSHIPPED_LOG,
+    &UNLOCKED_REPOSITORY,
+    &CUT_OFF,
     &RTO_EXCEEDED,
     &RTO_WAITS,
     &CONTRADICTION,

@@ -13,12 +13,22 @@ pub(crate) fn check(estate: &Estate, sink: &mut Sink) {
         only_near(name, source, estate, sink);
     }
     people(estate, sink);
+    drills(estate, sink);
+}
+
+/// A drill needs something that stands in for what is live.
+fn drills(estate: &Estate, sink: &mut Sink) {
+    let known = estate.drilled.iter().filter(|plan| estate.has("plan", plan.value.as_str()));
+    for plan in known.filter(|_| !estate.drill.declared) {
+        let message = format!("{} is drilled, and nothing stands in for what is live", plan.value);
+        sink.push(&codes::NO_DRILL, plan.span, message);
+    }
 }
 
 /// Backups that never leave the region of what they protect. A source that promises an RPO is told by the
 /// arithmetic of that promise.
 fn only_near(name: &Name, source: &Source, estate: &Estate, sink: &mut Sink) {
-    let members = estate.member_hosts(name);
+    let members = estate.standing_members(name);
     let homes: BTreeSet<&Name> = members.iter().filter_map(|host| estate.region_of(host)).collect();
     let schedules = estate.schedules.values().filter(|schedule| schedule.backup.value == *name);
     let places: BTreeSet<&Name> = schedules

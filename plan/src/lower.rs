@@ -22,6 +22,7 @@ use crate::parts;
 use crate::rules;
 use crate::steps::{self, Facts, KINDS, Kind, Lowered, Rules};
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
+use crate::to_come;
 use model::nouns::Objectives;
 use model::{Class, Digest, HostName, Mode, Name, StepPath};
 use std::collections::{BTreeMap, HashMap};
@@ -159,7 +160,7 @@ pub(crate) fn lower_with(
     watch: &mut dyn FnMut(Phase),
 ) -> Option<(CheckedPlan, BTreeMap<StepPath, Said>)> {
     let errors = sink.errors();
-    let complete = request.purpose == Purpose::Run;
+    let complete = matches!(request.purpose, Purpose::Explain | Purpose::Run);
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
     let Request { estate, plans, mode, purpose, .. } = *request;
     let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
@@ -174,20 +175,20 @@ pub(crate) fn lower_with(
     let unready = |draft: &Draft| draft.lowered.as_ref().is_none_or(|lowered| lowered.unready);
     let all = || drafts.iter().chain(closing.iter().flat_map(|(drafts, _)| drafts));
     let open = all().any(|draft| draft.skipped.is_none() && (draft.open || unready(draft)));
-    if cx.sink.errors() > errors {
-        return None;
-    }
+    let wrong = cx.sink.errors() > errors;
     let objectives = objectives(plan, request.estate, &drafts);
     let mut said: BTreeMap<StepPath, Said> =
         drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))).collect();
     let recovered = objectives::Recovered::of(&drafts);
     let mut steps = in_order(drafts, &graph, request);
-    // In a run they would be in the way of the very recovery that they are about.
+    // In a run they would be in the way of the very recovery that they are about. A plan in which something
+    // else is wrong has its length all the same.
     watch(Phase::Objectives);
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
     }
-    if open && request.purpose != Purpose::Show {
+    let shows = matches!(request.purpose, Purpose::Explain | Purpose::Show);
+    if wrong || (open && !shows) {
         return None;
     }
     if let Some((drafts, graph)) = closing {
@@ -312,7 +313,7 @@ pub(crate) fn read(
     let name = At::new(format!("{}{}", place.prefix, name?), entry.key_span);
     cx.open = false;
     // A step that this run leaves out needs no stand-ins; a check looks at it all the same.
-    let lowered = if skipped.is_some() && (cx.purpose != Purpose::Check || cx.mode == Mode::Drill) {
+    let mut lowered = if skipped.is_some() && (cx.purpose != Purpose::Check || cx.mode == Mode::Drill) {
         None
     } else {
         cx.unready = false;
@@ -323,6 +324,9 @@ pub(crate) fn read(
         }
         lowered
     };
+    if let Some(unready) = lowered.as_mut().filter(|one| one.unready) {
+        unready.summary = to_come::words(kind, params, &unready.facts, cx);
+    }
     if let Some(what) = lowered.as_ref().filter(|_| skipped.is_none()).and_then(|one| one.to_come) {
         still_to_come(cx, params_span, what);
     }
@@ -484,9 +488,12 @@ fn verb<'n>(cx: &mut Context<'_>, fields: &mut Fields<'n>) -> Option<(&'static K
     None
 }
 
-/// The plan's own objectives; where it has none, the tightest of the sources that it acts on.
+/// The plan's own objectives; where it has none, the tightest of the sources that it acts on. Who only backs up,
+/// proves, collects or follows again recovers nothing.
 fn objectives(plan: &Document, estate: &Estate, drafts: &[Draft]) -> Objectives {
-    let sources = drafts.iter().filter_map(|draft| estate.sources.get(draft.facts()?.source.as_ref()?));
+    let back = |draft: &&Draft| !matches!(draft.kind.name, "backup" | "collect" | "prove" | "rejoin");
+    let sources =
+        drafts.iter().filter(back).filter_map(|draft| estate.sources.get(draft.facts()?.source.as_ref()?));
     let all: Vec<Objectives> = sources.map(|source| source.promised.objectives()).collect();
     let own = plan.promised.objectives();
     Objectives {

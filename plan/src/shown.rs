@@ -129,7 +129,7 @@ impl CheckedEstate {
     ) -> Result<Shown, Vec<Diagnostic>> {
         let mut sink = Sink::new(&self.files);
         let Some(document) = self.document(plan, &mut sink) else { return Err(sink.finish(&self.files)) };
-        let request = crate::lower::Request { purpose: Purpose::Show, ..self.request(mode, inputs) };
+        let request = self.request(Purpose::Show, mode, inputs);
         let Some((lowered, steps)) = lower_with(document, &request, &mut sink, &mut |_| ()) else {
             return Err(sink.finish(&self.files));
         };

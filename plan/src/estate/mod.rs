@@ -103,6 +103,8 @@ pub(crate) struct Estate {
     secret_uses: BTreeMap<(&'static str, Name), Vec<At<Name>>>,
     /// Stand-ins.
     pub drill: drill::Drill,
+    /// Plans that schedules drill.
+    pub drilled: Vec<At<Name>>,
     /// Sources by the service that runs their servers.
     served: BTreeMap<Name, Vec<Name>>,
     /// Every declared name and its place, by noun.
@@ -208,7 +210,7 @@ impl Estate {
             "schedule" if schedules::is_backup(node) => {
                 keep(&mut self.schedules, name, |name| schedules::read(name, node, span, sink))
             }
-            "schedule" => schedules::read_other(&name, node, span, sink),
+            "schedule" => self.drilled.extend(schedules::read_other(&name, node, span, sink)),
             "dns zone" => keep(&mut self.zones, name, |name| dns::read(name, node, span, sink)),
             "record" => keep(&mut self.records, name, |name| records::read(name, node, span, sink)),
             "pool" => keep(&mut self.pools, name, |name| pools::read(name, node, span, sink)),

@@ -5,6 +5,7 @@ use super::history::History;
 use super::predict::{Prediction, predict};
 use crate::checked::CheckedPlan;
 use crate::checked_estate::CheckedEstate;
+use crate::context::Purpose;
 use crate::diagnostic::Diagnostic;
 use model::{Mode, Name};
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ pub struct Explanation {
 }
 
 impl CheckedEstate {
-    /// Explains a plan in a mode with the given inputs, or says everything that is in its way. See
+    /// Explains a plan in a mode with the given inputs, or says everything that is in its way. Steps that nobody
+    /// carries out yet stand among the others, without orders. See
     /// [`predict`] for the history.
     pub fn explain(
         &self,
@@ -28,10 +30,10 @@ impl CheckedEstate {
         inputs: &BTreeMap<String, String>,
         history: Option<(&History, &mut dyn FnMut() -> u64)>,
     ) -> Result<Explanation, Vec<Diagnostic>> {
-        let compiled = self.compile(plan, mode, inputs)?;
+        let compiled = self.compile_for(Purpose::Explain, plan, mode, inputs)?;
         let mut prediction = predict(&compiled, history);
         if let Some(document) = self.plans.get(plan) {
-            let request = self.request(mode, inputs);
+            let request = self.request(Purpose::Explain, mode, inputs);
             prediction.forced = forced(document, &request, &compiled.steps, &prediction.estimated.path);
         }
         Ok(Explanation { plan: compiled, prediction })

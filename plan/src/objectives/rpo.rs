@@ -98,10 +98,11 @@ where
     routes.min_by_key(|route| route.loss.total())
 }
 
-/// The region of a standby: a database with members in more than one region has one.
+/// The region of a standby: a database with members in more than one region has one. What a stack is to bring
+/// first holds nothing yet.
 fn standby<'e>(estate: &'e Estate, name: &Name, source: &Source) -> Option<&'e Name> {
     let database = source.members.iter().all(|on| matches!(on.value.now(), Some(SourceKind::Postgres(_))));
-    let hosts = estate.member_hosts(name);
+    let hosts = estate.standing_members(name);
     let mut regions: Vec<&Name> = hosts.iter().filter_map(|host| estate.region_of(host)).collect();
     regions.dedup();
     regions.get(1).copied().filter(|_| database)

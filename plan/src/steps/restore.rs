@@ -1,15 +1,16 @@
 //! `restore`: a copy beside the live data.
 
 use super::prove::point;
-use super::{Facts, Kind, Lowered, Part, no_rules};
+use super::{Facts, Kind, Lowered, Part, Rules};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, agent_task, flat};
 use crate::inputs::InputType;
+use crate::order;
 use crate::text::{Fields, Span, values};
 use model::jobs::Restore;
 use model::nouns::{Point, SourceKind};
-use model::{Class, Work};
+use model::{Class, Name, Work};
 use std::path::{Component, Path};
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub(crate) static KIND: Kind = Kind {
     class: Class::Probed,
     timeout: Duration::from_secs(6 * 3600),
     lower,
-    rules: no_rules,
+    rules,
     outputs: &[
         ("snapshot", InputType::RestorePoint),
         ("at", InputType::RestorePoint),
@@ -45,13 +46,19 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let (source, live) = (source?, live?);
     let point = flat(point)?.unwrap_or(Some(Point::Latest));
     let into = flat(into)?;
+    let over = into.as_deref().is_some_and(|into| over_live(cx, &source.value, into, fields.span_of("into")));
     let facts = Facts {
         hosts: vec![live.clone()],
         source: Some(source.value.clone()),
         copy: into.clone(),
         point: point.clone(),
+        destroys: over,
         ..Facts::default()
     };
+    if over {
+        // It never runs; what it would do to the data is looked at all the same.
+        return Some(Lowered { facts, ..Lowered::default() });
+    }
     let spec = cx.source(&source.value, &live, source.span);
     let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
     let into = match into {
@@ -110,11 +117,40 @@ pub(super) fn usual_copy(
     }
 }
 
-/// The copy stands beside the live data: another database, or a folder apart from every live path.
+/// Whether a restore would go over what is live, by the names that the source gives: a database, or a folder that
+/// overlaps a live one.
+fn over_live(cx: &mut Context<'_>, source: &Name, into: &str, at: Span) -> bool {
+    let live = cx.estate.sources.get(source).map(|source| source.live.as_slice()).unwrap_or_default();
+    let path = Path::new(into);
+    let overlaps = |live: &&String| {
+        let live = Path::new(live.as_str());
+        into.starts_with('/') && live.is_absolute() && (path.starts_with(live) || live.starts_with(path))
+    };
+    let message = if live.iter().any(|live| live == into && !into.starts_with('/')) {
+        format!("the database {into:?} is live")
+    } else if let Some(live) = live.iter().find(overlaps) {
+        format!("{into} overlaps the live {live}")
+    } else {
+        return false;
+    };
+    cx.sink.push(&codes::OVER_LIVE, at, message);
+    true
+}
+
+/// Over live data it is a rollback in all but its name.
+fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    if rules.facts.destroys {
+        order::writers_held(rules, cx);
+        order::second_copy(rules, cx);
+        order::newest(rules, &rules.facts.point, cx);
+    }
+}
+
+/// The name of the copy is one that can be made, and belongs to nobody.
 fn beside(cx: &mut Context<'_>, kind: &SourceKind, into: &str, at: Span) -> Option<()> {
     match kind {
-        SourceKind::Postgres(spec) => {
-            if into == spec.database || matches!(into, "postgres" | "template0" | "template1") {
+        SourceKind::Postgres(_) => {
+            if matches!(into, "postgres" | "template0" | "template1") {
                 cx.sink.push(&codes::OVER_LIVE, at, format!("the database {into:?} is live"));
                 return None;
             }
@@ -124,7 +160,7 @@ fn beside(cx: &mut Context<'_>, kind: &SourceKind, into: &str, at: Span) -> Opti
                 return None;
             }
         }
-        SourceKind::Files(spec) => {
+        SourceKind::Files(_) => {
             let into = Path::new(into);
             if !into.is_absolute() || into.components().any(|part| part == Component::ParentDir) {
                 cx.sink.push(
@@ -132,13 +168,6 @@ fn beside(cx: &mut Context<'_>, kind: &SourceKind, into: &str, at: Span) -> Opti
                     at,
                     format!("{} is not an absolute path without '..'", into.display()),
                 );
-                return None;
-            }
-            if let Some(live) =
-                spec.paths.iter().find(|path| into.starts_with(path) || path.starts_with(into))
-            {
-                let message = format!("{} overlaps the live {}", into.display(), live.display());
-                cx.sink.push(&codes::OVER_LIVE, at, message);
                 return None;
             }
         }

@@ -55,8 +55,16 @@ fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let to = fields.need("to", cx.sink).and_then(|node| prove::point(cx, node));
     let keep = fields.get("keep-old").map(|node| values::duration(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository, to, keep, live) = (source?, repository?, to?, flat(keep)?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let (source, to, keep, live) = (source?, to?, flat(keep)?, live?);
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        point: to.clone(),
+        destroys: true,
+        ..Facts::default()
+    };
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
     cx.database(&source, &spec.kind, "rolled back")?;
     let copy = restore::usual_copy(cx, &spec.kind, COPY_ENDING, fields)?;
     let place = cx.place_words(&acting);
@@ -76,14 +84,7 @@ fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             Part { tasks: vec![target(Work::Restore(beside))?], undo: Undo::Nothing },
             Part { tasks: vec![target(Work::Swap(into_place))?], undo: Undo::Impossible },
         ],
-        facts: Facts {
-            hosts: vec![live],
-            source: Some(source.value.clone()),
-            copy: Some(copy),
-            point: to,
-            destroys: true,
-            ..Facts::default()
-        },
+        facts: Facts { copy: Some(copy), ..facts },
         ..Lowered::default()
     })
 }
@@ -140,7 +141,6 @@ fn of_today(rules: &Rules<'_>, cx: &mut Context<'_>) {
             format!("it goes back to what step {:?} has just backed up: the state of today", step.name.value);
         cx.sink.push(&codes::ROLLBACK_TO_NOW, at, message);
     } else if newest {
-        let message = "the newest snapshot may have been taken after the damage".to_string();
-        cx.sink.push(&codes::ROLLBACK_TO_NEWEST, at, message);
+        order::told_newest(at, cx);
     }
 }

@@ -197,7 +197,9 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         needed_start(rules, service, cx);
         for name in cx.estate.served_by(service) {
             let members = cx.estate.sources.get(name).map_or(0, |source| source.members.len());
-            if members > 1 && !order::done_of_source(rules, "fence", name) {
+            // What the plan itself makes was never a primary.
+            let made = || rules.facts.hosts.iter().all(|host| order::is_made(rules, host));
+            if members > 1 && !order::done_of_source(rules, "fence", name) && !made() {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );
