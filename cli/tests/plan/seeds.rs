@@ -9,7 +9,24 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each document must be told.
-const TOLD: [(&str, &[&str]); 0] = [];
+const TOLD: [(&str, &[&str]); 2] = [
+    (
+        "ai-interview",
+        &[
+            "LB0109", "LB0117", "LB0303", "LB0304", "LB0308", "LB0311", "LB0319", "LB0322", "LB0323",
+            "LB0324", "LB0325", "LB0329", "LB0341", "LB0356", "LB0360", "LB0361", "LB0403", "LB0411",
+            "LB0412", "LB0413",
+        ],
+    ),
+    (
+        "ai-tutoring",
+        &[
+            "LB0109", "LB0117", "LB0303", "LB0308", "LB0311", "LB0319", "LB0323", "LB0324", "LB0329",
+            "LB0340", "LB0341", "LB0342", "LB0355", "LB0356", "LB0360", "LB0361", "LB0362", "LB0363",
+            "LB0364", "LB0365", "LB0401", "LB0403", "LB0411", "LB0413",
+        ],
+    ),
+];
 
 /// What may stand in a mended one: kinds whose job is still to come.
 const TO_COME: [&str; 2] = ["LB0125", "LB0128"];
