@@ -44,6 +44,29 @@ fn the_example_is_explained_on_stdout_alone() {
 }
 
 #[test]
+fn what_is_still_to_come_stands_without_orders_among_the_rest() {
+    let seed = example().join("../ai-interview/mended");
+    for (mode, old, new) in [("live", "app-1", "app-2"), ("drill", "lab-1", "lab-2")] {
+        let said = explain(&seed, &["lose-east", "--mode", mode]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let parts = [
+            format!("fence-redis: fence cache on {old} (still to come)"),
+            "technical-lead, within 10m".to_string(),
+            format!("promote-redis: promote cache on {new} (still to come)"),
+            format!("agent of {old}: fence on source/interview-db@{old}"),
+            format!("agent of {new}: promote on source/interview-db@{new}"),
+        ];
+        for part in parts {
+            assert!(said.out.contains(&part), "{part} is missing in:\n{}", said.out);
+        }
+    }
+    let said = explain(&seed, &["backup-by-hand"]);
+    assert!(said.out.contains("it has no objective"), "a backup recovers nothing:\n{}", said.out);
+    let point = ["database-failure", "--input", "point=2026-11-20T21:00:00Z"];
+    assert!(explain(&seed, &point).out.contains("point.not-after: 2026-11-20T21:00:00Z"));
+}
+
+#[test]
 fn programs_get_the_same_as_data() {
     let said = explain(&example(), &["region-failover", "--output", "json"]);
     let value: serde_json::Value = serde_json::from_str(&said.out).unwrap();

@@ -11,6 +11,8 @@ use crate::document::Document;
 use crate::estate::Estate;
 use crate::estate::checks::Ask;
 use crate::estate::contacts::Contact;
+use crate::estate::repositories::Repository;
+use crate::estate::schedules::Schedule;
 use crate::steps::{Facts, Lowered};
 use crate::text::{At, Fields, Node, Span, values};
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
@@ -187,6 +189,14 @@ impl Context<'_> {
             self.sink.push_with(&codes::NO_STAND_IN, at, message, help);
         }
         stand_in
+    }
+
+    /// The host that stands for a live one in this mode, as far as there is one.
+    pub fn acts_for<'h>(&'h self, live: &'h HostName) -> &'h HostName {
+        match self.estate.drill.hosts.get(live) {
+            Some((_, stand_in)) if self.mode == Mode::Drill => &stand_in.value,
+            Some(_) | None => live,
+        }
     }
 
     /// The hosts that get orders meant for live ones, each once.
@@ -382,11 +392,34 @@ impl Context<'_> {
         let repository = self.estate.repositories.get(&at.value)?;
         let what = format!("repository {:?} is in", at.value.as_str());
         self.standing(&codes::LOST_REPOSITORY, at.span, &what, Some(&repository.region.value));
+        if purpose == Use::Read {
+            self.emptied(&at, repository);
+        }
         self.stores("repository", &at.value, at.span);
         if let Some(what) = repository.spec.later() {
             self.later("repository", &at.value, what, at.span);
         }
         repository.spec.now().cloned()
+    }
+
+    /// Tells a repository into which a suspect host writes, and which would let it remove what is there.
+    fn emptied(&mut self, at: &At<Name>, repository: &Repository) {
+        if self.plan.suspect.regions.is_empty() && self.plan.suspect.hosts.is_empty() {
+            return;
+        }
+        let writes = |schedule: &&Schedule| schedule.to.iter().any(|to| to.value == at.value);
+        let mut writers = self.estate.schedules.values().filter(writes);
+        let suspect = writers.find_map(|schedule| {
+            let host = crate::assignment::member_of(self.estate, schedule)?;
+            self.plan.is_suspect(&host, self.estate).then_some(host)
+        });
+        if let Some(host) = suspect.filter(|_| !repository.locked) {
+            let message = format!(
+                "{host}, which this plan does not believe, writes into repository {:?}, and nothing keeps it from removing what is there",
+                at.value.as_str()
+            );
+            self.sink.push(&codes::UNLOCKED_REPOSITORY, at.span, message);
+        }
     }
 
     /// A record whose servers are not lost.

@@ -18,7 +18,7 @@ pub(crate) fn check(estate: &Estate, sink: &mut Sink) {
 /// Backups that never leave the region of what they protect. A source that promises an RPO is told by the
 /// arithmetic of that promise.
 fn only_near(name: &Name, source: &Source, estate: &Estate, sink: &mut Sink) {
-    let members = estate.member_hosts(name);
+    let members = estate.standing_members(name);
     let homes: BTreeSet<&Name> = members.iter().filter_map(|host| estate.region_of(host)).collect();
     let schedules = estate.schedules.values().filter(|schedule| schedule.backup.value == *name);
     let places: BTreeSet<&Name> = schedules

@@ -42,6 +42,7 @@ mod shape;
 mod shown;
 mod steps;
 mod text;
+mod to_come;
 pub mod version;
 
 pub use check::{Checked, Phase, check, check_watched, explainable};

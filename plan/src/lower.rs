@@ -22,6 +22,7 @@ use crate::parts;
 use crate::rules;
 use crate::steps::{self, Facts, KINDS, Kind, Lowered, Rules};
 use crate::text::{At, Entry, Fields, Node, Span, Value, values};
+use crate::to_come;
 use model::nouns::Objectives;
 use model::{Class, Digest, HostName, Mode, Name, StepPath};
 use std::collections::{BTreeMap, HashMap};
@@ -182,7 +183,8 @@ pub(crate) fn lower_with(
         drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))).collect();
     let recovered = objectives::Recovered::of(&drafts);
     let mut steps = in_order(drafts, &graph, request);
-    // In a run they would be in the way of the very recovery that they are about.
+    // In a run they would be in the way of the very recovery that they are about. A plan in which something
+    // else is wrong has its length all the same.
     watch(Phase::Objectives);
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
@@ -314,7 +316,7 @@ pub(crate) fn read(
     cx.open = false;
     // A step that this run leaves out needs no stand-ins; a check looks at it all the same.
     let left_out = matches!(cx.purpose, Purpose::Explain | Purpose::Run) || cx.mode == Mode::Drill;
-    let lowered = if skipped.is_some() && left_out {
+    let mut lowered = if skipped.is_some() && left_out {
         None
     } else {
         cx.unready = None;
@@ -325,6 +327,9 @@ pub(crate) fn read(
         }
         lowered
     };
+    if let Some(unready) = lowered.as_mut().filter(|one| one.unready && cx.purpose == Purpose::Explain) {
+        unready.summary = to_come::words(kind, params, &unready.facts, cx);
+    }
     if let Some(what) = lowered.as_ref().filter(|_| skipped.is_none()).and_then(|one| one.to_come) {
         still_to_come(cx, params_span, what);
     }
@@ -486,9 +491,12 @@ fn verb<'n>(cx: &mut Context<'_>, fields: &mut Fields<'n>) -> Option<(&'static K
     None
 }
 
-/// The plan's own objectives; where it has none, the tightest of the sources that it acts on.
+/// The plan's own objectives; where it has none, the tightest of the sources that it acts on. Who only backs up,
+/// proves, collects or follows again recovers nothing.
 fn objectives(plan: &Document, estate: &Estate, drafts: &[Draft]) -> Objectives {
-    let sources = drafts.iter().filter_map(|draft| estate.sources.get(draft.facts()?.source.as_ref()?));
+    let back = |draft: &&Draft| !matches!(draft.kind.name, "backup" | "collect" | "prove" | "rejoin");
+    let sources =
+        drafts.iter().filter(back).filter_map(|draft| estate.sources.get(draft.facts()?.source.as_ref()?));
     let all: Vec<Objectives> = sources.map(|source| source.promised.objectives()).collect();
     let own = plan.promised.objectives();
     Objectives {

@@ -9,7 +9,9 @@ use crate::graph::Graph;
 use crate::index::Index;
 use crate::lower::Draft;
 use crate::set::Set;
-use crate::steps::Rules;
+use crate::steps::{Facts, Rules};
+use crate::text::Span;
+use model::nouns::Point;
 use model::{HostName, Name};
 
 /// Kinds that need the server of their source.
@@ -43,7 +45,7 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
     }
     for writer in &source.writers {
         for host in cx.estate.service_hosts(&writer.value) {
-            if cx.plan.has_lost(&host, cx.estate) || isolated(rules, &host) {
+            if cx.plan.has_lost(&host, cx.estate) || !is_there(rules, &host, cx) || isolated(rules, &host) {
                 continue;
             }
             let starters = rules.index.starters(&writer.value, &host).without(rules.later());
@@ -51,7 +53,7 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
                 continue;
             }
             let held = stops(rules, &writer.value, &host);
-            if held.is_empty() {
+            if held.is_empty() && !is_made(rules, &host) {
                 let message = format!("{} may still write on {host}", writer.value);
                 let help =
                     format!("put `stop: {{ services: [{}], hosts: [{host}] }}` before it", writer.value);
@@ -69,6 +71,19 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
             }
         }
     }
+}
+
+/// Whether a host is there as far as the plan knows: no stack brings it, or some step has to do with it.
+fn is_there(rules: &Rules<'_>, host: &HostName, cx: &Context<'_>) -> bool {
+    let acts = |facts: &Facts| facts.hosts.contains(host) || facts.makes.contains(host);
+    let running = || rules.steps.iter().filter(|step| step.skipped.is_none());
+    !cx.estate.is_brought(host) || running().any(|step| step.facts().is_none_or(acts))
+}
+
+/// Whether the plan itself makes a host before this step: nothing runs there but what a step starts.
+pub(crate) fn is_made(rules: &Rules<'_>, host: &HostName) -> bool {
+    let makers = rules.done_before(rules.index.of_kind("provision"));
+    rules.each(&makers).any(|(_, step)| step.facts().is_some_and(|facts| facts.makes.contains(host)))
 }
 
 /// Fences of a source that hold when the step begins: done before it, and not lifted since.
@@ -109,7 +124,7 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
             rivals.push(host.clone());
         }
     }
-    rivals.retain(|host| !own.contains(host));
+    rivals.retain(|host| !own.contains(host) && !isolated(rules, host));
     rivals.sort();
     rivals.dedup();
     let fences = fences(rules, source);
@@ -168,6 +183,25 @@ pub(crate) fn last_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
         );
         cx.sink.push(&codes::LAST_COPY, rules.step().params_span, message);
     }
+}
+
+/// The newest snapshot takes the place of live data that is not lost. Then it is the data that is bad, and
+/// the newest snapshot may hold what is bad about it.
+pub(crate) fn newest(rules: &Rules<'_>, point: &Option<Point>, cx: &mut Context<'_>) {
+    let Some(source) = &rules.facts.source else { return };
+    let members = cx.estate.member_hosts(source);
+    let lost = members.iter().any(|host| cx.plan.has_lost(host, cx.estate));
+    let makes = |facts: &Facts| rules.facts.hosts.iter().any(|host| facts.makes.contains(host));
+    let made = rules.each(rules.index.of_kind("provision")).any(|(_, step)| step.facts().is_none_or(makes));
+    if *point == Some(Point::Latest) && !lost && !made {
+        told_newest(rules.step().params_span, cx);
+    }
+}
+
+/// Says that it goes back to the newest snapshot.
+pub(crate) fn told_newest(at: Span, cx: &mut Context<'_>) {
+    let message = "the newest snapshot may have been taken after the damage".to_string();
+    cx.sink.push(&codes::ROLLBACK_TO_NEWEST, at, message);
 }
 
 /// What a step acts on is there when it begins: hosts that the plan makes, servers that it starts or stops.

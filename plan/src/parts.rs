@@ -14,6 +14,9 @@ pub const CHECK_TRIES: u32 = 2;
 /// First pause between two tries when the plan does not say.
 pub const DEFAULT_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
+/// Kinds that nobody takes back, for steps that have no tasks yet.
+const NO_RETURN: [&str; 5] = ["fence", "promote", "rejoin", "rollback", "swap"];
+
 /// A draft to its steps: its parts one after another, the last one under the step's own name, so that
 /// what waits for the step waits for all of it.
 pub(crate) fn finish(
@@ -33,7 +36,8 @@ pub(crate) fn finish(
     let mut lowered = draft.lowered.unwrap_or_default();
     if lowered.parts.is_empty() {
         // A step whose inputs are not known yet has its place and its length all the same.
-        lowered.parts.push(Part { tasks: Vec::new(), undo: Undo::Nothing });
+        let undo = if NO_RETURN.contains(&draft.kind.name) { Undo::Impossible } else { Undo::Nothing };
+        lowered.parts.push(Part { tasks: Vec::new(), undo });
     }
     let blank = Step {
         path: name.clone(),

@@ -12,7 +12,7 @@ use crate::order;
 use crate::set::Set;
 use crate::steps::Facts;
 use model::nouns::Point;
-use model::{Class, Evidence, Mode, Target};
+use model::{Class, Evidence, HostName, Mode, Target};
 use std::collections::BTreeMap;
 
 /// Kinds whose answers count as evidence or proof.
@@ -21,6 +21,11 @@ const ANSWERS: [&str; 3] = ["check", "prove", "backup"];
 const BRINGS: [&str; 3] = ["deploy", "rollback", "swap"];
 /// Kinds that may run beside each other on one target.
 const PEACEFUL: [&str; 4] = ["check", "prove", "backup", "notify"];
+
+/// Kinds that bring back what ran before.
+const CHANGES: [&str; 4] = ["promote", "restart", "scale", "start"];
+/// Kinds that may show whether it is back.
+const LOOKS: [&str; 2] = ["check", "command"];
 
 /// Asks every rule.
 pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
@@ -31,6 +36,8 @@ pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut 
         undo(step, cx);
     }
     concurrency(steps, graph, cx);
+    cut_off(steps, graph, index, cx);
+    unseen(steps, graph, index, cx);
     order::targets_exist(steps, graph, index, cx);
     if cx.purpose == Purpose::Check && cx.mode == Mode::Live {
         unchecked(steps, graph, index, cx);
@@ -102,6 +109,52 @@ fn failure_domains(step: &Draft, cx: &mut Context<'_>) {
         }
     }
     suspect_point(step, facts, cx);
+}
+
+/// What was cut off the network gets no order.
+fn cut_off(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
+    let isolates = index.of_kind("isolate");
+    for (at, step) in steps.iter().enumerate().filter(|_| !isolates.is_empty()) {
+        let reaches = !matches!(step.kind.name, "isolate" | "fence" | "unfence") && step.skipped.is_none();
+        let Some(facts) = step.facts().filter(|_| reaches) else { continue };
+        let before = isolates.and(graph.earlier(at));
+        let lifts = index.of_kind("unfence").and(graph.earlier(at));
+        let holds = |isolate: &usize| !graph.later(*isolate).meets(&lifts);
+        // In a drill one host may stand in for several.
+        let is_cut =
+            |cut: &Facts, host: &HostName| cut.hosts.iter().any(|one| cx.acts_for(one) == cx.acts_for(host));
+        let found = before.iter().filter(holds).find_map(|isolate| {
+            let cut = steps.get(isolate)?;
+            let cut_hosts = cut.facts()?;
+            let host = facts.hosts.iter().find(|host| is_cut(cut_hosts, host))?;
+            Some((cut.name.value.clone(), cx.acts_for(host).clone()))
+        });
+        if let Some((cut, host)) = found {
+            cx.sink.called_by(step.caller.as_ref());
+            let message = format!("step {cut:?} has cut {host} off, and nobody reaches it any more");
+            cx.sink.push(&codes::CUT_OFF, step.params_span, message);
+        }
+    }
+}
+
+/// A plan that promises a time of recovery looks whether it has recovered.
+fn unseen(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
+    if cx.plan.promised.rto.is_none() {
+        return;
+    }
+    let all = |kinds: &[&str]| {
+        let mut out = Set::default();
+        kinds.iter().for_each(|kind| out.add(index.of_kind(kind)));
+        out
+    };
+    let (changes, looks) = (all(&CHANGES), all(&LOOKS));
+    let left = changes.iter().filter(|at| !graph.later(*at).meets(&looks));
+    let brings = |step: &&Draft| step.facts().is_none_or(|facts| !facts.holds);
+    if let Some(step) = left.filter_map(|at| steps.get(at)).filter(brings).last() {
+        cx.sink.called_by(step.caller.as_ref());
+        let message = format!("nothing looks at what step {:?} has done", step.name.value);
+        cx.sink.push(&codes::UNCHECKED_END, step.params_span, message);
+    }
 }
 
 /// Snapshots of a source that a suspect host holds or backs up count only from before it was suspect: what

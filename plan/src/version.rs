@@ -3,8 +3,12 @@
 /// Longest name of a version, in bytes.
 const MAX_BYTES: usize = 256;
 /// Names that mean another version tomorrow than today.
-const MOVING: [&str; 10] =
-    ["latest", "current", "stable", "main", "master", "head", "edge", "nightly", "previous", "newest"];
+const MOVING: [&str; 12] = [
+    "latest", "current", "stable", "main", "master", "head", "edge", "nightly", "previous", "newest", "last",
+    "prev",
+];
+/// Words that say nothing about which one.
+const BESIDE: [&str; 5] = ["tag", "release", "version", "build", "image"];
 
 /// A version of a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +37,15 @@ pub fn parse(text: &str) -> Option<Version> {
     let tag = text.rsplit(['/', ':']).next().unwrap_or(text).to_ascii_lowercase();
     // `HEAD~1` counts from wherever the work tree happens to stand.
     let relative = text.contains(['~', '^']);
-    let moves = relative || (!text.contains('@') && MOVING.contains(&tag.as_str()));
+    let moves = relative || (!text.contains('@') && moving(&tag));
     Some(if moves { Version::Moving(text.to_string()) } else { Version::Named(text.to_string()) })
+}
+
+/// `latest`, `previous-stable-tag`: nothing in it says which one.
+fn moving(tag: &str) -> bool {
+    let words = || tag.split(['-', '_', '.']);
+    words().all(|word| MOVING.contains(&word) || BESIDE.contains(&word))
+        && words().any(|word| MOVING.contains(&word))
 }
 
 impl std::fmt::Display for Version {
@@ -53,9 +64,15 @@ mod tests {
     #[test]
     fn a_version_is_last_good_or_a_name_that_stands_still_or_moves() {
         assert_eq!(parse("last-good"), Some(Version::LastGood));
-        for still in
-            ["1.4.2", "registry.example/app:1.4.2", "app:latest@sha256:0f1e", "3f9c2aa", "origin/release-7"]
-        {
+        for still in [
+            "1.4.2",
+            "registry.example/app:1.4.2",
+            "app:latest@sha256:0f1e",
+            "3f9c2aa",
+            "origin/release-7",
+            "release",
+            "stable-20241211",
+        ] {
             assert_eq!(parse(still), Some(Version::Named(still.to_string())), "{still}");
         }
         for moving in [
@@ -66,6 +83,8 @@ mod tests {
             "HEAD",
             "HEAD~1",
             "v2^",
+            "previous-stable-tag",
+            "last_release",
         ] {
             assert_eq!(parse(moving), Some(Version::Moving(moving.to_string())), "{moving}");
         }

@@ -163,3 +163,14 @@ fn a_bucket_s_class_and_lock_reach_the_agent() {
     assert_eq!(json["class"], "GLACIER_IR");
     assert_eq!(json["object_lock"], serde_json::json!({ "mode": "compliance", "days": 90 }));
 }
+
+#[test]
+fn a_plan_in_which_something_else_is_wrong_has_its_length_all_the_same() {
+    let plan = "plan: p\nobjectives: { rto: 30m }\nsteps:\n  to: { cutover: { record: app, to: west } }\n  \
+                ask: { after: to, takes: 1h, ask: { task: Look., within: 2h } }\n  \
+                again: { after: ask, cutover: { record: app, to: west } }\n";
+    let told = check(&files(&[plan]));
+    let codes: Vec<&str> = told.diagnostics.iter().map(|one| one.code.as_str()).collect();
+    assert!(codes.contains(&"LB0303") && codes.contains(&"LB0402"), "{codes:?}");
+    assert!(told.estate.is_none());
+}

@@ -66,7 +66,9 @@ fn what_the_check_reads_is_valid() {
     let mut files = yaml("plan/testdata/demo");
     files.extend(yaml("plan/testdata/language"));
     files.push(root().join("plan/testdata/reference.yaml"));
-    files.extend(yaml("deploy/examples"));
+    // What teams wrote as they wrote it may hold what is refused with its reason, like a lifecycle (LB0340).
+    let written = |path: &PathBuf| path.components().any(|part| part.as_os_str() == "as-written");
+    files.extend(yaml("deploy/examples").into_iter().filter(|path| !written(path)));
     let good = |path: &PathBuf| path.to_string_lossy().ends_with(".good.yaml");
     files.extend(yaml("plan/testdata/rules").into_iter().filter(good));
     assert!(files.len() > 100);

@@ -9,7 +9,23 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each document must be told.
-const TOLD: [(&str, &[&str]); 3] = [
+const TOLD: [(&str, &[&str]); 5] = [
+    (
+        "ai-interview",
+        &[
+            "LB0109", "LB0117", "LB0303", "LB0304", "LB0308", "LB0311", "LB0319", "LB0322", "LB0323",
+            "LB0324", "LB0325", "LB0329", "LB0341", "LB0356", "LB0370", "LB0361", "LB0403", "LB0411",
+            "LB0412", "LB0413",
+        ],
+    ),
+    (
+        "ai-tutoring",
+        &[
+            "LB0109", "LB0117", "LB0303", "LB0308", "LB0311", "LB0319", "LB0323", "LB0324", "LB0329",
+            "LB0340", "LB0341", "LB0342", "LB0355", "LB0356", "LB0370", "LB0361", "LB0362", "LB0363",
+            "LB0364", "LB0365", "LB0401", "LB0403", "LB0411", "LB0413",
+        ],
+    ),
     (
         "interview-drills",
         &[

@@ -70,6 +70,8 @@ pub(crate) static NOUN: Noun = Noun {
 pub(crate) struct Repository {
     /// In which failure domain it stands.
     pub region: At<Name>,
+    /// Whether the storage itself refuses to remove what was written.
+    pub locked: bool,
     /// As agents get it.
     pub spec: Ready<RepositorySpec>,
 }
@@ -101,6 +103,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let secrets = password?.and(Ready::option(flat(credentials)?));
     let (name, at, endpoint, s3_region) = (name.clone(), at?, flat(endpoint)?, flat(s3_region)?);
     let (class, object_lock) = (flat(class)?, flat(lock)?);
+    let locked = object_lock.is_some();
     let spec = secrets.map(|(password, credentials)| RepositorySpec {
         name,
         at,
@@ -111,7 +114,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         class,
         object_lock,
     });
-    Some(Repository { region: region?, spec })
+    Some(Repository { region: region?, locked, spec })
 }
 
 fn lock(node: &Node, owner: Span, sink: &mut Sink) -> Option<ObjectLock> {

@@ -150,6 +150,10 @@ pub(crate) fn arguments(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
             told("with a user and password in it", item, sink);
             return None;
         }
+        if let Some(name) = secret_variable(&text) {
+            told(&format!("with the value of {name}"), item, sink);
+            return None;
+        }
         Some(text)
     })?;
     for (at, pair) in texts.windows(2).enumerate() {
@@ -165,6 +169,16 @@ pub(crate) fn arguments(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
         }
     }
     Some(texts)
+}
+
+/// The variable named like a secret whose value a shell would put here: `$TOKEN`, `-p${DB_PASSWORD}`. There is
+/// no shell, and with one the value would stand among the arguments.
+fn secret_variable(text: &str) -> Option<&str> {
+    text.split('$').skip(1).find_map(|rest| {
+        let name = rest.strip_prefix('{').unwrap_or(rest);
+        let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(name.len());
+        names_secret(&name[..end]).then_some(&name[..end])
+    })
 }
 
 fn told(which: &str, item: &Node, sink: &mut Sink) {
@@ -188,7 +202,18 @@ fn environment(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>>
 /// Whether a flag or variable is named like a secret itself, not like the file that holds it.
 pub(crate) fn names_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase().replace('-', "_");
-    let secret = ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"];
+    let secret = [
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "api_key",
+        "apikey",
+        "private_key",
+        "access_key",
+        "encryption_key",
+    ];
     secret.iter().any(|word| name.contains(word))
         && !["_file", "_path", "_dir", "_ttl"].iter().any(|end| name.ends_with(end))
 }

@@ -14,6 +14,9 @@ use crate::text::{At, Fields, Node, Span, Value, values};
 use model::Name;
 use model::nouns::{FilesSpec, PostgresSpec, SourceKind};
 
+/// Fields of all kinds that name what is live.
+const LIVE: [&str; 6] = ["at", "database", "folder", "mounted", "paths", "volume"];
+
 /// A source.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
@@ -25,10 +28,12 @@ pub(crate) struct Source {
     pub promised: Promised,
     /// Whether it can be made again, like a cache.
     pub rebuilds: bool,
-    /// Names of its live data where its job is still to come: databases, buckets, folders, volumes.
-    pub live: Vec<String>,
     /// The word of its kind on its first member.
     pub kind: &'static str,
+    /// What is live by its name on any member: databases, buckets, folders, volumes.
+    pub live: Vec<String>,
+    /// Whether its log is shipped as it is written.
+    pub continuous: bool,
     /// Its settings on each member, without the server.
     pub members: Vec<OnHost<Ready<SourceKind>>>,
 }
@@ -43,10 +48,11 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let span = fields.span_of("objectives");
     let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Source, sink));
     let rebuilds = fields.get("rebuilds").map_or(Some(false), |node| values::truth(node, sink));
+    let continuous = fields.has("continuous");
     let members = placement::read(&mut fields, "members", sink, settings);
-    let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.0);
-    let live = members.iter().flatten().flat_map(|on| on.value.2.iter().cloned()).collect();
-    let settled = |on: OnHost<Settings>| OnHost { host: on.host, own: on.own, value: on.value.1 };
+    let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.kind);
+    let live = members.iter().flatten().flat_map(|on| on.value.live.clone()).collect();
+    let spec = |on: OnHost<Settings>| OnHost { host: on.host, own: on.own, value: on.value.spec };
     let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
         server: flat(server)?,
@@ -55,28 +61,25 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         rebuilds: rebuilds?,
         kind,
         live,
-        members: members?.into_iter().map(settled).collect(),
+        continuous,
+        members: members?.into_iter().map(spec).collect(),
     })
 }
 
-/// What holds on one member: the word of its kind, its settings, and the names of its live data where they
-/// say nothing of it yet.
-type Settings = (&'static str, Ready<SourceKind>, Vec<String>);
+/// What holds on one member.
+struct Settings {
+    kind: &'static str,
+    live: Vec<String>,
+    spec: Ready<SourceKind>,
+}
 
-/// Fields that name live data.
-const LIVE: [&str; 5] = ["database", "at", "folder", "volume", "mounted"];
-
-/// Reads what holds on one member.
+/// Reads it.
 fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut fields = fields.shaped(&[KIND]);
     let node = fields.need("kind", sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
-    let names = LIVE.iter().filter_map(|key| fields.peek(key)).filter_map(|node| match &node.value {
-        Value::Scalar(scalar) => Some(scalar.text.clone()),
-        Value::Null | Value::List(_) | Value::Map(_) => None,
-    });
-    let live: Vec<String> = names.collect();
+    let live = LIVE.iter().filter_map(|key| fields.peek(key)).flat_map(texts).collect();
     let read = match kind.word {
         "postgres" => postgres(&mut fields, sink),
         "files" => files(&mut fields, sink).map(SourceKind::Files).map(Ready::Now),
@@ -85,7 +88,16 @@ fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
         }
     };
     fields.finish(sink);
-    Some((kind.word, read?, live))
+    Some(Settings { kind: kind.word, live, spec: read? })
+}
+
+/// A text, or the texts of a list; what is neither is told by its reader.
+fn texts(node: &Node) -> Vec<String> {
+    match &node.value {
+        Value::Scalar(scalar) => vec![scalar.text.clone()],
+        Value::List(items) => items.iter().flat_map(texts).collect(),
+        Value::Null | Value::Map(_) => Vec::new(),
+    }
 }
 
 fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ready<SourceKind>> {

@@ -22,6 +22,18 @@ impl Estate {
         live.map(|on| on.host.value.clone()).collect()
     }
 
+    /// Members of a source that are there before anything was made: those that no stack brings.
+    pub fn standing_members(&self, source: &Name) -> Vec<HostName> {
+        self.member_hosts(source).into_iter().filter(|host| !self.is_brought(host)).collect()
+    }
+
+    /// Whether a host is there only once a stack was applied.
+    pub fn is_brought(&self, host: &HostName) -> bool {
+        let brings =
+            |stack: &super::stacks::Stack| stack.brings.iter().any(|one| one.value.as_str() == host.as_str());
+        self.stacks.values().any(brings)
+    }
+
     /// Hosts on which a check is asked.
     pub fn check_hosts(&self, check: &Name) -> Vec<HostName> {
         let Some(check) = self.checks.get(check) else { return Vec::new() };

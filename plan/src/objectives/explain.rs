@@ -21,7 +21,8 @@ pub struct Explanation {
 }
 
 impl CheckedEstate {
-    /// Explains a plan in a mode with the given inputs, or says everything that is in its way. See
+    /// Explains a plan in a mode with the given inputs, or says everything that is in its way. Steps that nobody
+    /// carries out yet stand among the others, without orders. See
     /// [`predict`] for the history.
     pub fn explain(
         &self,

@@ -115,10 +115,11 @@ where
     routes.min_by_key(|route| route.loss.total())
 }
 
-/// The region of a standby: a database with members in more than one region has one. A spare holds nothing.
+/// The region of a standby: a database with members in more than one region has one. A spare and what a
+/// stack is to bring first hold nothing yet.
 fn standby<'e>(estate: &'e Estate, name: &Name, source: &Source) -> Option<&'e Name> {
     let database = source.members.iter().all(|on| matches!(on.value.now(), Some(SourceKind::Postgres(_))));
-    let mut hosts = estate.member_hosts(name);
+    let mut hosts = estate.standing_members(name);
     hosts.retain(|host| !estate.is_spare(host));
     let mut regions: Vec<&Name> = hosts.iter().filter_map(|host| estate.region_of(host)).collect();
     regions.dedup();

@@ -3,6 +3,7 @@
 use super::{Facts, Kind, Lowered, Part, no_rules};
 use crate::checked::{Task, Undo};
 use crate::context::{Context, agent_task, flat, list};
+use crate::estate::checks::Ask;
 use crate::text::{Fields, values};
 use model::jobs::Check;
 use model::{Class, HostName, Name, Work};
@@ -37,6 +38,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let pause = pause.unwrap_or_else(Check::default_pause);
     let mut tasks: Vec<Task> = Vec::new();
     let mut hosts: Vec<HostName> = Vec::new();
+    let mut asks: Vec<Option<String>> = Vec::new();
     let mut longest = Duration::ZERO;
     let mut whole = known == names.len();
     for name in names.iter().filter(|name| cx.estate.checks.contains_key(&name.value)) {
@@ -47,6 +49,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             whole = false;
             continue;
         };
+        if let Some(check) = cx.estate.checks.get(&name.value) {
+            asks.push(asked_name(check, &chosen));
+            longest = longest.max(check.within);
+        }
         for live in chosen {
             hosts.push(live.clone());
             let Some((acting, check)) = cx.check(&name.value, &live, name.span) else {
@@ -59,7 +65,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     }
     hosts.sort();
     hosts.dedup();
-    let facts = Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() };
+    let facts =
+        Facts { hosts, asks, region: selection.region.map(|region| region.value), ..Facts::default() };
     let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     let timeout = Some(longest * (retries + 1) + pause * retries + SLACK);
     if !whole {
@@ -76,6 +83,24 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         facts,
         ..Lowered::default()
     })
+}
+
+/// The name by which a question asks on all of these hosts, where it is the same.
+fn asked_name(check: &crate::estate::checks::Check, hosts: &[HostName]) -> Option<String> {
+    let mut names = hosts.iter().map(|host| {
+        let authority = match check.ask.now()? {
+            Ask::Http { url, urls, .. } => {
+                let url = urls.get(host).or(url.as_ref())?;
+                url.split("://").nth(1)?.split(['/', '?', '#']).next()?
+            }
+            Ask::Tcp { address, addresses } => addresses.get(host).or(address.as_ref())?,
+            Ask::Sql { .. } | Ask::Command { .. } | Ask::Disk { .. } => return None,
+        };
+        let name = authority.rsplit_once(':').map_or(authority, |(name, _)| name);
+        Some(name.trim_end_matches('.').to_ascii_lowercase())
+    });
+    let first = names.next()??;
+    names.all(|name| name.as_ref() == Some(&first)).then_some(first)
 }
 
 /// Hosts that get work, each once.

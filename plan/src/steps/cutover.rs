@@ -5,8 +5,9 @@ use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, control_task};
 use crate::inputs::InputType;
+use crate::lower::Draft;
 use crate::text::Fields;
-use model::{Class, ControlAction};
+use model::{Class, ControlAction, HostName, Name};
 use std::time::Duration;
 
 pub(crate) static KIND: Kind = Kind {
@@ -31,7 +32,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         cx.sink.push(&codes::LOST_HOST, to.span, message);
     }
     let spec = cx.record(&record);
-    let facts = Facts { region: Some(to.value.clone()), ..Facts::default() };
+    let moves = cx.estate.records.get(&record.value).map(|record| record.fqdn.value.clone());
+    let facts = Facts { region: Some(to.value.clone()), moves, ..Facts::default() };
     let Some(spec) = spec else { return cx.unready(facts) };
     if !spec.values.contains_key(&to.value) {
         let message =
@@ -55,11 +57,15 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 pub(super) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let Some(to) = &rules.facts.region else { return };
     let at = rules.step().params_span;
-    let checks = rules.done_before(&rules.index.believed(to));
+    let mut checks = rules.done_before(&rules.index.believed(to));
+    let elsewhere: Vec<usize> =
+        rules.each(&checks).filter(|(_, step)| asks_elsewhere(rules, step)).map(|(at, _)| at).collect();
+    elsewhere.into_iter().for_each(|at| checks.put(at, false));
     if checks.is_empty() {
         let message = format!("nothing checks region {:?} before this cut-over to it", to.as_str());
         cx.sink.push(&codes::UNCHECKED_CUTOVER, at, message);
     }
+    targets(rules, to, cx);
     for (change, step) in rules.each(&rules.index.changers(to)) {
         let name = &step.name.value;
         if !rules.earlier().has(change) {
@@ -72,6 +78,44 @@ pub(super) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
             let message =
                 format!("region {:?} is checked, but not after step {name:?} changed it", to.as_str());
             cx.sink.push(&codes::UNCHECKED_CUTOVER, at, message);
+        }
+    }
+}
+
+/// Whether all that a check asks, it asks by the name that is moved: until then somebody else answers.
+fn asks_elsewhere(rules: &Rules<'_>, check: &Draft) -> bool {
+    let (Some(name), Some(facts)) = (&rules.facts.moves, check.facts()) else { return false };
+    !facts.asks.is_empty() && facts.asks.iter().all(|asked| asked.as_ref() == Some(name))
+}
+
+/// The region is made before it is pointed at, and asked by another name than the one that points elsewhere until
+/// then.
+fn targets(rules: &Rules<'_>, to: &Name, cx: &mut Context<'_>) {
+    let estate = cx.estate;
+    let here = |hosts: &[HostName]| hosts.iter().any(|host| estate.region_of(host) == Some(to));
+    for (_, step) in rules.each(&rules.index.of_kind("provision").without(rules.earlier())) {
+        if step.facts().is_some_and(|facts| here(&facts.makes)) {
+            let message = format!(
+                "region {:?} is made by step {:?}, not always before this one",
+                to.as_str(),
+                step.name.value
+            );
+            let help = format!("add `after: {}`", step.name.value);
+            cx.sink.push_with(&codes::EARLY_TARGET, rules.step().params_span, message, help);
+        }
+    }
+    let Some(name) = &rules.facts.moves else { return };
+    for (_, step) in rules.each(&rules.done_before(&rules.index.believed(to))) {
+        let asks = |facts: &Facts| facts.asks.iter().flatten().any(|asked| asked == name);
+        if step.facts().is_some_and(asks) {
+            let message = format!(
+                "it asks by {name}, which step {:?} points at {:?} only later",
+                rules.step().name.value,
+                to.as_str()
+            );
+            let outer = cx.sink.called_by(step.caller.as_ref());
+            cx.sink.push(&codes::ASKS_ELSEWHERE, step.params_span, message);
+            cx.sink.called_by(outer.as_ref());
         }
     }
 }

@@ -150,6 +150,12 @@ pub(crate) struct Facts {
     pub version: Option<Version>,
     /// Whether live data of the source is taken away.
     pub destroys: bool,
+    /// Whether it goes on with the log of the source.
+    pub replays: bool,
+    /// The names by which it asks, one for each question; none where it asks the host itself.
+    pub asks: Vec<Option<String>>,
+    /// The name in DNS that it moves.
+    pub moves: Option<String>,
     /// Whether its services run afterwards, where that is not what its kind is for.
     pub starts: bool,
     /// Whether none of its services runs afterwards.

@@ -22,6 +22,9 @@ const DESTROYING: [[&str; 2]; 6] = [
     ["drop", "owned"],
 ];
 
+/// What statements say that replay a log.
+const REPLAYS: [&str; 3] = ["pg_wal_replay_", "pg_xlog_replay_", "recovery_target"];
+
 pub(crate) static KIND: Kind = Kind {
     name: "sql",
     doc: "Runs one `statement`, or the statements of a `file` on the member with that `sha256`, on `source`: on the member \
@@ -62,6 +65,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         hosts: vec![live.clone()],
         source: Some(source.value.clone()),
         destroys: statement.as_deref().is_some_and(destroys),
+        replays: statement.as_deref().is_some_and(replays),
         ..Facts::default()
     };
     let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
@@ -101,7 +105,18 @@ fn destroys(text: &str) -> bool {
     })
 }
 
+/// Whether the log of the server is replayed, which is there only when somebody has shipped it.
+fn replays(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    REPLAYS.iter().any(|word| text.contains(word))
+}
+
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let source = rules.facts.source.as_ref().and_then(|source| cx.estate.sources.get(source));
+    if rules.facts.replays && source.is_some_and(|source| !source.continuous) {
+        let message = "it replays a log, and nothing ships the log of this source".to_string();
+        cx.sink.push(&codes::UNSHIPPED_LOG, rules.step().params_span, message);
+    }
     if rules.facts.destroys {
         order::verified_before(rules, cx);
         order::writers_held(rules, cx);
@@ -120,5 +135,11 @@ mod tests {
         assert!(!destroys("alter table users drop column x"));
         assert!(!destroys("select 'drop database app'"));
         assert!(!destroys("create database app"));
+    }
+
+    #[test]
+    fn a_replay_is_found_by_its_function() {
+        assert!(replays("SELECT pg_wal_replay_resume();"));
+        assert!(!replays("select pg_wal_lsn_diff(a, b) from x"));
     }
 }

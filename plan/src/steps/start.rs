@@ -200,7 +200,9 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
             // What can be made again is no data that a second primary could split.
             let replicated = |source: &Source| source.members.len() > 1 && !source.rebuilds;
             let replicated = cx.estate.sources.get(name).is_some_and(replicated);
-            if replicated && order::fences(rules, name).is_empty() {
+            // What the plan itself makes was never a primary.
+            let made = || rules.facts.hosts.iter().all(|host| order::is_made(rules, host));
+            if replicated && order::fences(rules, name).is_empty() && !made() {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );

@@ -61,10 +61,12 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (facts, at) = (rules.facts, rules.step().params_span);
     let Some(source) = &facts.source else { return };
     let restores = rules.done_before(&rules.index.may_be_of_source("restore", source));
-    let restored = rules.each(&restores).any(|(_, step)| {
+    let restored = rules.each(&restores).map(|(_, step)| step).find(|step| {
         step.facts().is_none_or(|restore| restore.hosts == facts.hosts && restore.copy == facts.copy)
     });
-    if !restored {
+    if let Some(restore) = restored {
+        order::newest(rules, &restore.facts().and_then(|facts| facts.point.clone()), cx);
+    } else {
         let message = format!(
             "no restore before this step makes {:?} on that host",
             facts.copy.as_deref().unwrap_or_default()

@@ -76,6 +76,11 @@ fn flatten(key: &str, value: &Value, out: &mut Vec<(String, String)>) {
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
             items.iter().enumerate().for_each(|(at, item)| flatten(&below(&at.to_string()), item, out));
         }
+        // A moment, which programs read as a number and people as a time.
+        Value::Number(number) if key.ends_with("not-after") && number.is_i64() => {
+            let moment = model::Micros(number.as_i64().unwrap_or_default());
+            out.push((key.to_string(), moment.to_string()));
+        }
         Value::String(text) => out.push((key.to_string(), text.clone())),
         other => out.push((key.to_string(), other.to_string())),
     }
