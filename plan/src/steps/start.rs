@@ -65,7 +65,7 @@ pub(super) fn chosen(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Ch
     let selection = selection?;
     let mut each: Vec<(At<Name>, Vec<HostName>)> = Vec::new();
     for name in names.iter().filter(|name| cx.estate.services.contains_key(&name.value)) {
-        let what = format!("service {:?}", name.value);
+        let what = format!("service {:?}", name.value.as_str());
         let all = cx.estate.service_hosts(&name.value);
         if let Some(hosts) = cx.choose(&what, name.span, &all, &selection) {
             each.push((name.clone(), hosts));

@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod case;
+mod defects;
 mod estate;
+mod found;
 mod plans;
 mod tree;
 mod valid;

@@ -5,7 +5,8 @@ use crate::tree::{Tree, map};
 use crate::world::{App, Loose, World};
 
 /// When backups are taken, and the longest time between two of them in hours.
-const TIMES: [(&str, usize); 4] = [("15 * * * *", 1), ("0 */6 * * *", 7), ("0 2 * * *", 25), ("30 3 * * 0", 169)];
+const TIMES: [(&str, usize); 4] =
+    [("15 * * * *", 1), ("0 */6 * * *", 7), ("0 2 * * *", 25), ("30 3 * * 0", 169)];
 /// What one backup may take at most here, with its way into another region, in hours.
 const TAKES: usize = 1;
 
@@ -89,8 +90,12 @@ pub fn loose(world: &mut World) {
 /// A schedule of a source, and what it keeps; gives its repositories and the hours that may be lost. The
 /// member that takes the backups stands in the region `home`.
 fn backups(world: &mut World, source: &str, home: usize, fields: &mut Tree) -> (Vec<String>, Option<usize>) {
-    let far: Vec<String> =
-        world.repositories.iter().filter(|(_, region)| *region != home).map(|(name, _)| name.clone()).collect();
+    let far: Vec<String> = world
+        .repositories
+        .iter()
+        .filter(|(_, region)| *region != home)
+        .map(|(name, _)| name.clone())
+        .collect();
     if far.is_empty() || world.chance(10) {
         return (Vec::new(), None);
     }
@@ -109,7 +114,8 @@ fn backups(world: &mut World, source: &str, home: usize, fields: &mut Tree) -> (
         schedule.set("takes", "20m");
         schedule.set("transfer", "15m");
     }
-    let proofs = world.pick(&[None, Some(("true", gap + 2)), Some(("weekly", 7 * 24 + 2)), Some(("daily", 26))]);
+    let proofs =
+        world.pick(&[None, Some(("true", gap + 2)), Some(("weekly", 7 * 24 + 2)), Some(("daily", 26))]);
     schedule = schedule.with_some("prove", proofs.map(|(word, _)| word));
     let days = 14 + world.below(60);
     if world.chance(60) {

@@ -13,7 +13,9 @@ pub fn zones(world: &mut World) {
         let fields = if world.ready || world.chance(60) {
             let servers = match world.below(2) {
                 0 => vec!["192.0.2.53".into(), "198.51.100.53:5353".into()],
-                _ => vec![map().with("at", "192.0.2.53").with("region", region.clone()), "2001:db8::53".into()],
+                _ => {
+                    vec![map().with("at", "192.0.2.53").with("region", region.clone()), "2001:db8::53".into()]
+                }
             };
             map().with("kind", "rfc2136").with("servers", servers).with("key", world.secret("tsig"))
         } else {

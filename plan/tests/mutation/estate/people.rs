@@ -45,7 +45,8 @@ pub fn controllers(world: &mut World) {
     }
     if !world.ready && world.chance(40) {
         let (name, home) = (world.name("witness"), world.safe_region());
-        let fields = map().with("region", world.regions[home].clone()).with("at", "witness.shop.example:7443");
+        let fields =
+            map().with("region", world.regions[home].clone()).with("at", "witness.shop.example:7443");
         world.declare("witnesses", &name, fields);
     }
 }

@@ -99,7 +99,12 @@ fn look(world: &mut World, plan: &mut Plan, apps: &[App], after: &[&String]) -> 
 }
 
 /// A script on a host on which no other one runs.
-fn command(world: &mut World, plan: &mut Plan, commanded: &mut Vec<usize>, after: &[&String]) -> Option<String> {
+fn command(
+    world: &mut World,
+    plan: &mut Plan,
+    commanded: &mut Vec<usize>,
+    after: &[&String],
+) -> Option<String> {
     let all: Vec<usize> = (0..world.hosts.len()).filter(|host| !commanded.contains(host)).collect();
     let hosts = askable(world, plan, &all);
     if hosts.is_empty() {
@@ -122,7 +127,12 @@ fn command(world: &mut World, plan: &mut Plan, commanded: &mut Vec<usize>, after
 /// A task with an answer, and a step that is done only for one answer.
 fn asked(world: &mut World, plan: &mut Plan, after: &[&String]) {
     let answers = map().with("far", map().with("type", "text").with("one-of", vec!["yes", "no"]));
-    let ask = plan.step(world, "ask", after, map().with("task", "Look whether it is far.").with("answers", answers));
+    let ask = plan.step(
+        world,
+        "ask",
+        after,
+        map().with("task", "Look whether it is far.").with("answers", answers),
+    );
     let note = message(world, plan, &[&ask]);
     plan.get(&note).set("when", map().with("output", map().with(&format!("{ask}.far"), "yes")));
     if plan.head.get("inputs").is_none() && world.chance(50) {

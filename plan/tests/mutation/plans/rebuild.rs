@@ -1,16 +1,15 @@
 //! From nothing: machines are made, data is restored, services are started.
 
 use super::build::{Plan, promise};
-use super::failover::{self, checked};
 use super::extras;
+use super::failover::{self, checked};
 use crate::tree::{Tree, map};
 use crate::world::{App, DANGER, TARGET, World};
 
 /// A cold rebuild in the target region, with a repository that is still there, and the way back.
 pub fn cold(world: &mut World, app: &App) -> Vec<Tree> {
-    let safe = |name: &&String| {
-        world.repositories.iter().any(|(own, region)| own == *name && *region != DANGER)
-    };
+    let safe =
+        |name: &&String| world.repositories.iter().any(|(own, region)| own == *name && *region != DANGER);
     let (Some(from), Some(stack)) = (app.repositories.iter().find(safe).cloned(), app.stack.clone()) else {
         return Vec::new();
     };
@@ -22,7 +21,8 @@ pub fn cold(world: &mut World, app: &App) -> Vec<Tree> {
     let host = world.hosts[on].name.clone();
     let region = world.regions[TARGET].clone();
     let variables = map().with("size", "large");
-    let provision = plan.step(world, "provision", &[], map().with("stack", stack).with("variables", variables));
+    let provision =
+        plan.step(world, "provision", &[], map().with("stack", stack).with("variables", variables));
     let lost = map().with("source", &app.source).with("region", danger);
     let fence = if world.chance(30) {
         plan.step(world, "isolate", &[], lost)

@@ -67,7 +67,12 @@ pub fn called(world: &mut World, app: &App) -> Vec<Tree> {
     let mut before = Vec::new();
     if let Some(cache) = &app.cache {
         let (key, there) = place(world, &app.fronts, region, true);
-        before.push(plan.step(world, "start", &[], map().with("services", vec![cache.clone()]).with(&key, there)));
+        before.push(plan.step(
+            world,
+            "start",
+            &[],
+            map().with("services", vec![cache.clone()]).with(&key, there),
+        ));
     }
     let before: Vec<&String> = before.iter().collect();
     let name = child.head.text_of("plan").unwrap_or_default().to_string();
