@@ -4,14 +4,14 @@
 //! Two names of hosts run through this: the *live* host that a step means, by which rules reason about
 //! regions, and the host that really gets the order. They differ in a drill only, and only here.
 
-use crate::checked::{Action, Task};
+use crate::checked::{Action, Task, Undo};
 use crate::codes::{self, Code};
 use crate::diagnostic::{Severity, Sink};
 use crate::document::Document;
 use crate::estate::Estate;
 use crate::estate::checks::Ask;
 use crate::estate::contacts::Contact;
-use crate::steps::{Facts, Lowered};
+use crate::steps::{Facts, Lowered, Part};
 use crate::text::{At, Fields, Node, Span, values};
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
@@ -70,7 +70,7 @@ impl Context<'_> {
     /// Reads `region` and `hosts` of a step: one of them, or none for everything that is not lost.
     pub fn selection(&mut self, fields: &mut Fields<'_>) -> Option<Selection> {
         let region = fields.get("region").map(|node| self.region(node));
-        let hosts = fields.get("hosts").map(|node| values::list(node, true, self.sink, values::host));
+        let hosts = fields.get("hosts").map(|node| values::hosts(node, self.sink));
         if region.is_some() && hosts.is_some() {
             let message = format!("{} names a region and hosts; one of them is enough", fields.what());
             self.sink.push(&codes::EITHER_OR, fields.span_of("hosts"), message);
@@ -286,8 +286,9 @@ impl Context<'_> {
 
     /// What a step lowers to that needs a noun whose job is still to come: no tasks, so that it never runs,
     /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
-    pub fn unready(&self, facts: Facts) -> Option<Lowered> {
-        self.unready.then(|| Lowered { facts, unready: true, ..Lowered::default() })
+    pub fn unready(&self, facts: Facts, undo: Undo) -> Option<Lowered> {
+        let parts = vec![Part { tasks: Vec::new(), undo }];
+        self.unready.then(|| Lowered { facts, parts, unready: true, ..Lowered::default() })
     }
 
     /// Tells that something a step needs is in a region that is presumed lost. `what` ends before the region:

@@ -1,6 +1,6 @@
 //! Rules that hold for steps of every kind, and what the engine must check again at run time.
 
-use crate::checked::{Precondition, Undo};
+use crate::checked::{Precondition, Task, Undo};
 use crate::codes;
 use crate::context::Context;
 use crate::estate::Estate;
@@ -11,7 +11,7 @@ use crate::order;
 use crate::set::Set;
 use crate::steps::Facts;
 use model::nouns::Point;
-use model::{Class, Evidence, Target};
+use model::{Class, Evidence, HostName, Name, Target};
 use std::collections::BTreeMap;
 
 /// Kinds whose answers count as evidence or proof.
@@ -111,12 +111,18 @@ fn undo(step: &Draft, cx: &mut Context<'_>) {
 
 /// Two steps that may run at once on one target.
 fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+    let running = || steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none());
+    let presumed: Vec<(usize, Target)> = running()
+        .flat_map(|(at, step)| presumed_targets(step, cx.estate).into_iter().map(move |target| (at, target)))
+        .collect();
     let mut by_target: BTreeMap<&Target, Set> = BTreeMap::new();
-    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none()) {
-        let tasks = step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks);
-        for task in tasks.filter(|task| task.target.noun.as_str() != "run") {
+    for (at, step) in running() {
+        for task in tasks(step).filter(|task| task.target.noun.as_str() != "run") {
             by_target.entry(&task.target).or_default().put(at, true);
         }
+    }
+    for (at, target) in &presumed {
+        by_target.entry(target).or_default().put(*at, true);
     }
     let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
     for (target, among) in by_target {
@@ -134,6 +140,34 @@ fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
             }
         }
     }
+}
+
+fn tasks(step: &Draft) -> impl Iterator<Item = &Task> {
+    step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks)
+}
+
+/// What a step without tasks will act on once its job is there. Collecting logs changes nothing.
+fn presumed_targets(step: &Draft, estate: &Estate) -> Vec<Target> {
+    let Some(facts) = step.facts().filter(|_| tasks(step).next().is_none() && step.kind.name != "collect")
+    else {
+        return Vec::new();
+    };
+    let target = |noun: &str, name: &Name, host: Option<&HostName>| {
+        Some(Target { noun: Name::new(noun).ok()?, name: name.clone(), host: host.cloned() })
+    };
+    let source =
+        facts.source.iter().flat_map(|source| facts.hosts.iter().map(move |host| ("source", source, host)));
+    let services = facts.services.iter().flat_map(|service| {
+        let there = estate.services.get(service).map(|service| service.hosts.as_slice()).unwrap_or_default();
+        let there = there.iter().map(|on| &on.host.value).filter(|host| facts.hosts.contains(host));
+        there.map(move |host| ("service", service, host))
+    });
+    let other = facts.acts_on.iter().filter_map(|(noun, name)| target(noun, name, None));
+    source
+        .chain(services)
+        .filter_map(|(noun, name, host)| target(noun, name, Some(host)))
+        .chain(other)
+        .collect()
 }
 
 /// What must still be true when a step begins: the proofs of order, for the engine.

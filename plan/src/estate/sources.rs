@@ -10,9 +10,10 @@ use super::source_kinds::PLACED;
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::shape::{self, KIND};
-use crate::text::{At, Fields, Node, Span, Value, values};
-use model::Name;
+use crate::text::{At, Fields, Node, Scalar, Span, Value, values};
 use model::nouns::{FilesSpec, PostgresSpec, SourceKind};
+use model::{HostName, Name};
+use std::collections::BTreeMap;
 
 /// A source.
 #[derive(Debug, Clone)]
@@ -29,6 +30,18 @@ pub(crate) struct Source {
     pub kind: &'static str,
     /// Its settings on each member, without the server.
     pub members: Vec<OnHost<Ready<SourceKind>>>,
+    /// The name of the live database on each member, also of kinds whose job is still to come.
+    pub databases: BTreeMap<HostName, String>,
+}
+
+/// What is read of one member.
+struct Member {
+    /// The word of its kind.
+    word: &'static str,
+    /// Its live database, where it is one.
+    database: Option<String>,
+    /// Its settings.
+    settings: Ready<SourceKind>,
 }
 
 /// Reads one.
@@ -41,10 +54,12 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let span = fields.span_of("objectives");
     let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Source, sink));
     let rebuilds = fields.get("rebuilds").map_or(Some(false), |node| values::truth(node, sink));
-    let members = placement::read(&mut fields, "members", sink, settings);
-    let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.0);
-    let without_word =
-        |on: OnHost<(&str, Ready<SourceKind>)>| OnHost { host: on.host, own: on.own, value: on.value.1 };
+    let members = placement::read(&mut fields, "members", sink, member);
+    let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.word);
+    let settings = |on: OnHost<Member>| OnHost { host: on.host, own: on.own, value: on.value.settings };
+    let databases = members.iter().flatten();
+    let databases =
+        databases.filter_map(|on| Some((on.host.value.clone(), on.value.database.clone()?))).collect();
     let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
         server: flat(server)?,
@@ -52,12 +67,13 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         promised,
         rebuilds: rebuilds?,
         kind,
-        members: members?.into_iter().map(without_word).collect(),
+        members: members?.into_iter().map(settings).collect(),
+        databases,
     })
 }
 
-/// Reads what holds on one member: the word of its kind, and its settings.
-fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<(&'static str, Ready<SourceKind>)> {
+/// Reads what holds on one member.
+fn member(fields: Fields<'_>, sink: &mut Sink) -> Option<Member> {
     let mut fields = fields.shaped(&[KIND]);
     let node = fields.need("kind", sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
@@ -69,8 +85,16 @@ fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<(&'static str, Ready<
             shape::read::later_kind(kind, &mut fields, node.span, &format!("the source kind {word}"), sink)
         }
     };
+    let database = fields.peek("database").and_then(text).map(str::to_string);
     fields.finish(sink);
-    Some((kind.word, read?))
+    Some(Member { word: kind.word, database, settings: read? })
+}
+
+fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(Scalar { text, .. }) => Some(text.trim()),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
 }
 
 fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ready<SourceKind>> {

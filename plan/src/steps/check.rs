@@ -61,7 +61,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     hosts.dedup();
     let facts = Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() };
     if !whole {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Nothing);
     }
     let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     Some(Lowered {

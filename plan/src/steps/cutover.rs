@@ -27,9 +27,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let to = fields.need("to", cx.sink).and_then(|node| cx.region(node));
     let (record, to) = (record?, to?);
     let spec = cx.record(&record);
-    let facts = Facts { region: Some(to.value.clone()), ..Facts::default() };
-    let Some(spec) = spec else { return cx.unready(facts) };
-    if !spec.values.contains_key(&to.value) {
+    let declared = cx.estate.records.get(&record.value)?;
+    if declared.later.is_none() && !declared.values.iter().any(|(region, _)| region.value == to.value) {
         let message =
             format!("record {:?} has no addresses in region {:?}", record.value.as_str(), to.value.as_str());
         cx.sink.push(&codes::NOT_THERE, to.span, message);
@@ -39,6 +38,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         let message = format!("a cut-over to region {:?}, which this plan presumes lost", to.value.as_str());
         cx.sink.push(&codes::LOST_HOST, to.span, message);
     }
+    let acts_on = Some(("record", record.value.clone()));
+    let facts = Facts { region: Some(to.value.clone()), acts_on, ..Facts::default() };
+    let Some(spec) = spec else { return cx.unready(facts, Undo::Nothing) };
     let summary = format!("point {} at {}", spec.fqdn, to.value);
     let undo = control_task("record", &record.value, ControlAction::RestoreRecord { record: spec.clone() })?;
     let control = ControlAction::Cutover { record: spec, to: to.value.clone() };

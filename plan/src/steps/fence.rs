@@ -54,7 +54,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     };
     for live in &hosts {
         let Some((acting, spec)) = cx.source(&source.value, live, source.span) else {
-            return cx.unready(facts);
+            return cx.unready(facts, Undo::Impossible);
         };
         if !matches!(&spec.kind, SourceKind::Postgres(postgres) if postgres.server.is_some()) {
             let message = format!("{what} has no `server` that a fence could stop and mask");

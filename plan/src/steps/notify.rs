@@ -34,7 +34,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let title = fields.get("title").map(|node| values::words(node, cx.sink));
     let text = fields.get("text").map(|node| values::words(node, cx.sink));
     let ((state, usual), title, text) = (state?, flat(title)?, flat(text)?);
-    let Some(channel) = channel else { return cx.unready(Facts::default()) };
+    let Some(channel) = channel else { return cx.unready(Facts::default(), Undo::Nothing) };
     let title = title.unwrap_or_else(|| cx.plan.title.clone());
     let title = if cx.mode == Mode::Drill { format!("DRILL: {title}") } else { title };
     let name = channel.name.clone();

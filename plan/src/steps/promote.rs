@@ -33,7 +33,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let (source, live) = (source?, live?);
     let facts = Facts { hosts: vec![live.clone()], source: Some(source.value.clone()), ..Facts::default() };
     let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Impossible);
     };
     cx.database(&source, &spec.kind, "promoted")?;
     let summary = format!("promote {} on {acting}{}", source.value, cx.place_words(&acting));

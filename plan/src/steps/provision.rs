@@ -45,7 +45,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         format!("make stack {}{whose}", stack.value),
         "provisioning a stack",
         Undo::Impossible,
-        Facts { hosts: vec![on], makes: hosts, ..Facts::default() },
+        Facts { hosts: vec![on], makes: hosts, acts_on: Some(("stack", stack.value)), ..Facts::default() },
     ))
 }
 

@@ -26,13 +26,21 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     fields.need("on", cx.sink)?;
     let live = cx.member(source.as_ref(), fields);
     let (source, live) = (source?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        destroys: true,
+        ..Facts::default()
+    };
+    let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
+        return cx.unready(facts, Undo::Impossible);
+    };
     cx.database(&source, &spec.kind, "rejoined")?;
     Some(to_come(
         format!("rebuild {acting} as a standby of {}", source.value),
         "rejoining an old primary",
         Undo::Impossible,
-        Facts { hosts: vec![live], source: Some(source.value), destroys: true, ..Facts::default() },
+        facts,
     ))
 }
 

@@ -53,7 +53,14 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         ..Facts::default()
     };
     let spec = cx.source(&source.value, &live, source.span);
-    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else {
+        let database = cx.estate.sources.get(&source.value).and_then(|one| one.databases.get(&live));
+        let into = into.or_else(|| database.map(|database| copy_of(database, COPY_ENDING)));
+        if let (Some(database), Some(into)) = (database, &into) {
+            beside_database(cx, database, into, fields.span_of("into"))?;
+        }
+        return cx.unready(Facts { copy: into, ..facts }, Undo::Nothing);
+    };
     let into = match into {
         Some(into) => into,
         None => usual_copy(cx, &spec.kind, COPY_ENDING, fields)?,
@@ -90,18 +97,7 @@ pub(super) fn usual_copy(
     fields: &Fields<'_>,
 ) -> Option<String> {
     match kind {
-        SourceKind::Postgres(spec) => {
-            let most = MAX_DATABASE - ending.len();
-            let stem: String = spec
-                .database
-                .chars()
-                .scan(0, |bytes, c| {
-                    *bytes += c.len_utf8();
-                    (*bytes <= most).then_some(c)
-                })
-                .collect();
-            Some(format!("{stem}{ending}"))
-        }
+        SourceKind::Postgres(spec) => Some(copy_of(&spec.database, ending)),
         SourceKind::Files(_) => {
             let message = format!("{} needs `into`, the folder that takes the copy", fields.what());
             cx.sink.push(&codes::MISSING, fields.owner(), message);
@@ -110,20 +106,34 @@ pub(super) fn usual_copy(
     }
 }
 
+/// The live name with an ending, as long as a name may be.
+fn copy_of(database: &str, ending: &str) -> String {
+    let most = MAX_DATABASE - ending.len();
+    let mut bytes = 0;
+    let stem = database.chars().take_while(|c| {
+        bytes += c.len_utf8();
+        bytes <= most
+    });
+    stem.chain(ending.chars()).collect()
+}
+
+fn beside_database(cx: &mut Context<'_>, live: &str, into: &str, at: Span) -> Option<()> {
+    if into == live || matches!(into, "postgres" | "template0" | "template1") {
+        cx.sink.push(&codes::OVER_LIVE, at, format!("the database {into:?} is live"));
+        return None;
+    }
+    if into.len() > MAX_DATABASE || into.contains(['\0', '/']) {
+        let message = format!("the name of a database has at most {MAX_DATABASE} bytes and no '/'");
+        cx.sink.push(&codes::NOT_A_NAME, at, message);
+        return None;
+    }
+    Some(())
+}
+
 /// The copy stands beside the live data: another database, or a folder apart from every live path.
 fn beside(cx: &mut Context<'_>, kind: &SourceKind, into: &str, at: Span) -> Option<()> {
     match kind {
-        SourceKind::Postgres(spec) => {
-            if into == spec.database || matches!(into, "postgres" | "template0" | "template1") {
-                cx.sink.push(&codes::OVER_LIVE, at, format!("the database {into:?} is live"));
-                return None;
-            }
-            if into.len() > MAX_DATABASE || into.contains(['\0', '/']) {
-                let message = format!("the name of a database has at most {MAX_DATABASE} bytes and no '/'");
-                cx.sink.push(&codes::NOT_A_NAME, at, message);
-                return None;
-            }
-        }
+        SourceKind::Postgres(spec) => beside_database(cx, &spec.database, into, at)?,
         SourceKind::Files(spec) => {
             let into = Path::new(into);
             if !into.is_absolute() || into.components().any(|part| part == Component::ParentDir) {

@@ -55,8 +55,18 @@ fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let to = fields.need("to", cx.sink).and_then(|node| prove::point(cx, node));
     let keep = fields.get("keep-old").map(|node| values::duration(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository, to, keep, live) = (source?, repository?, to?, flat(keep)?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let (source, to, keep, live) = (source?, to?, flat(keep)?, live?);
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        point: to.clone(),
+        destroys: true,
+        ..Facts::default()
+    };
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else {
+        return cx.unready(facts, Undo::Impossible);
+    };
     cx.database(&source, &spec.kind, "rolled back")?;
     let copy = restore::usual_copy(cx, &spec.kind, COPY_ENDING, fields)?;
     let place = cx.place_words(&acting);
@@ -76,14 +86,7 @@ fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             Part { tasks: vec![target(Work::Restore(beside))?], undo: Undo::Nothing },
             Part { tasks: vec![target(Work::Swap(into_place))?], undo: Undo::Impossible },
         ],
-        facts: Facts {
-            hosts: vec![live],
-            source: Some(source.value.clone()),
-            copy: Some(copy),
-            point: to,
-            destroys: true,
-            ..Facts::default()
-        },
+        facts: Facts { copy: Some(copy), ..facts },
         ..Lowered::default()
     })
 }

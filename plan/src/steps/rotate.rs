@@ -42,6 +42,6 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         format!("make a new value for {}{then}", secret.value),
         "rotating a secret",
         Undo::Impossible,
-        facts,
+        Facts { acts_on: Some(("secret", secret.value)), ..facts },
     ))
 }

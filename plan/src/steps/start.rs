@@ -96,7 +96,7 @@ pub(crate) fn services(
     let mut parts = Vec::with_capacity(waves.len());
     for wave in waves {
         let Some(part) = part(cx, wave.iter().map(|at| &chosen.each[*at]), action) else {
-            return cx.unready(chosen.facts());
+            return cx.unready(chosen.facts(), Undo::Nothing);
         };
         parts.push(part);
     }
@@ -197,7 +197,7 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         needed_start(rules, service, cx);
         for name in cx.estate.served_by(service) {
             let members = cx.estate.sources.get(name).map_or(0, |source| source.members.len());
-            if members > 1 && !order::done_of_source(rules, "fence", name) {
+            if members > 1 && order::fences(rules, name).is_empty() {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );

@@ -43,7 +43,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         format!("send the requests of {} to {}", pool.value, to.value),
         "switching a pool",
         Undo::Nothing,
-        Facts { region: Some(to.value), ..Facts::default() },
+        Facts { region: Some(to.value), acts_on: Some(("pool", pool.value)), ..Facts::default() },
     ))
 }
 

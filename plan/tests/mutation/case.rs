@@ -2,7 +2,7 @@
 
 use crate::estate;
 use crate::plans;
-use crate::tree::{Path, Tree, map};
+use crate::tree::{Tree, map};
 use crate::world::World;
 use crate::write::{Lines, shuffled, write};
 use fastrand::Rng;
@@ -83,24 +83,5 @@ impl Case {
     /// The numbers of the files that are plans.
     pub fn plans(&self) -> Vec<usize> {
         (0..self.files.len()).filter(|file| self.files[*file].tree.get("plan").is_some()).collect()
-    }
-
-    /// Where a noun is declared.
-    pub fn noun(&self, section: &str, name: &str) -> Option<(usize, Path)> {
-        let path = vec![section.to_string(), name.to_string()];
-        let file = (0..self.files.len()).find(|file| self.files[*file].tree.at(&path).is_some())?;
-        Some((file, path))
-    }
-
-    /// The nouns of a section: file, path.
-    pub fn nouns(&self, section: &str) -> Vec<(usize, Path)> {
-        let mut out = Vec::new();
-        for (number, file) in self.files.iter().enumerate() {
-            let nouns = file.tree.get(section).map(Tree::pairs).unwrap_or_default();
-            if file.tree.get("plan").is_none() {
-                out.extend(nouns.iter().map(|(name, _)| (number, vec![section.to_string(), name.clone()])));
-            }
-        }
-        out
     }
 }

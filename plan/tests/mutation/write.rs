@@ -135,7 +135,7 @@ impl Writer<'_> {
         match (bare, self.rng.u8(0..10)) {
             (true, 1..) => text.to_string(),
             (_, 0..5) if !text.contains(['\'', '\n']) => format!("'{text}'"),
-            _ => format!("{text:?}"),
+            _ => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")),
         }
     }
 }

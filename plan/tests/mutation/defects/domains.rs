@@ -50,26 +50,10 @@ pub fn lost_host(b: &mut Broken<'_>) -> Option<()> {
 pub fn lost_target(b: &mut Broken<'_>) -> Option<()> {
     let steps: Vec<Step> = ["cutover", "switch"].iter().flat_map(|verb| lost_steps(b, verb)).collect();
     let step = b.pick(&steps)?;
-    if let Some(record) = b.param(&step, "record")
-        && !usable_record(b, &record)
-    {
-        return None;
-    }
     let danger = danger(b);
     b.params_mut(&step)?.set("to", danger);
     b.told_at(&step);
     Some(())
-}
-
-/// Whether a record can be written by this version.
-fn usable_record(b: &Broken<'_>, record: &str) -> bool {
-    let field = |section: &str, name: &str, key: &str| {
-        let (file, path) = b.noun(section, name)?;
-        b.at(file, &path)?.get(key).cloned()
-    };
-    let zone = field("records", record, "in").and_then(|zone| zone.text().map(str::to_string));
-    let kind = zone.and_then(|zone| field("dns", &zone, "kind"));
-    kind == Some(Tree::from("rfc2136")) && field("records", record, "targets").is_none()
 }
 
 pub fn repository(b: &mut Broken<'_>) -> Option<()> {

@@ -23,7 +23,7 @@ const DURATIONS: [&str; 17] = [
     "lag",
 ];
 /// Maps whose keys are names that people choose.
-const FREE: [&str; 4] = ["environment", "variables", "answers", "inputs"];
+const FREE: [&str; 6] = ["environment", "variables", "answers", "inputs", "outputs", "vault"];
 
 /// Whether a node is a value that stands for itself under one of some keys.
 fn value(path: &Path, node: &Tree, keys: &[&str]) -> bool {

@@ -37,8 +37,8 @@ pub fn cold(world: &mut World, app: &App) -> Vec<Tree> {
     let restore = source.clone().with("from", from).with("on", &host).with("into", &copy);
     let restore = plan.step(world, "restore", &[&server], restore);
     let writers = world.many(&app.writers);
-    let hold = map().with("services", writers.clone()).with("region", &region);
-    let hold = plan.step(world, "stop", &[&provision], hold);
+    // On all their hosts that are left, also in a third region.
+    let hold = plan.step(world, "stop", &[&provision], map().with("services", writers));
     let swap = source.with("copy", copy).with("on", host);
     let swap = plan.step(world, "swap", &[&restore, &hold], swap);
     let mut services: Vec<String> = app.cache.iter().cloned().collect();
