@@ -49,7 +49,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     })
 }
 
-/// A fence of the same source dominates it, and fences another host.
+/// A fence of the same source dominates it, and fences every other member that may take writes.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
     let at = rules.step().params_span;
@@ -59,13 +59,14 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
             fenced = true;
             continue;
         };
-        if facts.hosts.contains(host) {
+        if facts.hosts.contains(host) && !order::rejoined(rules, source, host) {
             let message = format!("step {:?} fences {host}, which is promoted here", fence.name.value);
             cx.sink.push(&codes::FENCED_ITSELF, at, message);
         }
         fenced = true;
     }
     if fenced {
+        order::second_copy(rules, cx);
         return;
     }
     let why = if !rules.index.may_be_of_source("fence", source).is_empty() {

@@ -117,6 +117,9 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         let help = "write `last-good`, or the name of a version that stands still".to_string();
         cx.sink.push_with(&codes::ROLLBACK_TO_BAD, rules.step().params_span, message, help);
     }
+    if rules.facts.starts {
+        start::rules(rules, cx);
+    }
     if rules.facts.destroys {
         order::writers_held(rules, cx);
         order::second_copy(rules, cx);

@@ -177,6 +177,14 @@ fn waves(cx: &Context<'_>, names: &[Name]) -> Vec<Vec<usize>> {
     waves
 }
 
+/// A restart of a server that is fenced is a start.
+pub(crate) fn restarted(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let estate = cx.estate;
+    for name in rules.facts.services.iter().flat_map(|service| estate.served_by(service)) {
+        order::fenced_start(rules, name, cx);
+    }
+}
+
 /// What a service needs is promoted before it starts; a server that may be a second primary is told.
 pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let at = rules.step().params_span;
@@ -196,6 +204,7 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         }
         needed_start(rules, service, cx);
         for name in cx.estate.served_by(service) {
+            order::fenced_start(rules, name, cx);
             let members = cx.estate.sources.get(name).map_or(0, |source| source.members.len());
             if members > 1 && order::fences(rules, name).is_empty() {
                 let message = format!(

@@ -47,6 +47,18 @@ pub fn lost_host(b: &mut Broken<'_>) -> Option<()> {
     Some(())
 }
 
+pub fn lost_applier(b: &mut Broken<'_>) -> Option<()> {
+    let steps = lost_steps(b, "provision");
+    let step = b.pick(&steps)?;
+    let stack = b.param(&step, "stack")?;
+    let hosts: Vec<usize> = (0..b.world.hosts.len()).collect();
+    let there = b.world.there(&hosts, DANGER);
+    let host = b.world.hosts[there[0]].name.clone();
+    b.noun_mut("stacks", &stack)?.set("on", host);
+    b.told_at(&step);
+    Some(())
+}
+
 pub fn lost_target(b: &mut Broken<'_>) -> Option<()> {
     let steps: Vec<Step> = ["cutover", "switch"].iter().flat_map(|verb| lost_steps(b, verb)).collect();
     let step = b.pick(&steps)?;

@@ -599,3 +599,108 @@ pub fn rollback_to_newest(b: &mut Broken<'_>) -> Option<()> {
     b.params_mut(&step)?.set("to", "latest");
     Some(())
 }
+
+/// Another member of the same source is promoted, too.
+pub fn two_promoted(b: &mut Broken<'_>) -> Option<()> {
+    let (promote, fence) = fenced(b)?;
+    let app = app_of(b, &promote)?;
+    let own = match (b.param(&promote, "on"), b.param(&promote, "region")) {
+        (Some(on), _) => app.members.iter().copied().filter(|host| b.world.hosts[*host].name == on).collect(),
+        (None, region) => {
+            let there = |host: &usize| Some(&b.world.regions[b.world.hosts[*host].region]) == region.as_ref();
+            app.members.iter().copied().filter(there).collect::<Vec<usize>>()
+        }
+    };
+    let gone = b.param(&fence, "region")?;
+    let others = app.members.iter().filter(|host| !own.contains(host));
+    let others: Vec<String> = others
+        .filter(|host| b.world.regions[b.world.hosts[**host].region] != gone)
+        .map(|host| b.world.hosts[*host].name.clone())
+        .collect();
+    let other = b.pick(&others)?;
+    let again = map().with("source", app.source).with("on", other);
+    let again = map().with("after", vec![fence.name]).with("promote", again);
+    let again = b.add_step(promote.file, "another-one", again)?;
+    b.told_at(&again);
+    Some(())
+}
+
+/// Of two members in the region that is left only one is fenced.
+pub fn half_fenced(b: &mut Broken<'_>) -> Option<()> {
+    let (promote, fence) = fenced(b)?;
+    let app = app_of(b, &promote)?;
+    let from = b.param(&fence, "region")?;
+    let there = app.members.iter().filter(|host| b.world.regions[b.world.hosts[**host].region] == from);
+    let there: Vec<String> = there.map(|host| b.world.hosts[*host].name.clone()).collect();
+    if there.len() < 2 {
+        return None;
+    }
+    let one = b.pick(&there)?;
+    let fields = b.fields_mut(&fence)?;
+    fields.remove("fence");
+    fields.remove("isolate");
+    fields.set("isolate", map().with("source", app.source).with("hosts", vec![one]));
+    Some(())
+}
+
+/// The old primary's server is started again once another member was promoted.
+pub fn fenced_started(b: &mut Broken<'_>) -> Option<()> {
+    let (promote, fence) = fenced(b)?;
+    let app = app_of(b, &promote)?;
+    // Where the region is lost, the start of anything there is told as that.
+    if b.files[promote.file].tree.at(&["scenario".to_string(), "lost".to_string()]).is_some() {
+        return None;
+    }
+    let server = map().with("services", vec![app.server]).with("region", b.param(&fence, "region")?);
+    let verb = b.pick(&["start", "restart"])?;
+    let after = if b.rng.bool() { &promote } else { &fence };
+    let start = map().with("after", vec![after.name.clone()]).with(verb, server);
+    let start = b.add_step(promote.file, "up-again", start)?;
+    b.spots.clear();
+    b.told_at(&start);
+    Some(())
+}
+
+/// A start after a promotion becomes a scaling beside it.
+pub fn scaled_beside(b: &mut Broken<'_>) -> Option<()> {
+    let promote = b.step("promote")?;
+    let app = app_of(b, &promote)?;
+    let writers =
+        |start: &Step| b.params(start)?.get("services")?.texts().contains(&app.writers[0]).then_some(());
+    let starts = b.beside(&promote, "start").into_iter();
+    let starts: Vec<Step> =
+        starts.filter(|start| b.before(start).contains(&promote.name) && writers(start).is_some()).collect();
+    let start = b.pick(&starts)?;
+    let to = b.pick(&["3", "declared"])?;
+    let params = b.fields_mut(&start)?.remove("start")?;
+    b.fields_mut(&start)?.set("scale", params.with("to", to));
+    let before = b.after(&promote);
+    b.set_after(&start, &before);
+    b.told_at(&start);
+    Some(())
+}
+
+/// What a service needs is deployed by a step beside its start.
+pub fn deployed_beside(b: &mut Broken<'_>) -> Option<()> {
+    let starts = b.steps("start");
+    let caches = |step: &Step| {
+        let services = b.params(step)?.get("services")?.texts();
+        let app = b
+            .world
+            .apps
+            .iter()
+            .find(|app| app.writers.first().is_some_and(|first| services.contains(first)))?;
+        let cache = app.cache.clone()?;
+        (!services.contains(&cache)).then_some((step.clone(), cache))
+    };
+    let found: Vec<(Step, String)> = starts.iter().filter_map(caches).collect();
+    let (step, cache) = b.pick(&found)?;
+    let region = b.param(&step, "region")?;
+    if region.contains("${{") {
+        return None;
+    }
+    let deploy = map().with("services", vec![cache]).with("region", region).with("version", "1.4.2");
+    b.add_step(step.file, "a-new-cache", map().with("deploy", deploy))?;
+    b.told_at(&step);
+    Some(())
+}
