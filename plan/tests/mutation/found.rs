@@ -11,7 +11,7 @@ use std::fmt::Write;
 /// How many of a hundred must be found, of each class and of all.
 const RECALL: f64 = 98.0;
 /// So many cases are tried for each defect that is wanted before a class counts as one that hardly fits.
-const PATIENCE: u64 = 60;
+const PATIENCE: u64 = 120;
 
 /// What became of one class.
 #[derive(Default)]
@@ -24,7 +24,7 @@ struct Count {
 #[test]
 fn what_is_broken_is_found() {
     let first = first_seed();
-    let wanted = extent(20, 200);
+    let wanted = extent(8, 200);
     let mut counts: Vec<Count> = CLASSES.iter().map(|_| Count::default()).collect();
     for seed in first..first + wanted * PATIENCE {
         if counts.iter().all(|count| count.injected >= wanted) {
