@@ -146,28 +146,27 @@ fn tasks(step: &Draft) -> impl Iterator<Item = &Task> {
     step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks)
 }
 
-/// What a step without tasks will act on once its job is there. Collecting logs changes nothing.
+/// What a step without tasks will act on once its job is there. Collecting logs changes nothing, and an isolation
+/// is about the network of a host, whatever runs there.
 fn presumed_targets(step: &Draft, estate: &Estate) -> Vec<Target> {
-    let Some(facts) = step.facts().filter(|_| tasks(step).next().is_none() && step.kind.name != "collect")
-    else {
-        return Vec::new();
+    let to_come = tasks(step).next().is_none() && step.kind.name != "collect";
+    let Some(facts) = step.facts().filter(|_| to_come) else { return Vec::new() };
+    let target = |noun: &str, name: &str, host: Option<&HostName>| {
+        Some(Target { noun: Name::new(noun).ok()?, name: Name::new(name).ok()?, host: host.cloned() })
     };
-    let target = |noun: &str, name: &Name, host: Option<&HostName>| {
-        Some(Target { noun: Name::new(noun).ok()?, name: name.clone(), host: host.cloned() })
-    };
-    let source =
-        facts.source.iter().flat_map(|source| facts.hosts.iter().map(move |host| ("source", source, host)));
+    if step.kind.name == "isolate" {
+        return facts.hosts.iter().filter_map(|host| target("network", host.as_str(), None)).collect();
+    }
+    let sources = facts.source.iter().flat_map(|source| facts.hosts.iter().map(move |host| (source, host)));
+    let sources = sources.filter_map(|(source, host)| target("source", source.as_str(), Some(host)));
     let services = facts.services.iter().flat_map(|service| {
-        let there = estate.services.get(service).map(|service| service.hosts.as_slice()).unwrap_or_default();
-        let there = there.iter().map(|on| &on.host.value).filter(|host| facts.hosts.contains(host));
-        there.map(move |host| ("service", service, host))
+        let placed = estate.services.get(service).map(|service| service.hosts.as_slice()).unwrap_or_default();
+        let there = placed.iter().map(|on| &on.host.value).filter(|host| facts.hosts.contains(host));
+        there.map(move |host| (service, host))
     });
-    let other = facts.acts_on.iter().filter_map(|(noun, name)| target(noun, name, None));
-    source
-        .chain(services)
-        .filter_map(|(noun, name, host)| target(noun, name, Some(host)))
-        .chain(other)
-        .collect()
+    let services = services.filter_map(|(service, host)| target("service", service.as_str(), Some(host)));
+    let other = facts.acts_on.iter().filter_map(|(noun, name)| target(noun, name.as_str(), None));
+    sources.chain(services).chain(other).collect()
 }
 
 /// What must still be true when a step begins: the proofs of order, for the engine.
