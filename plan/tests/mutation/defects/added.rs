@@ -1,6 +1,7 @@
 //! Plans that are added to a right estate, each with one thing wrong.
 
 use super::broken::Broken;
+use crate::estate::DIGEST;
 use crate::tree::{Tree, map};
 use crate::world::App;
 
@@ -50,5 +51,17 @@ pub fn stopped_server(b: &mut Broken<'_>) -> Option<()> {
         .with("stop", map().with("stop", stop))
         .with("wrong", map().with("after", "stop").with(verb, params));
     plan(b, steps, "wrong");
+    Some(())
+}
+
+/// A script on all hosts at once, and nothing says how many may fail.
+pub fn unbounded(b: &mut Broken<'_>) -> Option<()> {
+    let hosts: Vec<String> =
+        b.world.hosts.iter().filter(|host| !host.brought).map(|host| host.name.clone()).collect();
+    if hosts.len() < 5 {
+        return None;
+    }
+    let script = map().with("script", "/opt/warm-up.sh").with("sha256", DIGEST).with("hosts", hosts);
+    plan(b, map().with("wrong", map().with("command", script)), "wrong");
     Some(())
 }

@@ -5,7 +5,8 @@ use crate::tree::Tree;
 use std::collections::BTreeSet;
 
 /// Fields of a step that are no verb.
-const COMMON: [&str; 8] = ["after", "timeout", "takes", "retry", "on-failure", "when", "undo", "allow"];
+const COMMON: [&str; 9] =
+    ["after", "timeout", "takes", "retry", "on-failure", "when", "undo", "allow", "fan-out"];
 
 impl Broken<'_> {
     /// Every step of every plan.

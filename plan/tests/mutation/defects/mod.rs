@@ -172,6 +172,8 @@ pub static CLASSES: &[Class] = &[
     class("evidence too late", &["LB0327"], data::late_evidence),
     class("a rollback to today", &["LB0328"], data::rollback_to_now),
     class("a rollback to the newest", &["LB0329"], data::rollback_to_newest),
+    class("many hosts without a bound", &["LB0330"], added::unbounded),
+    class("a fan-out of a fence", &["LB0127"], parts::fan_out_of_all),
     class("objects removed by age", &["LB0340"], estate::by_age),
     class("a script without a digest", &["LB0341"], estate::unpinned),
     class("a person without a contact", &["LB0342"], estate::unlisted),

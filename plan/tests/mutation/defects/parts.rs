@@ -297,3 +297,13 @@ pub fn long_name(b: &mut Broken<'_>) -> Option<()> {
     }
     rename(b, step.file, &step.path(), &name)
 }
+
+/// What is done only when every host has done it may not leave some out.
+pub fn fan_out_of_all(b: &mut Broken<'_>) -> Option<()> {
+    let steps: Vec<Step> =
+        ["fence", "stop", "check", "swap", "promote"].iter().flat_map(|verb| b.steps(verb)).collect();
+    let step = b.pick(&steps)?;
+    b.fields_mut(&step)?.set("fan-out", map().with("failures", "1"));
+    b.told_at(&step);
+    Some(())
+}
