@@ -69,7 +69,7 @@ pub fn check_before_start(b: &mut Broken<'_>) -> Option<()> {
     let before = b.after(&start);
     b.bypass(check);
     b.set_after(check, &before);
-    b.set_after(&start, &[check.clone()]);
+    b.set_after(&start, std::slice::from_ref(check));
     let mut after = b.after(&over);
     after.push(start);
     b.set_after(&over, &after);

@@ -218,7 +218,8 @@ pub fn live_stand_in(b: &mut Broken<'_>) -> Option<()> {
 pub fn own_stand_in(b: &mut Broken<'_>) -> Option<()> {
     let file = (0..b.files.len()).find(|file| b.files[*file].tree.get("drill").is_some())?;
     let path = vec!["drill".to_string(), "repositories".to_string()];
-    let (live, _) = b.pick(&b.at(file, &path)?.pairs().to_vec())?;
+    let pairs = b.at(file, &path)?.pairs().to_vec();
+    let (live, _) = b.pick(&pairs)?;
     b.at_mut(file, &path)?.set(&live, live.clone());
     b.told(file, &[path[0].clone(), path[1].clone(), live]);
     Some(())
