@@ -117,7 +117,7 @@ fn fields(value: &Value, at: &str, out: &mut BTreeSet<String>) {
         Value::Object(map) => map.iter().for_each(|(key, value)| fields(value, &format!("{at}/{key}"), out)),
         Value::Array(items) => items.iter().for_each(|item| fields(item, at, out)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            drop(out.insert(at.to_string()))
+            out.insert(at.to_string());
         }
     }
 }
