@@ -47,7 +47,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
 /// Reads what manages it on one host.
 fn manager(fields: Fields<'_>, sink: &mut Sink) -> Option<Ready<Manager>> {
     let mut fields = fields.shaped(&[KIND]);
-    let node = fields.need("kind", sink)?;
+    let node = fields.kind(sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let manager = match kind.word {

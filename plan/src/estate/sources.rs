@@ -75,7 +75,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
 /// Reads what holds on one member.
 fn member(fields: Fields<'_>, sink: &mut Sink) -> Option<Member> {
     let mut fields = fields.shaped(&[KIND]);
-    let node = fields.need("kind", sink)?;
+    let node = fields.kind(sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let read = match kind.word {

@@ -53,7 +53,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         ..Facts::default()
     };
     let spec = cx.source(&source.value, &live, source.span);
-    let (Some(repository), Some((acting, spec))) = (repository, spec) else {
+    let (Some(repository), Some((acting, spec))) = (repository, spec.clone()) else {
+        if let (Some((_, spec)), Some(into)) = (&spec, &into) {
+            beside(cx, &spec.kind, into, fields.span_of("into"))?;
+        }
         let database = cx.estate.sources.get(&source.value).and_then(|one| one.databases.get(&live));
         let into = into.or_else(|| database.map(|database| copy_of(database, COPY_ENDING)));
         if let (Some(database), Some(into)) = (database, &into) {

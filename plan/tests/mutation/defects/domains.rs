@@ -245,8 +245,12 @@ fn whole_region(b: &Broken<'_>, step: &Step) -> bool {
 }
 
 pub fn suspect_asked(b: &mut Broken<'_>) -> Option<()> {
-    let steps: Vec<Step> =
-        suspect_steps(b, "check").into_iter().filter(|step| whole_region(b, step)).collect();
+    let steps: Vec<Step> = suspect_steps(b, "check")
+        .into_iter()
+        .filter(|step| {
+            whole_region(b, step) && b.fields(step).is_some_and(|fields| fields.get("when").is_none())
+        })
+        .collect();
     let step = b.pick(&steps)?;
     let names = b.params(&step)?.get("checks")?.texts();
     let app = b.world.apps.iter().find(|app| app.health.contains(&names[0]))?;
