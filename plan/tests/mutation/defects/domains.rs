@@ -25,7 +25,7 @@ fn scenario() -> Path {
 fn lost_steps(b: &Broken<'_>, verb: &str) -> Vec<Step> {
     let lost =
         |step: &Step| b.files[step.file].tree.at(&["scenario".to_string(), "lost".to_string()]).is_some();
-    b.steps(verb).into_iter().filter(lost).collect()
+    b.steps(verb).into_iter().filter(|step| lost(step) && b.always(step)).collect()
 }
 
 pub fn lost_host(b: &mut Broken<'_>) -> Option<()> {
@@ -247,9 +247,7 @@ fn whole_region(b: &Broken<'_>, step: &Step) -> bool {
 pub fn suspect_asked(b: &mut Broken<'_>) -> Option<()> {
     let steps: Vec<Step> = suspect_steps(b, "check")
         .into_iter()
-        .filter(|step| {
-            whole_region(b, step) && b.fields(step).is_some_and(|fields| fields.get("when").is_none())
-        })
+        .filter(|step| whole_region(b, step) && b.always(step))
         .collect();
     let step = b.pick(&steps)?;
     let names = b.params(&step)?.get("checks")?.texts();

@@ -24,6 +24,11 @@ impl Broken<'_> {
         self.all_steps().into_iter().filter(|step| self.verb(step) == Some(verb)).collect()
     }
 
+    /// Whether a step runs in every mode: what a live run leaves out is held to nothing there.
+    pub fn always(&self, step: &Step) -> bool {
+        self.fields(step).is_some_and(|fields| fields.get("when").is_none())
+    }
+
     /// The steps of a verb in the plan of a step.
     pub fn beside(&self, step: &Step, verb: &str) -> Vec<Step> {
         self.steps(verb).into_iter().filter(|other| other.file == step.file && other != step).collect()

@@ -137,11 +137,7 @@ pub fn no_stand_in(b: &mut Broken<'_>) -> Option<()> {
         ("prove", "on", "hosts"),
         ("swap", "on", "hosts"),
     ])?;
-    let steps: Vec<Step> = b
-        .steps(verb)
-        .into_iter()
-        .filter(|step| b.fields(step).is_some_and(|fields| fields.get("when").is_none()))
-        .collect();
+    let steps: Vec<Step> = b.steps(verb).into_iter().filter(|step| b.always(step)).collect();
     let step = b.pick(&steps)?;
     let name = b.param(&step, key)?;
     let file = (0..b.files.len()).find(|file| b.files[*file].tree.get("drill").is_some())?;

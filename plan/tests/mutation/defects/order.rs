@@ -59,9 +59,7 @@ pub fn start_before_need(b: &mut Broken<'_>) -> Option<()> {
 
 pub fn unsafe_retry(b: &mut Broken<'_>) -> Option<()> {
     let steps = ["command", "sql", "rotate"].iter().flat_map(|verb| b.steps(verb));
-    // What is left out in a live run is held to nothing there.
-    let steps: Vec<Step> =
-        steps.filter(|step| b.fields(step).is_some_and(|fields| fields.get("when").is_none())).collect();
+    let steps: Vec<Step> = steps.filter(|step| b.always(step)).collect();
     let step = b.pick(&steps)?;
     b.fields_mut(&step)?.set("retry", map().with("tries", "3"));
     b.told_at(&step);
@@ -70,11 +68,8 @@ pub fn unsafe_retry(b: &mut Broken<'_>) -> Option<()> {
 
 /// A step is there twice, and both may run at once.
 fn at_once(b: &mut Broken<'_>, verbs: &[&str]) -> Option<()> {
-    let steps: Vec<Step> = verbs
-        .iter()
-        .flat_map(|verb| b.steps(verb))
-        .filter(|step| b.fields(step).is_some_and(|fields| fields.get("when").is_none()))
-        .collect();
+    let steps: Vec<Step> =
+        verbs.iter().flat_map(|verb| b.steps(verb)).filter(|step| b.always(step)).collect();
     let step = b.pick(&steps)?;
     let mut again = b.fields(&step)?.clone();
     again.remove("allow");

@@ -30,8 +30,7 @@ pub fn slow_path(b: &mut Broken<'_>) -> Option<()> {
     let over = b.pick(&steps)?;
     let before: Vec<Step> = b.before(&over).into_iter().map(|name| Step { file: over.file, name }).collect();
     let works = |step: &Step| {
-        b.fields(step).is_some_and(|fields| fields.get("when").is_none())
-            && ["promote", "start", "check", "restore"].contains(&b.verb(step).unwrap_or_default())
+        b.always(step) && ["promote", "start", "check", "restore"].contains(&b.verb(step).unwrap_or_default())
     };
     let before: Vec<Step> = before.into_iter().filter(works).collect();
     let slow = b.pick(&before)?;
