@@ -121,7 +121,7 @@ fn known(text: &str, span: Span, sink: &mut Sink) -> Option<At<&'static Code>> {
 pub(crate) fn apply(allowed: &[Allowed], sink: &mut Sink) {
     for one in allowed {
         let silenced = sink.silence(one.code.value, &one.within);
-        if silenced == 0 && sink.errors() == 0 && !sink.crowded() {
+        if silenced == 0 && sink.errors() == 0 && !sink.full() {
             let message = format!("nothing here is told as {}", one.code.value.code);
             sink.push(&codes::ALLOW_IN_VAIN, one.code.span, message);
         }

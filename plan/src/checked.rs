@@ -13,7 +13,9 @@ use std::time::Duration;
 /// Longest pause between two tries, whatever the plan says.
 pub const MAX_RETRY_PAUSE: Duration = Duration::from_secs(300);
 
-/// The format that this program writes. Older ones keep loading.
+/// The format that this program writes. Older ones keep loading: whoever adds, renames or removes a field of what
+/// stands here, or of the work in it, records plans of the new form under `testdata/stored/` (see
+/// `tests/stored.rs`), and raises the number when older programs could not run them.
 pub const FORMAT: u32 = 1;
 
 /// A checked plan, lowered for one mode and one set of inputs.

@@ -4,7 +4,7 @@
 //! Two names of hosts run through this: the *live* host that a step means, by which rules reason about
 //! regions, and the host that really gets the order. They differ in a drill only, and only here.
 
-use crate::checked::{Action, Task};
+use crate::checked::{Action, Task, Undo};
 use crate::codes::{self, Code};
 use crate::diagnostic::{Severity, Sink};
 use crate::document::Document;
@@ -13,7 +13,7 @@ use crate::estate::checks::Ask;
 use crate::estate::contacts::Contact;
 use crate::estate::repositories::Repository;
 use crate::estate::schedules::Schedule;
-use crate::steps::{Facts, Lowered};
+use crate::steps::{Facts, Lowered, Part};
 use crate::text::{At, Fields, Node, Span, values};
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
@@ -74,7 +74,7 @@ impl Context<'_> {
     /// Reads `region` and `hosts` of a step: one of them, or none for everything that is not lost.
     pub fn selection(&mut self, fields: &mut Fields<'_>) -> Option<Selection> {
         let region = fields.get("region").map(|node| self.region(node));
-        let hosts = fields.get("hosts").map(|node| values::list(node, true, self.sink, values::host));
+        let hosts = fields.get("hosts").map(|node| values::hosts(node, self.sink));
         if region.is_some() && hosts.is_some() {
             let message = format!("{} names a region and hosts; one of them is enough", fields.what());
             self.sink.push(&codes::EITHER_OR, fields.span_of("hosts"), message);
@@ -301,12 +301,13 @@ impl Context<'_> {
 
     /// What a step lowers to that needs a noun whose job is still to come: no tasks, so that it never runs,
     /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
-    pub fn unready(&self, facts: Facts) -> Option<Lowered> {
+    pub fn unready(&self, facts: Facts, undo: Undo) -> Option<Lowered> {
         let needs = self.unready.as_ref()?;
         // Whoever reads the text itself knows better words.
         let explained = self.purpose == Purpose::Explain;
         let summary = if explained { format!("act on {needs} (still to come)") } else { String::new() };
-        Some(Lowered { summary, facts, unready: true, ..Lowered::default() })
+        let parts = vec![Part { tasks: Vec::new(), undo }];
+        Some(Lowered { summary, facts, parts, unready: true, ..Lowered::default() })
     }
 
     /// Tells that something a step needs is in a region that is presumed lost. `what` ends before the region:

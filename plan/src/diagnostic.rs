@@ -191,6 +191,11 @@ impl Sink {
         if self.crowded() { None } else { nearest(given, known) }
     }
 
+    /// Whether there are so many findings that further warnings are dropped.
+    pub fn full(&self) -> bool {
+        self.found.len() >= MAX_DIAGNOSTICS / 2
+    }
+
     /// The number of findings so far.
     pub fn found(&self) -> usize {
         self.found.len()

@@ -153,7 +153,7 @@ fn suspect(node: &Node, owner: Span, sink: &mut Sink) -> Option<Suspect> {
     }
     let mut fields = Fields::of(node, "suspect", owner, sink)?.shaped(&[SUSPECT]);
     let regions = fields.get("regions").map(|node| values::names(node, sink));
-    let hosts = fields.get("hosts").map(|node| values::list(node, true, sink, values::host));
+    let hosts = fields.get("hosts").map(|node| values::hosts(node, sink));
     let reference = fields.peek("since").and_then(input_named);
     let since = fields.get("since").filter(|_| reference.is_none()).map(|node| values::time(node, sink));
     if regions.is_none() && hosts.is_none() {

@@ -76,7 +76,7 @@ impl<'a> Index<'a> {
         let starts = facts.starts || matches!(kind, "start" | "restart");
         let stops = kind == "stop" || (kind == "scale" && facts.holds);
         for service in facts.services.iter().filter(|_| starts || stops) {
-            if kind == "start" {
+            if kind == "start" || facts.starts {
                 self.started.entry(service).or_default().put(at, true);
             }
             for host in &facts.hosts {
@@ -144,7 +144,7 @@ impl<'a> Index<'a> {
         self.stops.get(&(service, host)).unwrap_or(Set::EMPTY)
     }
 
-    /// Steps of the kind `start` for a service.
+    /// Steps that bring a service up; a restart finds it running.
     pub fn started<'s>(&'s self, service: &'s Name) -> &'s Set {
         self.started.get(service).unwrap_or(Set::EMPTY)
     }

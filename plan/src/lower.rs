@@ -245,8 +245,13 @@ fn proven(
         Err(mut cycles) => {
             let names: Vec<(String, Span)> =
                 drafts.iter().map(|draft| (draft.name.value.clone(), draft.name.span)).collect();
-            // A circle inside a plan that is called is told with that plan.
-            cycles.retain(|cycle| cycle.iter().any(|at| drafts[*at].caller.is_none()));
+            // A circle inside a plan that is called is told with that plan, where it is proven by itself.
+            let told = |draft: &Draft| {
+                let mut plans = cx.plans.values();
+                let own = plans.find(|plan| plan.name.span.file == draft.name.span.file);
+                draft.caller.is_some() && own.is_some_and(|plan| plan.alone)
+            };
+            cycles.retain(|cycle| cycle.iter().any(|at| !told(&drafts[*at])));
             graph::tell_cycles(&cycles, &names, cx.sink);
             return None;
         }

@@ -13,6 +13,7 @@ use crate::steps::{Facts, Rules};
 use crate::text::Span;
 use model::nouns::Point;
 use model::{HostName, Name};
+use std::collections::BTreeSet;
 
 /// Kinds that need the server of their source.
 const DATA: [&str; 7] = ["backup", "prove", "promote", "restore", "rollback", "sql", "swap"];
@@ -124,13 +125,21 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
             rivals.push(host.clone());
         }
     }
-    rivals.retain(|host| !own.contains(host) && !isolated(rules, host));
-    rivals.sort();
-    rivals.dedup();
     let fences = fences(rules, source);
     let fenced = |host: &HostName| {
         fences.iter().any(|fence| fence.facts().is_none_or(|facts| facts.hosts.contains(host)))
     };
+    if rules.step().kind.name == "promote" {
+        // Where one member is fenced the old primary is meant, and nobody knows which of them it is.
+        let hosts = fences.iter().filter_map(|fence| fence.facts()).flat_map(|facts| &facts.hosts);
+        let regions: BTreeSet<&Name> = hosts.filter_map(|host| cx.estate.region_of(host)).collect();
+        let there =
+            |host: &HostName| cx.estate.region_of(host).is_some_and(|region| regions.contains(region));
+        rivals.extend(cx.estate.member_hosts(source).into_iter().filter(there));
+    }
+    rivals.retain(|host| !own.contains(host) && !isolated(rules, host));
+    rivals.sort();
+    rivals.dedup();
     for rival in rivals.iter().filter(|rival| !fenced(rival)) {
         let message =
             format!("{source} becomes writable on {} while {rival} may still accept writes", list(own));
@@ -138,6 +147,27 @@ pub(crate) fn second_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
             "unfence" => "bring it back with `rejoin`".to_string(),
             _ => format!("put a `fence` of {source} on {rival} before it and name it in `after`"),
         };
+        cx.sink.push_with(&codes::SECOND_COPY, rules.step().params_span, message, help);
+    }
+}
+
+/// Whether a member that was fenced is a standby again.
+pub(crate) fn rejoined(rules: &Rules<'_>, source: &Name, host: &HostName) -> bool {
+    let rejoins = rules.done_before(rules.index.of_source("rejoin", source));
+    rules.each(&rejoins).any(|(_, step)| step.facts().is_some_and(|facts| facts.hosts.contains(host)))
+}
+
+/// A member that the plan has fenced is not started beside another one that the plan has made writable.
+pub(crate) fn fenced_start(rules: &Rules<'_>, source: &Name, cx: &mut Context<'_>) {
+    let fences = fences(rules, source);
+    let mut fenced = fences.iter().filter_map(|fence| fence.facts()).flat_map(|facts| &facts.hosts);
+    let here = |host: &&HostName| rules.facts.hosts.contains(host) && !rejoined(rules, source, host);
+    let Some(host) = fenced.find(here) else { return };
+    let beside =
+        |(other, makers): &(&HostName, &Set)| *other != host && !makers.without(rules.later()).is_empty();
+    if let Some((other, _)) = rules.index.makers(source).find(beside) {
+        let message = format!("the fenced {host} is started again while {source} takes writes on {other}");
+        let help = format!("bring it back with `rejoin: {{ source: {source}, on: {host} }}`");
         cx.sink.push_with(&codes::SECOND_COPY, rules.step().params_span, message, help);
     }
 }

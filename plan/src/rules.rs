@@ -1,6 +1,6 @@
 //! Rules that hold for steps of every kind, and what the engine must check again at run time.
 
-use crate::checked::{Precondition, Undo};
+use crate::checked::{Precondition, Task, Undo};
 use crate::codes;
 use crate::context::{Context, Purpose};
 use crate::estate::Estate;
@@ -12,7 +12,7 @@ use crate::order;
 use crate::set::Set;
 use crate::steps::Facts;
 use model::nouns::Point;
-use model::{Class, Evidence, HostName, Mode, Target};
+use model::{Class, Evidence, HostName, Mode, Name, Target};
 use std::collections::BTreeMap;
 
 /// Kinds whose answers count as evidence or proof.
@@ -208,12 +208,18 @@ fn undo(step: &Draft, cx: &mut Context<'_>) {
 
 /// Two steps that may run at once on one target.
 fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+    let running = || steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none());
+    let presumed: Vec<(usize, Target)> = running()
+        .flat_map(|(at, step)| presumed_targets(step, cx.estate).into_iter().map(move |target| (at, target)))
+        .collect();
     let mut by_target: BTreeMap<&Target, Set> = BTreeMap::new();
-    for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none()) {
-        let tasks = step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks);
-        for task in tasks.filter(|task| task.target.noun.as_str() != "run") {
+    for (at, step) in running() {
+        for task in tasks(step).filter(|task| task.target.noun.as_str() != "run") {
             by_target.entry(&task.target).or_default().put(at, true);
         }
+    }
+    for (at, target) in &presumed {
+        by_target.entry(target).or_default().put(*at, true);
     }
     let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
     for (target, among) in by_target {
@@ -231,6 +237,33 @@ fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
             }
         }
     }
+}
+
+fn tasks(step: &Draft) -> impl Iterator<Item = &Task> {
+    step.lowered.iter().flat_map(|lowered| &lowered.parts).flat_map(|part| &part.tasks)
+}
+
+/// What a step without tasks will act on once its job is there. Collecting logs changes nothing, and an isolation
+/// is about the network of a host, whatever runs there.
+fn presumed_targets(step: &Draft, estate: &Estate) -> Vec<Target> {
+    let to_come = tasks(step).next().is_none() && step.kind.name != "collect";
+    let Some(facts) = step.facts().filter(|_| to_come) else { return Vec::new() };
+    let target = |noun: &str, name: &str, host: Option<&HostName>| {
+        Some(Target { noun: Name::new(noun).ok()?, name: Name::new(name).ok()?, host: host.cloned() })
+    };
+    if step.kind.name == "isolate" {
+        return facts.hosts.iter().filter_map(|host| target("network", host.as_str(), None)).collect();
+    }
+    let sources = facts.source.iter().flat_map(|source| facts.hosts.iter().map(move |host| (source, host)));
+    let sources = sources.filter_map(|(source, host)| target("source", source.as_str(), Some(host)));
+    let services = facts.services.iter().flat_map(|service| {
+        let placed = estate.services.get(service).map(|service| service.hosts.as_slice()).unwrap_or_default();
+        let there = placed.iter().map(|on| &on.host.value).filter(|host| facts.hosts.contains(host));
+        there.map(move |host| (service, host))
+    });
+    let services = services.filter_map(|(service, host)| target("service", service.as_str(), Some(host)));
+    let other = facts.acts_on.iter().filter_map(|(noun, name)| target(noun, name.as_str(), None));
+    sources.chain(services).chain(other).collect()
 }
 
 /// What must still be true when a step begins: the proofs of order, for the engine.

@@ -104,7 +104,7 @@ pub(crate) struct Channel {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Channel> {
     let fields = Fields::of(node, format!("channel {:?}", name.as_str()), owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields, KIND]);
-    let kind_node = fields.need("kind", sink)?;
+    let kind_node = fields.kind(sink)?;
     let kind = values::word(kind_node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let region = fields.get("region").map(|node| values::reference(node, &["region"], sink));

@@ -99,7 +99,7 @@ pub(crate) struct Zone {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Zone> {
     let fields = Fields::of(node, format!("dns zone {:?}", name.as_str()), owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields, KIND]);
-    let kind_node = fields.need("kind", sink)?;
+    let kind_node = fields.kind(sink)?;
     let kind = values::word(kind_node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let region = fields.get("region").map(|node| values::reference(node, &["region"], sink));

@@ -27,11 +27,17 @@ pub(crate) fn read<T>(
     sink: &mut Sink,
     read: impl Fn(Fields<'_>, &mut Sink) -> Option<T>,
 ) -> Option<Vec<OnHost<T>>> {
-    let node = fields.need(key, sink)?;
+    let node = fields.need(key, sink);
     fields.pass_over_later(sink);
     let shared: Vec<&Entry> = fields.rest();
     let (what, owner) = (fields.what().to_string(), fields.owner());
-    let hosts = named_hosts(node, sink)?;
+    let Some(hosts) = node.and_then(|node| named_hosts(node, sink)) else {
+        // Nobody has the settings, and what is wrong with them is told all the same.
+        let alone = Node { span: owner, value: Value::Map(shared.into_iter().cloned().collect()) };
+        let alone = Fields::of(&alone, what, owner, sink)?;
+        read(alone.beside(fields.asked()), sink);
+        return None;
+    };
     let mut out = Vec::with_capacity(hosts.len());
     for (host, own) in hosts {
         let own_entries: &[Entry] = own.and_then(|node| values::entries(node, sink)).unwrap_or(&[]);

@@ -104,7 +104,7 @@ pub(crate) struct Pool {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Pool> {
     let fields = Fields::of(node, format!("pool {:?}", name.as_str()), owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields, KIND]);
-    let kind_node = fields.need("kind", sink)?;
+    let kind_node = fields.kind(sink)?;
     let kind = values::word(kind_node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let what = format!("the pool kind {}", kind.word);

@@ -57,7 +57,7 @@ type Settings = (&'static str, Ready<Manager>);
 /// Reads what manages it on one host.
 fn manager(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut fields = fields.shaped(&[KIND]);
-    let node = fields.need("kind", sink)?;
+    let node = fields.kind(sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let manager = match kind.word {
@@ -154,6 +154,10 @@ pub(crate) fn arguments(node: &Node, sink: &mut Sink) -> Option<Vec<String>> {
             told(&format!("with the value of {name}"), item, sink);
             return None;
         }
+        if holds_header(&text) {
+            told("with a header", item, sink);
+            return None;
+        }
         Some(text)
     })?;
     for (at, pair) in texts.windows(2).enumerate() {
@@ -201,8 +205,7 @@ fn environment(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>>
 
 /// Whether a flag or variable is named like a secret itself, not like the file that holds it.
 pub(crate) fn names_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase().replace('-', "_");
-    let secret = [
+    const PARTS: [&str; 10] = [
         "password",
         "passwd",
         "passphrase",
@@ -214,6 +217,22 @@ pub(crate) fn names_secret(name: &str) -> bool {
         "access_key",
         "encryption_key",
     ];
-    secret.iter().any(|word| name.contains(word))
-        && !["_file", "_path", "_dir", "_ttl"].iter().any(|end| name.ends_with(end))
+    /// Too short to be looked for inside of other words.
+    const WORDS: [&str; 2] = ["pass", "pwd"];
+    const ENDS: [&str; 5] = ["_file", "_path", "_dir", "_ttl", "_id"];
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let secret = PARTS.iter().any(|part| name.contains(part))
+        || name.split(['_', '.']).any(|word| WORDS.contains(&word));
+    secret && !ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether an argument is a header with a secret, `Authorization: Bearer …`.
+fn holds_header(text: &str) -> bool {
+    let flag = text.strip_prefix('-').and_then(|flag| flag.split_once('='));
+    let header = flag.map_or(text, |(_, header)| header);
+    let Some((name, value)) = header.split_once(": ") else { return false };
+    let name = name.trim().to_ascii_lowercase();
+    let named =
+        ["authorization", "proxy-authorization", "cookie"].contains(&name.as_str()) || names_secret(&name);
+    named && !value.trim().is_empty() && !value.trim().starts_with('$')
 }

@@ -10,9 +10,10 @@ use super::source_kinds::PLACED;
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::shape::{self, KIND};
-use crate::text::{At, Fields, Node, Span, Value, values};
-use model::Name;
+use crate::text::{At, Fields, Node, Scalar, Span, Value, values};
 use model::nouns::{FilesSpec, PostgresSpec, SourceKind};
+use model::{HostName, Name};
+use std::collections::BTreeMap;
 
 /// Fields of all kinds that name what is live.
 const LIVE: [&str; 6] = ["at", "database", "folder", "mounted", "paths", "volume"];
@@ -36,6 +37,8 @@ pub(crate) struct Source {
     pub continuous: bool,
     /// Its settings on each member, without the server.
     pub members: Vec<OnHost<Ready<SourceKind>>>,
+    /// The name of the live database on each member, also of kinds whose job is still to come.
+    pub databases: BTreeMap<HostName, String>,
 }
 
 /// Reads one.
@@ -52,6 +55,9 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let members = placement::read(&mut fields, "members", sink, settings);
     let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.kind);
     let live = members.iter().flatten().flat_map(|on| on.value.live.clone()).collect();
+    let databases = members.iter().flatten();
+    let databases =
+        databases.filter_map(|on| Some((on.host.value.clone(), on.value.database.clone()?))).collect();
     let spec = |on: OnHost<Settings>| OnHost { host: on.host, own: on.own, value: on.value.spec };
     let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
@@ -63,6 +69,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         live,
         continuous,
         members: members?.into_iter().map(spec).collect(),
+        databases,
     })
 }
 
@@ -70,13 +77,15 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
 struct Settings {
     kind: &'static str,
     live: Vec<String>,
+    /// Its live database, where it is one.
+    database: Option<String>,
     spec: Ready<SourceKind>,
 }
 
 /// Reads it.
 fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut fields = fields.shaped(&[KIND]);
-    let node = fields.need("kind", sink)?;
+    let node = fields.kind(sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let live = LIVE.iter().filter_map(|key| fields.peek(key)).flat_map(texts).collect();
@@ -87,8 +96,9 @@ fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
             shape::read::later_kind(kind, &mut fields, node.span, &format!("the source kind {word}"), sink)
         }
     };
+    let database = fields.peek("database").and_then(text).map(str::to_string);
     fields.finish(sink);
-    Some(Settings { kind: kind.word, live, spec: read? })
+    Some(Settings { kind: kind.word, live, database, spec: read? })
 }
 
 /// A text, or the texts of a list; what is neither is told by its reader.
@@ -97,6 +107,13 @@ fn texts(node: &Node) -> Vec<String> {
         Value::Scalar(scalar) => vec![scalar.text.clone()],
         Value::List(items) => items.iter().flat_map(texts).collect(),
         Value::Null | Value::Map(_) => Vec::new(),
+    }
+}
+
+fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(Scalar { text, .. }) => Some(text.trim()),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
     }
 }
 

@@ -112,7 +112,7 @@ pub(crate) struct Stack {
 pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Stack> {
     let fields = Fields::of(node, format!("stack {:?}", name.as_str()), owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields, KIND]);
-    let kind_node = fields.need("kind", sink)?;
+    let kind_node = fields.kind(sink)?;
     let kind = values::word(kind_node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
     let what = format!("the stack kind {}", kind.word);

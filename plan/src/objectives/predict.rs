@@ -1,6 +1,6 @@
 //! How long a plan takes until what it recovers is back.
 //!
-//! A recovery is over when its last cut-over is verified; without a cut-over, when the whole run is. Reports
+//! A recovery is over when its last cut-over (or switch of a pool) is verified; without one, when the whole run is. Reports
 //! of runs measure it in the same way. What comes later (telling people, cleaning up) takes its time, but
 //! is not part of the promise.
 
@@ -89,8 +89,9 @@ impl Numbers {
                 .filter(|before| *before < at)
                 .collect()
         };
-        let cutovers =
-            steps.iter().enumerate().filter(|(_, step)| step.kind == "cutover" && step.skipped.is_none());
+        let moves =
+            |step: &Step| matches!(step.kind.as_str(), "cutover" | "switch") && step.skipped.is_none();
+        let cutovers = steps.iter().enumerate().filter(|(_, step)| moves(step));
         let cutovers: Vec<usize> = cutovers.map(|(at, _)| at).collect();
         Numbers {
             after: steps.iter().enumerate().map(befores).collect(),

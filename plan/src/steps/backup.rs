@@ -42,7 +42,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     }
     let facts = Facts { hosts: vec![live.clone()], source: Some(source.value.clone()), ..Facts::default() };
     let spec = cx.source(&source.value, &live, source.span);
-    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else {
+        return cx.unready(facts, Undo::Nothing);
+    };
     let summary =
         format!("back up {} on {acting}{} to {}", source.value, cx.place_words(&acting), repository.name);
     let work = Work::Backup(Backup { source: spec, repository, tags });

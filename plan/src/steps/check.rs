@@ -71,9 +71,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let timeout = Some(longest * (retries + 1) + pause * retries + SLACK);
     if !whole {
         let summary = format!("check {} (part of it is still to come)", list(&words));
-        return cx.unready(facts).map(|lowered| {
+        return cx.unready(facts, Undo::Nothing).map(|lowered| {
             let summary = if lowered.summary.is_empty() { lowered.summary } else { summary };
-            Lowered { summary, timeout, facts: lowered.facts, unready: true, ..Lowered::default() }
+            Lowered { summary, timeout, ..lowered }
         });
     }
     Some(Lowered {

@@ -32,15 +32,17 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         cx.sink.push(&codes::LOST_HOST, to.span, message);
     }
     let spec = cx.record(&record);
-    let moves = cx.estate.records.get(&record.value).map(|record| record.fqdn.value.clone());
-    let facts = Facts { region: Some(to.value.clone()), moves, ..Facts::default() };
-    let Some(spec) = spec else { return cx.unready(facts) };
-    if !spec.values.contains_key(&to.value) {
+    let declared = cx.estate.records.get(&record.value)?;
+    if declared.later.is_none() && !declared.values.iter().any(|(region, _)| region.value == to.value) {
         let message =
             format!("record {:?} has no addresses in region {:?}", record.value.as_str(), to.value.as_str());
         cx.sink.push(&codes::NOT_THERE, to.span, message);
         return None;
     }
+    let acts_on = Some(("record", record.value.clone()));
+    let moves = Some(declared.fqdn.value.clone());
+    let facts = Facts { region: Some(to.value.clone()), moves, acts_on, ..Facts::default() };
+    let Some(spec) = spec else { return cx.unready(facts, Undo::Nothing) };
     let summary = format!("point {} at {}", spec.fqdn, to.value);
     let undo = control_task("record", &record.value, ControlAction::RestoreRecord { record: spec.clone() })?;
     let control = ControlAction::Cutover { record: spec, to: to.value.clone() };

@@ -55,7 +55,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     for live in &hosts {
         let Some((acting, spec)) = cx.source(&source.value, live, source.span) else {
             let evidence = Some(rule);
-            return cx.unready(facts).map(|lowered| Lowered { evidence, ..lowered });
+            return cx.unready(facts, Undo::Impossible).map(|lowered| Lowered { evidence, ..lowered });
         };
         if !matches!(&spec.kind, SourceKind::Postgres(postgres) if postgres.server.is_some()) {
             let message = format!("{what} has no `server` that a fence could stop and mask");

@@ -166,6 +166,8 @@ pub(crate) struct Facts {
     pub secret: Option<Name>,
     /// Hosts that come into being.
     pub makes: Vec<HostName>,
+    /// What it acts on that is neither a source nor a service: its noun and name.
+    pub acts_on: Option<(&'static str, Name)>,
 }
 
 /// One step among the others, for its rules.

@@ -49,7 +49,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     };
     let ((state, usual), title, text) = (state?, flat(title)?, flat(text)?.or(flat(template)?));
     flat(repeat)?;
-    let Some(channel) = channel else { return cx.unready(Facts::default()) };
+    let Some(channel) = channel else { return cx.unready(Facts::default(), Undo::Nothing) };
     let title = title.unwrap_or_else(|| cx.plan.title.clone());
     let title = if cx.mode == Mode::Drill { format!("DRILL: {title}") } else { title };
     let name = channel.name.clone();

@@ -33,7 +33,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let (source, live) = (source?, live?);
     let facts = Facts { hosts: vec![live.clone()], source: Some(source.value.clone()), ..Facts::default() };
     let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Impossible);
     };
     cx.database(&source, &spec.kind, "promoted")?;
     let summary = format!("promote {} on {acting}{}", source.value, cx.place_words(&acting));
@@ -49,7 +49,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     })
 }
 
-/// A fence of the same source dominates it, and fences another host.
+/// A fence of the same source dominates it, and fences every other member that may take writes.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
     let at = rules.step().params_span;
@@ -60,7 +60,8 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
             continue;
         };
         // In a drill one host may stand in for both.
-        if facts.hosts.iter().any(|one| cx.acts_for(one) == cx.acts_for(host)) {
+        let stands = |one: &model::HostName| cx.acts_for(one) == cx.acts_for(host);
+        if facts.hosts.iter().any(stands) && !order::rejoined(rules, source, host) {
             let host = cx.acts_for(host).clone();
             let message = format!("step {:?} fences {host}, which is promoted here", fence.name.value);
             cx.sink.push(&codes::FENCED_ITSELF, at, message);
@@ -68,6 +69,7 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         fenced = true;
     }
     if fenced {
+        order::second_copy(rules, cx);
         return;
     }
     let why = if !rules.index.may_be_of_source("fence", source).is_empty() {

@@ -50,7 +50,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let checks: Option<Vec<CheckSpec>> = checks.into_iter().collect();
     let spec = cx.source(&source.value, &live, source.span);
     let (Some(repository), Some((acting, spec)), Some(checks)) = (repository, spec, checks) else {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Nothing);
     };
     let summary = format!(
         "prove a point of {} from {} on {acting}{}",

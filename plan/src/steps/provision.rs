@@ -36,6 +36,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         let what = format!("stack {:?} {does}", stack.value.as_str());
         cx.standing(&codes::LOST_STACK, stack.span, &what, region.as_ref().map(|region| &region.value));
     }
+    let acts_on = Some(("stack", stack.value.clone()));
     let acts = cx.in_mode("stack", stack)?.value;
     let hosts = made.brings.iter().filter_map(|host| HostName::new(host.value.as_str()).ok());
     let (hosts, on): (Vec<HostName>, HostName) = (hosts.collect(), made.on.value.clone());
@@ -46,7 +47,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         format!("make stack {acts}{whose}"),
         "provisioning a stack",
         Undo::Impossible,
-        Facts { hosts: vec![on], makes: hosts, ..Facts::default() },
+        Facts { hosts: vec![on], makes: hosts, acts_on, ..Facts::default() },
     ))
 }
 

@@ -33,7 +33,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         ..Facts::default()
     };
     let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Impossible);
     };
     cx.database(&source, &spec.kind, "rejoined")?;
     Some(to_come(
@@ -51,6 +51,10 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     for (promote, step) in rules.each(rules.index.of_source("promote", source)) {
         let Some(facts) = step.facts() else { continue };
         if facts.hosts.iter().any(|host| rules.facts.hosts.contains(host)) {
+            // On the way back it is promoted again, once it is a standby.
+            if rules.later().has(promote) {
+                continue;
+            }
             let message = format!("step {:?} makes this very member the primary", step.name.value);
             cx.sink.push(&codes::FENCED_ITSELF, at, message);
         } else if !rules.graph.before(promote, rules.at) {

@@ -1,6 +1,6 @@
 //! `restart`: services run as new processes when it is done.
 
-use super::{Kind, Lowered, no_rules};
+use super::{Kind, Lowered};
 use crate::context::Context;
 use crate::text::Fields;
 use model::Class;
@@ -14,7 +14,7 @@ pub(crate) static KIND: Kind = Kind {
     class: Class::Probed,
     timeout: Duration::from_secs(3 * 60),
     lower,
-    rules: no_rules,
+    rules: super::start::restarted,
     outputs: &[],
 };
 

@@ -61,7 +61,12 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         if let Some(into) = into.as_ref().filter(|into| by_name(cx, &source.value, into)) {
             return over_live(cx, place, format!("{into:?} is live"), facts);
         }
-        return cx.unready(facts);
+        let database = cx.estate.sources.get(&source.value).and_then(|one| one.databases.get(&live));
+        let into = into.or_else(|| database.map(|database| copy_of(database, COPY_ENDING)));
+        if let Some(into) = into.as_ref().filter(|_| database.is_some()) {
+            fits_database(cx, into, place)?;
+        }
+        return cx.unready(Facts { copy: into, ..facts }, Undo::Nothing);
     };
     let into = match into {
         Some(into) => into,
@@ -103,24 +108,33 @@ pub(super) fn usual_copy(
     fields: &Fields<'_>,
 ) -> Option<String> {
     match kind {
-        SourceKind::Postgres(spec) => {
-            let most = MAX_DATABASE - ending.len();
-            let stem: String = spec
-                .database
-                .chars()
-                .scan(0, |bytes, c| {
-                    *bytes += c.len_utf8();
-                    (*bytes <= most).then_some(c)
-                })
-                .collect();
-            Some(format!("{stem}{ending}"))
-        }
+        SourceKind::Postgres(spec) => Some(copy_of(&spec.database, ending)),
         SourceKind::Files(_) => {
             let message = format!("{} needs `into`, the folder that takes the copy", fields.what());
             cx.sink.push(&codes::MISSING, fields.owner(), message);
             None
         }
     }
+}
+
+/// The live name with an ending, as long as a name may be.
+fn copy_of(database: &str, ending: &str) -> String {
+    let most = MAX_DATABASE - ending.len();
+    let mut bytes = 0;
+    let stem = database.chars().take_while(|c| {
+        bytes += c.len_utf8();
+        bytes <= most
+    });
+    stem.chain(ending.chars()).collect()
+}
+
+fn fits_database(cx: &mut Context<'_>, into: &str, at: Span) -> Option<()> {
+    if into.len() > MAX_DATABASE || into.contains(['\0', '/']) {
+        let message = format!("the name of a database has at most {MAX_DATABASE} bytes and no '/'");
+        cx.sink.push(&codes::NOT_A_NAME, at, message);
+        return None;
+    }
+    Some(())
 }
 
 /// Whether a copy of that name would take the place of live data; says which.
@@ -152,19 +166,14 @@ fn by_name(cx: &Context<'_>, source: &Name, into: &str) -> bool {
 /// Tells it; the step never runs, and rules still look at what it would have done.
 fn over_live(cx: &mut Context<'_>, at: Span, message: String, facts: Facts) -> Option<Lowered> {
     cx.sink.push(&codes::OVER_LIVE, at, message);
-    Some(Lowered { facts: Facts { destroys: true, ..facts }, unready: true, ..Lowered::default() })
+    let parts = vec![Part { tasks: Vec::new(), undo: Undo::Impossible }];
+    Some(Lowered { facts: Facts { destroys: true, ..facts }, parts, unready: true, ..Lowered::default() })
 }
 
 /// The name of the copy is one: a database, or a folder.
 fn fits(cx: &mut Context<'_>, kind: &SourceKind, into: &str, at: Span) -> Option<()> {
     match kind {
-        SourceKind::Postgres(_) => {
-            if into.len() > MAX_DATABASE || into.contains(['\0', '/']) {
-                let message = format!("the name of a database has at most {MAX_DATABASE} bytes and no '/'");
-                cx.sink.push(&codes::NOT_A_NAME, at, message);
-                return None;
-            }
-        }
+        SourceKind::Postgres(_) => fits_database(cx, into, at)?,
         SourceKind::Files(_) => {
             let into = Path::new(into);
             if !into.is_absolute() || into.components().any(|part| part == Component::ParentDir) {

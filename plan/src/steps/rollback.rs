@@ -66,7 +66,9 @@ fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         ..Facts::default()
     };
     let spec = cx.source(&source.value, &live, source.span);
-    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else {
+        return cx.unready(facts, Undo::Impossible);
+    };
     cx.database(&source, &spec.kind, "rolled back")?;
     let copy = restore::usual_copy(cx, &spec.kind, COPY_ENDING, fields)?;
     let place = cx.place_words(&acting);
@@ -116,6 +118,9 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         let message = format!("{name:?} stands for another version each time, and may be the bad one itself");
         let help = "write `last-good`, or the name of a version that stands still".to_string();
         cx.sink.push_with(&codes::ROLLBACK_TO_BAD, rules.step().params_span, message, help);
+    }
+    if rules.facts.starts {
+        start::rules(rules, cx);
     }
     if rules.facts.destroys {
         order::writers_held(rules, cx);

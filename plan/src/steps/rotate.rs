@@ -32,7 +32,8 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let chosen = if fields.has("services") { Some(start::chosen(cx, fields)?) } else { None };
     let secret = secret?;
     let facts = chosen.as_ref().map_or_else(Facts::default, start::Chosen::facts);
-    let facts = Facts { secret: Some(secret.value.clone()), ..facts };
+    let acts_on = Some(("secret", secret.value.clone()));
+    let facts = Facts { secret: Some(secret.value.clone()), acts_on, ..facts };
     let acts = cx.in_mode("secret", secret)?.value;
     let then = match &chosen {
         Some(chosen) => {

@@ -1,6 +1,6 @@
 //! `scale`: how many of a service run.
 
-use super::{Facts, Kind, Lowered, no_rules, start, to_come};
+use super::{Facts, Kind, Lowered, Rules, start, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, list};
@@ -20,7 +20,7 @@ pub(crate) static KIND: Kind = Kind {
     class: Class::Idempotent,
     timeout: Duration::from_secs(10 * 60),
     lower,
-    rules: no_rules,
+    rules,
     outputs: &[],
 };
 
@@ -47,4 +47,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         Undo::Nothing,
         Facts { holds: number == Some(0), starts: number != Some(0), ..chosen.facts() },
     ))
+}
+
+fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    if rules.facts.starts {
+        start::rules(rules, cx);
+    }
 }

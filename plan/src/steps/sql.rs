@@ -6,6 +6,7 @@ use crate::codes;
 use crate::context::{Context, flat};
 use crate::inputs::InputType;
 use crate::order;
+use crate::text::sql::{self, Sql};
 use crate::text::{Fields, Node, values};
 use model::Class;
 use std::time::Duration;
@@ -13,14 +14,16 @@ use std::time::Duration;
 /// Digits of a SHA-256.
 const DIGEST_DIGITS: usize = 64;
 /// First words of statements that take data away.
-const DESTROYING: [[&str; 2]; 6] = [
-    ["drop", "database"],
-    ["drop", "schema"],
-    ["drop", "table"],
-    ["truncate", ""],
-    ["delete", "from"],
-    ["drop", "owned"],
+const DESTROYING: [&[&str]; 6] = [
+    &["drop", "database"],
+    &["drop", "schema"],
+    &["drop", "table"],
+    &["truncate"],
+    &["delete", "from"],
+    &["drop", "owned"],
 ];
+/// First words of statements that hold others.
+const HOLDING: [&str; 3] = ["with", "do", "explain"];
 
 /// What statements say that replay a log.
 const REPLAYS: [&str; 3] = ["pg_wal_replay_", "pg_xlog_replay_", "recovery_target"];
@@ -43,7 +46,7 @@ pub(crate) static KIND: Kind = Kind {
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
-    let statement = fields.get("statement").map(|node| values::words(node, cx.sink));
+    let statement = fields.get("statement").map(|node| statement(node, cx));
     let file = fields.get("file").map(|node| values::path(node, cx.sink));
     let digest = fields.get("sha256").map(|node| sha256(node, cx));
     let live = cx.member(source.as_ref(), fields);
@@ -64,12 +67,12 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let facts = Facts {
         hosts: vec![live.clone()],
         source: Some(source.value.clone()),
-        destroys: statement.as_deref().is_some_and(destroys),
+        destroys: statement.as_deref().is_some_and(|statement| destroys(&sql::read(statement))),
         replays: statement.as_deref().is_some_and(replays),
         ..Facts::default()
     };
     let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Impossible);
     };
     cx.database(&source, &spec.kind, "asked in SQL")?;
     let what = match (&statement, &file) {
@@ -85,6 +88,20 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     ))
 }
 
+/// A statement without a password in it: the plan lives in git, and the server's log shows what was run.
+fn statement(node: &Node, cx: &mut Context<'_>) -> Option<String> {
+    let text = values::words(node, cx.sink)?;
+    if sql::read(&text).password {
+        cx.sink.push(
+            &codes::PLAIN_SECRET,
+            node.span,
+            "the statement holds a password in plain text".to_string(),
+        );
+        return None;
+    }
+    Some(text)
+}
+
 fn sha256(node: &Node, cx: &mut Context<'_>) -> Option<String> {
     let text = values::words(node, cx.sink)?;
     let good =
@@ -96,12 +113,15 @@ fn sha256(node: &Node, cx: &mut Context<'_>) -> Option<String> {
     good.then_some(text)
 }
 
-/// Whether data is taken away, as far as the first words of each statement say it.
-fn destroys(text: &str) -> bool {
-    text.split(';').any(|statement| {
-        let mut words = statement.split_whitespace().map(str::to_ascii_lowercase);
-        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        DESTROYING.iter().any(|[verb, what]| first == *verb && (what.is_empty() || second == *what))
+/// Whether data is taken away, as far as the first words of each statement say it. What a `with`, `do` or
+/// `explain` does stands further behind.
+fn destroys(sql: &Sql) -> bool {
+    sql.statements.iter().any(|words| {
+        let holds = words.first().is_some_and(|first| HOLDING.contains(&first.as_str()));
+        let begins = (0..words.len()).take(if holds { words.len() } else { 1 });
+        begins
+            .into_iter()
+            .any(|at| DESTROYING.iter().any(|verb| verb.iter().eq(words.iter().skip(at).take(verb.len()))))
     })
 }
 
@@ -129,12 +149,27 @@ mod tests {
 
     #[test]
     fn the_first_words_say_what_a_statement_does() {
-        assert!(destroys("DROP DATABASE IF EXISTS app"));
-        assert!(destroys("truncate users"));
-        assert!(destroys("select 1; delete  from users"));
-        assert!(!destroys("alter table users drop column x"));
-        assert!(!destroys("select 'drop database app'"));
-        assert!(!destroys("create database app"));
+        for bad in [
+            "DROP DATABASE IF EXISTS app",
+            "truncate users",
+            "select 1; delete  from users",
+            "-- tidy\ndrop table x",
+            "/* tidy */ truncate x",
+            "with old as (select 1) delete from x",
+            "with gone as (delete from x returning *) select count(*) from gone",
+            "do $$ begin truncate x; end $$",
+        ] {
+            assert!(destroys(&sql::read(bad)), "{bad}");
+        }
+        for good in [
+            "alter table users drop column x",
+            "select 'drop database app'",
+            "select 'a; drop table x'",
+            "create database app",
+            "-- drop table x",
+        ] {
+            assert!(!destroys(&sql::read(good)), "{good}");
+        }
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(super) fn chosen(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Ch
     let selection = selection?;
     let mut each: Vec<(At<Name>, Vec<HostName>)> = Vec::new();
     for name in names.iter().filter(|name| cx.estate.services.contains_key(&name.value)) {
-        let what = format!("service {:?}", name.value);
+        let what = format!("service {:?}", name.value.as_str());
         let all = cx.estate.service_hosts(&name.value);
         if let Some(hosts) = cx.choose(&what, name.span, &all, &selection) {
             each.push((name.clone(), hosts));
@@ -97,7 +97,7 @@ pub(crate) fn services(
     let mut parts = Vec::with_capacity(waves.len());
     for wave in waves {
         let Some(part) = part(cx, wave.iter().map(|at| &chosen.each[*at]), action) else {
-            return cx.unready(chosen.facts());
+            return cx.unready(chosen.facts(), Undo::Nothing);
         };
         parts.push(part);
     }
@@ -178,6 +178,14 @@ fn waves(cx: &Context<'_>, names: &[Name]) -> Vec<Vec<usize>> {
     waves
 }
 
+/// A restart of a server that is fenced is a start.
+pub(crate) fn restarted(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let estate = cx.estate;
+    for name in rules.facts.services.iter().flat_map(|service| estate.served_by(service)) {
+        order::fenced_start(rules, name, cx);
+    }
+}
+
 /// What a service needs is promoted before it starts; a server that may be a second primary is told.
 pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let at = rules.step().params_span;
@@ -197,6 +205,7 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         }
         needed_start(rules, service, cx);
         for name in cx.estate.served_by(service) {
+            order::fenced_start(rules, name, cx);
             // What can be made again is no data that a second primary could split.
             let replicated = |source: &Source| source.members.len() > 1 && !source.rebuilds;
             let replicated = cx.estate.sources.get(name).is_some_and(replicated);

@@ -38,7 +38,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         ..Facts::default()
     };
     let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
-        return cx.unready(facts);
+        return cx.unready(facts, Undo::Impossible);
     };
     cx.database(&source, &spec.kind, "swapped")?;
     let summary =
@@ -62,7 +62,9 @@ fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let Some(source) = &facts.source else { return };
     let restores = rules.done_before(&rules.index.may_be_of_source("restore", source));
     let restored = rules.each(&restores).map(|(_, step)| step).find(|step| {
-        step.facts().is_none_or(|restore| restore.hosts == facts.hosts && restore.copy == facts.copy)
+        // Of a kind whose job is still to come nobody knows the usual name of a copy.
+        let same = |restore: &Facts| restore.copy.is_none() || restore.copy == facts.copy;
+        step.facts().is_none_or(|restore| restore.hosts == facts.hosts && same(restore))
     });
     if let Some(restore) = restored {
         order::newest(rules, &restore.facts().and_then(|facts| facts.point.clone()), cx);

@@ -39,12 +39,13 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         let message = format!("a switch to region {:?}, which this plan presumes lost", to.value.as_str());
         cx.sink.push(&codes::LOST_HOST, to.span, message);
     }
+    let acts_on = Some(("pool", pool.value.clone()));
     let acts = cx.in_mode("pool", pool)?.value;
     Some(to_come(
         format!("send the requests of {acts} to {}", to.value),
         "switching a pool",
         Undo::Nothing,
-        Facts { region: Some(to.value), ..Facts::default() },
+        Facts { region: Some(to.value), acts_on, ..Facts::default() },
     ))
 }
 

@@ -1,5 +1,6 @@
 //! Reading a map key by key: what is missing and what is unknown is told with its place.
 
+use super::nearest::nearest;
 use super::{Entry, Node, Span, Value};
 use crate::codes;
 use crate::diagnostic::Sink;
@@ -119,6 +120,18 @@ impl<'n> Fields<'n> {
         let found = self.get(key);
         if found.is_none() {
             sink.push(&codes::MISSING, self.owner, format!("{} needs the field {key:?}", self.what));
+        }
+        found
+    }
+
+    /// The value of `kind`, which says what else there may be. Nothing more is read without it, so a slip of the
+    /// pen in it is told here.
+    pub fn kind(&mut self, sink: &mut Sink) -> Option<&'n Node> {
+        let found = self.need("kind", sink);
+        let slip = self.entries.iter().find(|entry| nearest(&entry.key, ["kind"]).is_some());
+        if let (None, Some(slip)) = (found, slip) {
+            let message = format!("{} has no field {:?}", self.what, slip.key);
+            sink.push_with(&codes::UNKNOWN_KEY, slip.key_span, message, "did you mean \"kind\"?".to_string());
         }
         found
     }

@@ -6,6 +6,7 @@
 pub(crate) mod fields;
 pub(crate) mod nearest;
 pub(crate) mod reader;
+pub(crate) mod sql;
 pub(crate) mod values;
 mod weight;
 

@@ -405,6 +405,12 @@ pub(crate) fn names(node: &Node, sink: &mut Sink) -> Option<Vec<At<Name>>> {
     Some(names)
 }
 
+/// A list of hosts without repetitions.
+pub(crate) fn hosts(node: &Node, sink: &mut Sink) -> Option<Vec<At<HostName>>> {
+    let host = |name: At<Name>| Some(At::new(HostName::new(name.value.as_str()).ok()?, name.span));
+    names(node, sink)?.into_iter().map(host).collect()
+}
+
 /// The entries of a map.
 pub(crate) fn entries<'n>(node: &'n Node, sink: &mut Sink) -> Option<&'n [Entry]> {
     match &node.value {
