@@ -198,5 +198,7 @@ pub(super) fn repository_named(node: &Node) -> Option<Name> {
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     if rules.facts.destroys {
         order::writers_held(rules, cx);
+        order::second_copy(rules, cx);
+        order::newest(rules, &rules.facts.point, cx);
     }
 }

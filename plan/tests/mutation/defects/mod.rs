@@ -206,4 +206,19 @@ pub static CLASSES: &[Class] = &[
 pub static NO_CLASS: &[(&str, &str)] = &[
     ("LB0125", "no defect: a kind whose job is still to come; every case that is not ready has some"),
     ("LB0128", "no defect: a step whose job is still to come; every case that is not ready has some"),
+    ("LB0361", LATER_THAN_THESE),
+    ("LB0362", LATER_THAN_THESE),
+    ("LB0363", LATER_THAN_THESE),
+    ("LB0364", LATER_THAN_THESE),
+    ("LB0365", LATER_THAN_THESE),
+    ("LB0370", LATER_THAN_THESE),
+    ("LB0371", LATER_THAN_THESE),
+    ("LB0372", LATER_THAN_THESE),
+    ("LB0373", LATER_THAN_THESE),
+    ("LB0422", LATER_THAN_THESE),
+    ("LB0423", LATER_THAN_THESE),
 ];
+
+/// Why there is no class for it.
+const LATER_THAN_THESE: &str =
+    "no class yet: learnt from the documents of real teams, with cases below testdata/rules";
