@@ -324,7 +324,8 @@ pub(crate) fn read(
         }
         lowered
     };
-    if let Some(unready) = lowered.as_mut().filter(|one| one.unready) {
+    let explains = cx.purpose == Purpose::Explain;
+    if let Some(unready) = lowered.as_mut().filter(|one| one.unready && explains) {
         unready.summary = to_come::words(kind, params, &unready.facts, cx);
     }
     if let Some(what) = lowered.as_ref().filter(|_| skipped.is_none()).and_then(|one| one.to_come) {
