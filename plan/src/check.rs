@@ -135,11 +135,13 @@ fn read(
     let mut gaps = Gaps::default();
     objectives::source_rpo(&estate, &mut gaps, &mut sink);
     objectives::service_contradictions(&estate, &mut sink);
+    objectives::levels(&estate, &mut sink);
     watch(Phase::Domains);
     let plans = named(documents, &mut sink);
     let digest = digest(&estate, &plans);
     domains::ways_back(&plans, &estate, &mut sink);
     prove(&plans, &estate, &digest, &mut gaps, &mut sink, watch);
+    scheduled_drills(&plans, &estate, &digest, &mut sink);
     objectives::unproven_schedules(&estate, &gaps, &mut sink);
     watch(Phase::Finish);
     plans.values().for_each(|plan| allow::apply(&plan.allowed, &mut sink));
@@ -227,4 +229,48 @@ fn check_plan(
         lower_with(plan, &Request { mode: Mode::Drill, ..live }, &mut drill, watch);
         sink.absorb_as_warnings(drill, "in a drill");
     }
+}
+
+/// Plans that are drilled by the clock can be drilled: they need nothing that nobody gives, and what they act on
+/// has stand-ins. Each plan is looked at once, however many schedules it has.
+fn scheduled_drills(plans: &BTreeMap<Name, Document>, estate: &Estate, digest: &Digest, sink: &mut Sink) {
+    let (sizes, mut left) = (expand::sizes(plans), MAX_ALL_STEPS);
+    let mut refused: BTreeMap<&Name, Option<String>> = BTreeMap::new();
+    for named in estate.drills.values() {
+        let Some(plan) = plans.get(&named.value) else { continue };
+        if !refused.contains_key(&named.value) {
+            // That there are too many steps in all was told when the plans were proven.
+            let size = sizes.get(&named.value).copied().unwrap_or_default();
+            let Some(rest) = left.checked_sub(size) else { return };
+            left = rest;
+        }
+        let why = refused.entry(&named.value).or_insert_with(|| no_drill(plan, plans, estate, digest, sink));
+        if let Some(message) = why.clone() {
+            sink.push(&codes::NO_DRILL, named.span, message);
+        }
+    }
+}
+
+/// Why a plan cannot be drilled by the clock.
+fn no_drill(
+    plan: &Document,
+    plans: &BTreeMap<Name, Document>,
+    estate: &Estate,
+    digest: &Digest,
+    sink: &Sink,
+) -> Option<String> {
+    let name = plan.name.value.as_str();
+    if !plan.alone {
+        return Some(format!("plan {name:?} is only called by others"));
+    }
+    if let Some((input, _)) = plan.inputs.iter().find(|(_, input)| input.default.is_none()) {
+        return Some(format!("plan {name:?} needs the input {input:?}, and a schedule gives none"));
+    }
+    let inputs = BTreeMap::new();
+    let request =
+        Request { estate, digest, plans, mode: Mode::Drill, inputs: &inputs, purpose: Purpose::Check };
+    let mut drill = sink.sibling();
+    lower_with(plan, &request, &mut drill, &mut |_| ());
+    let first = drill.first(&codes::NO_STAND_IN)?;
+    Some(format!("plan {name:?} would be refused as a drill: {first}"))
 }

@@ -258,9 +258,14 @@ impl CheckedEstate {
         mode: Mode,
         inputs: &BTreeMap<String, String>,
     ) -> Result<CheckedPlan, Vec<Diagnostic>> {
+        self.compiled(plan, self.request(mode, inputs))
+    }
+
+    /// A plan lowered as asked, or everything that is in its way.
+    pub(crate) fn compiled(&self, plan: &Name, request: Request<'_>) -> Result<CheckedPlan, Vec<Diagnostic>> {
         let mut sink = Sink::new(&self.files);
         match self.document(plan, &mut sink) {
-            Some(document) => self.lowered(document, mode, inputs, sink, &self.files),
+            Some(document) => lowered(document, &request, sink, &self.files),
             None => Err(sink.finish(&self.files)),
         }
     }
@@ -322,7 +327,7 @@ impl CheckedEstate {
             allowed: Vec::new(),
             digest,
         };
-        self.lowered(&document, mode, &BTreeMap::new(), sink, &files)
+        lowered(&document, &self.request(mode, &BTreeMap::new()), sink, &files)
     }
 
     /// What a plan is lowered with to be run.
@@ -336,16 +341,14 @@ impl CheckedEstate {
             purpose: Purpose::Run,
         }
     }
+}
 
-    fn lowered(
-        &self,
-        document: &Document,
-        mode: Mode,
-        inputs: &BTreeMap<String, String>,
-        mut sink: Sink,
-        files: &[SourceFile],
-    ) -> Result<CheckedPlan, Vec<Diagnostic>> {
-        sink.strict(true);
-        lower(document, &self.request(mode, inputs), &mut sink).ok_or_else(|| sink.finish(files))
-    }
+fn lowered(
+    document: &Document,
+    request: &Request<'_>,
+    mut sink: Sink,
+    files: &[SourceFile],
+) -> Result<CheckedPlan, Vec<Diagnostic>> {
+    sink.strict(request.purpose == Purpose::Run);
+    lower(document, request, &mut sink).ok_or_else(|| sink.finish(files))
 }

@@ -7,12 +7,14 @@ mod domains;
 mod estate;
 mod language;
 mod promises;
+mod recovery;
 mod sequence;
 
 pub use domains::*;
 pub use estate::*;
 pub use language::*;
 pub use promises::*;
+pub use recovery::*;
 pub use sequence::*;
 
 use crate::diagnostic::Severity::{self, Error, Warning};
@@ -121,6 +123,10 @@ pub static ALL: &[&Code] = &[
     &LOST_WITNESS,
     &SUSPECT_POINT,
     &NO_WAY_BACK,
+    &NO_DRILL,
+    &UNCHECKED,
+    &OLD_SECRET,
+    &MOVING_DEPLOY,
     &RTO_EXCEEDED,
     &RTO_WAITS,
     &CONTRADICTION,
@@ -130,6 +136,8 @@ pub static ALL: &[&Code] = &[
     &NO_SURVIVOR,
     &SHORT_KEEP,
     &UNPROVEN,
+    &UNFED,
+    &USED_UP,
 ];
 
 /// A text that is not a name.

@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, HashSet};
 pub(crate) enum Purpose {
     /// To find what is wrong with it; values of inputs may be unknown.
     Check,
+    /// To show what a run would do; what nobody carries out yet is shown without orders.
+    Explain,
     /// To run it.
     Run,
     /// To be read by people: what is still to come is no hindrance, and values of inputs may be unknown.
@@ -44,8 +46,8 @@ pub(crate) struct Context<'a> {
     pub sink: &'a mut Sink,
     /// Set when a value of the step that is being lowered is not known yet although it could be lowered.
     pub open: bool,
-    /// Whether the step that is being lowered needs a noun whose job is still to come.
-    pub unready: bool,
+    /// The noun that the step which is being lowered needs and whose job is still to come, in words.
+    pub unready: Option<String>,
 }
 
 /// The part of the estate that a step means.
@@ -271,15 +273,18 @@ impl Context<'_> {
     /// stands in for.
     fn tell_to_come(&mut self, noun: &str, name: &Name, acting: &HostName, at: Span) -> bool {
         let estate = self.estate;
-        let live = estate.drill.hosts.iter().find(|(_, (_, stand_in))| stand_in.value == *acting);
-        let what = estate.to_come(noun, name, acting).or_else(|| estate.to_come(noun, name, live?.0));
+        // One host may stand in for several.
+        let mut lives = estate.drill.hosts.iter().filter(|(_, (_, stand_in))| stand_in.value == *acting);
+        let what = estate
+            .to_come(noun, name, acting)
+            .or_else(|| lives.find_map(|(live, _)| estate.to_come(noun, name, live)));
         let Some(what) = what else { return false };
         self.later(noun, name, what, at);
         true
     }
 
     fn later(&mut self, noun: &str, name: &Name, what: &str, at: Span) {
-        self.unready = true;
+        self.unready = Some(format!("{noun} {name}"));
         self.sink
             .later(at, format!("this step needs {noun} {:?}, and {what} is still to come", name.as_str()));
     }
@@ -287,7 +292,9 @@ impl Context<'_> {
     /// What a step lowers to that needs a noun whose job is still to come: no tasks, so that it never runs,
     /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
     pub fn unready(&self, facts: Facts) -> Option<Lowered> {
-        self.unready.then(|| Lowered { facts, unready: true, ..Lowered::default() })
+        let needs = self.unready.as_ref()?;
+        let summary = format!("act on {needs} (still to come)");
+        Some(Lowered { summary, facts, unready: true, ..Lowered::default() })
     }
 
     /// Tells that something a step needs is in a region that is presumed lost. `what` ends before the region:

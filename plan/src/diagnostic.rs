@@ -201,6 +201,11 @@ impl Sink {
         self.errors
     }
 
+    /// The first message of a code.
+    pub fn first(&self, code: &'static Code) -> Option<&str> {
+        self.found.iter().find(|one| one.code.code == code.code).map(|one| one.message.as_str())
+    }
+
     /// The number of errors whose code does not begin so. Those that were too many to be kept count.
     pub fn errors_besides(&self, begin: &str) -> usize {
         let errors = self.found.iter().filter(|one| one.severity == Severity::Error);

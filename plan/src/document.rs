@@ -8,12 +8,13 @@ use crate::diagnostic::Sink;
 use crate::estate::Estate;
 use crate::estate::promised::{self, Of, Promised};
 use crate::estate::services::flat;
-use crate::inputs::{self, Input};
+use crate::inputs::{self, Filled, Input};
 use crate::outputs::field;
 use crate::shape::plans::{SCENARIO, SUSPECT};
 use crate::text::reader::Comments;
-use crate::text::{At, Entry, Fields, Node, Span, Value, values};
+use crate::text::{At, Entry, Fields, Node, Scalar, Span, Value, values};
 use model::{Digest, HostName, Micros, Name};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 /// Most steps of one plan.
@@ -55,6 +56,10 @@ pub(crate) struct Suspect {
     pub hosts: Vec<At<HostName>>,
     /// Since when; for ever when absent.
     pub since: Option<Micros>,
+    /// The input that says since when: nobody knows it when the plan is written.
+    pub since_input: Option<At<String>>,
+    /// Whether its value is not known yet.
+    pub since_open: bool,
 }
 
 impl Suspect {
@@ -149,7 +154,8 @@ fn suspect(node: &Node, owner: Span, sink: &mut Sink) -> Option<Suspect> {
     let mut fields = Fields::of(node, "suspect", owner, sink)?.shaped(&[SUSPECT]);
     let regions = fields.get("regions").map(|node| values::names(node, sink));
     let hosts = fields.get("hosts").map(|node| values::list(node, true, sink, values::host));
-    let since = fields.get("since").map(|node| values::time(node, sink));
+    let reference = fields.peek("since").and_then(input_named);
+    let since = fields.get("since").filter(|_| reference.is_none()).map(|node| values::time(node, sink));
     if regions.is_none() && hosts.is_none() {
         sink.push(&codes::MISSING, owner, "suspect needs `regions` or `hosts`".to_string());
     }
@@ -158,7 +164,16 @@ fn suspect(node: &Node, owner: Span, sink: &mut Sink) -> Option<Suspect> {
         regions: flat(regions)?.unwrap_or_default(),
         hosts: flat(hosts)?.unwrap_or_default(),
         since: flat(since)?,
+        since_input: reference,
+        since_open: false,
     })
+}
+
+/// `${{ inputs.NAME }}`.
+fn input_named(node: &Node) -> Option<At<String>> {
+    let Value::Scalar(Scalar { text, .. }) = &node.value else { return None };
+    let inner = text.trim().strip_prefix("${{")?.strip_suffix("}}")?.trim();
+    Some(At::new(inner.strip_prefix("inputs.")?.to_string(), node.span))
 }
 
 /// Whether these can be the steps of a plan; tells why not.
@@ -185,6 +200,31 @@ impl Document {
         for host in &self.suspect.hosts {
             estate.declared_host(host, sink);
         }
+    }
+
+    /// The same with `suspect: since` filled in, where an input says it.
+    pub fn settled<'d>(&'d self, filled: &Filled, sink: &mut Sink) -> Cow<'d, Document> {
+        let Some(input) = &self.suspect.since_input else { return Cow::Borrowed(self) };
+        let mut out = self.clone();
+        match filled.get(&input.value) {
+            None => {
+                let message = format!("the plan has no input {:?}", input.value);
+                sink.push(&codes::BAD_INPUT, input.span, message);
+            }
+            Some((_, None)) => out.suspect.since_open = true,
+            Some((_, Some(text))) => {
+                let time = text.trim().parse::<jiff::Timestamp>().ok().map(Micros::from);
+                if time.is_none() {
+                    sink.push(
+                        &codes::NOT_A_TIME,
+                        input.span,
+                        format!("input {:?} is not a time", input.value),
+                    );
+                }
+                out.suspect.since = time;
+            }
+        }
+        Cow::Owned(out)
     }
 
     /// The plans that its steps call, as far as their text says it.

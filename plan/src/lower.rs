@@ -159,10 +159,12 @@ pub(crate) fn lower_with(
     watch: &mut dyn FnMut(Phase),
 ) -> Option<(CheckedPlan, BTreeMap<StepPath, Said>)> {
     let errors = sink.errors();
-    let complete = request.purpose == Purpose::Run;
+    let complete = matches!(request.purpose, Purpose::Explain | Purpose::Run);
     let filled = inputs::fill(&plan.inputs, request.inputs, complete, plan.name.span, sink);
     let Request { estate, plans, mode, purpose, .. } = *request;
-    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
+    let settled = plan.settled(&filled, sink);
+    let plan = settled.as_ref();
+    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: None };
     let closing = plan.finally.as_ref();
     let closing = closing.map(|finally| proven(&mut cx, &finally.value, filled.clone(), watch));
     if let Some(Some((drafts, _))) = &closing {
@@ -174,9 +176,7 @@ pub(crate) fn lower_with(
     let unready = |draft: &Draft| draft.lowered.as_ref().is_none_or(|lowered| lowered.unready);
     let all = || drafts.iter().chain(closing.iter().flat_map(|(drafts, _)| drafts));
     let open = all().any(|draft| draft.skipped.is_none() && (draft.open || unready(draft)));
-    if cx.sink.errors() > errors {
-        return None;
-    }
+    let wrong = cx.sink.errors() > errors;
     let objectives = objectives(plan, request.estate, &drafts);
     let mut said: BTreeMap<StepPath, Said> =
         drafts.iter().filter_map(|draft| Some((draft.path()?, Said::of(draft)?))).collect();
@@ -187,7 +187,8 @@ pub(crate) fn lower_with(
     if request.purpose == Purpose::Check && request.mode == Mode::Live {
         objectives::rto(plan, request.estate, &recovered, &steps, cx.sink);
     }
-    if open && request.purpose != Purpose::Show {
+    let shown = matches!(request.purpose, Purpose::Explain | Purpose::Show);
+    if wrong || (open && !shown) {
         return None;
     }
     if let Some((drafts, graph)) = closing {
@@ -312,10 +313,11 @@ pub(crate) fn read(
     let name = At::new(format!("{}{}", place.prefix, name?), entry.key_span);
     cx.open = false;
     // A step that this run leaves out needs no stand-ins; a check looks at it all the same.
-    let lowered = if skipped.is_some() && (cx.purpose != Purpose::Check || cx.mode == Mode::Drill) {
+    let left_out = matches!(cx.purpose, Purpose::Explain | Purpose::Run) || cx.mode == Mode::Drill;
+    let lowered = if skipped.is_some() && left_out {
         None
     } else {
-        cx.unready = false;
+        cx.unready = None;
         let mut fields = Fields::of(params, kind.name, params_span, cx.sink);
         let lowered = fields.as_mut().and_then(|fields| (kind.lower)(cx, fields));
         if let Some(fields) = fields {

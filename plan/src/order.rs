@@ -14,12 +14,20 @@ use model::{HostName, Name};
 
 /// Kinds that need the server of their source.
 const DATA: [&str; 7] = ["backup", "prove", "promote", "restore", "rollback", "sql", "swap"];
+/// Kinds of sources whose server stands still while their data is put in its place.
+const STANDS_STILL: [&str; 1] = ["redis"];
 
 /// Steps that stop a service on a host, always over before the step that is looked at.
-fn stops(rules: &Rules<'_>, service: &Name, host: &HostName) -> Set {
+pub(crate) fn stops(rules: &Rules<'_>, service: &Name, host: &HostName) -> Set {
     let mut all = rules.index.stops(service, host).clone();
     ["stop", "scale"].iter().for_each(|kind| all.add(rules.index.unknown(kind)));
     rules.done_before(&all)
+}
+
+/// Whether a host is cut off from everybody before the step, so that what runs on it reaches nothing.
+pub(crate) fn isolated(rules: &Rules<'_>, host: &HostName) -> bool {
+    let isolates = rules.done_before(rules.index.of_kind("isolate"));
+    rules.each(&isolates).any(|(_, step)| step.facts().is_none_or(|facts| facts.hosts.contains(host)))
 }
 
 /// The writers of the step's source stand still when it begins, and nothing starts them before it is over.
@@ -30,7 +38,11 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
     };
     for writer in &source.writers {
         for host in cx.estate.service_hosts(&writer.value) {
-            if cx.plan.has_lost(&host, cx.estate) {
+            if cx.plan.has_lost(&host, cx.estate) || isolated(rules, &host) {
+                continue;
+            }
+            let starts = rules.index.starters(&writer.value, &host).without(rules.later());
+            if cx.estate.is_spare(&host) && starts.is_empty() {
                 continue;
             }
             let held = stops(rules, &writer.value, &host);
@@ -137,7 +149,7 @@ pub(crate) fn last_copy(rules: &Rules<'_>, cx: &mut Context<'_>) {
         .iter()
         .flat_map(|server| estate.served_by(server).map(move |name| (server, name)));
     for (server, name) in served {
-        let alive = |host: &HostName| !cx.plan.has_lost(host, cx.estate);
+        let alive = |host: &HostName| !cx.plan.has_lost(host, cx.estate) && !cx.estate.is_spare(host);
         let left: Vec<HostName> = cx.estate.member_hosts(name).into_iter().filter(alive).collect();
         if !left.iter().any(|host| rules.facts.hosts.contains(host)) {
             continue;
@@ -173,22 +185,39 @@ pub(crate) fn targets_exist(steps: &[Draft], graph: &Graph, index: &Index<'_>, c
         if DATA.contains(&step.kind.name) {
             server_runs(&rules, cx);
         }
+        if step.kind.name == "command" {
+            for (service, host) in
+                facts.services.iter().flat_map(|service| facts.hosts.iter().map(move |host| (service, host)))
+            {
+                service_runs(&rules, service, host, cx);
+            }
+        }
     }
 }
 
-/// The server of a step's source runs on its host: the plan neither starts it later nor has stopped it.
+/// The server of a step's source runs on its host, unless it has to stand still for what the step does.
 fn server_runs(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let (Some(source), Some(host)) = (&rules.facts.source, rules.facts.hosts.first()) else { return };
-    let server = cx.estate.sources.get(source).and_then(|source| source.server.as_ref());
-    let Some(server) = server.map(|server| &server.value) else { return };
+    let Some(source) = cx.estate.sources.get(source) else { return };
+    let put_in_place = ["restore", "rollback", "swap"].contains(&rules.step().kind.name);
+    if put_in_place && STANDS_STILL.contains(&source.kind) {
+        return;
+    }
+    if let Some(server) = &source.server {
+        service_runs(rules, &server.value, host, cx);
+    }
+}
+
+/// A service that the step needs runs on a host: the plan neither starts it later nor has stopped it.
+fn service_runs(rules: &Rules<'_>, server: &Name, host: &HostName, cx: &mut Context<'_>) {
     let (at, graph, index) = (rules.step().params_span, rules.graph, rules.index);
-    let stops = index.stops(server, host).and(index.of_kind("stop"));
+    let stops = index.stops(server, host);
     let starts = index.starters(server, host).without(index.of_kind("restart"));
     let earlier = starts.and(rules.earlier());
     let down = rules.each(&stops.and(rules.earlier())).find(|(stop, _)| !graph.later(*stop).meets(&earlier));
     // One that the plan itself stops in between ran before.
     let late =
-        rules.each(&starts.without(rules.earlier())).find(|(start, _)| !graph.earlier(*start).meets(&stops));
+        rules.each(&starts.without(rules.earlier())).find(|(start, _)| !graph.earlier(*start).meets(stops));
     if let Some((_, stop)) = down {
         let message =
             format!("step {:?} has stopped {server} on {host}, which this step needs", stop.name.value);

@@ -2,8 +2,9 @@
 
 use crate::checked::{Precondition, Undo};
 use crate::codes;
-use crate::context::Context;
+use crate::context::{Context, Purpose};
 use crate::estate::Estate;
+use crate::estate::schedules::Schedule;
 use crate::graph::Graph;
 use crate::index::Index;
 use crate::lower::Draft;
@@ -11,11 +12,15 @@ use crate::order;
 use crate::set::Set;
 use crate::steps::Facts;
 use model::nouns::Point;
-use model::{Class, Evidence, Target};
+use model::{Class, Evidence, Mode, Target};
 use std::collections::BTreeMap;
 
 /// Kinds whose answers count as evidence or proof.
 const ANSWERS: [&str; 3] = ["check", "prove", "backup"];
+/// Most steps that one finding names.
+const MAX_NAMED: usize = 8;
+/// Kinds after which other data or another version is in place.
+const BRINGS: [&str; 3] = ["deploy", "rollback", "swap"];
 /// Kinds that may run beside each other on one target.
 const PEACEFUL: [&str; 4] = ["check", "prove", "backup", "notify"];
 
@@ -29,6 +34,48 @@ pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut 
     }
     concurrency(steps, graph, cx);
     order::targets_exist(steps, graph, index, cx);
+    if cx.purpose == Purpose::Check && cx.mode == Mode::Live {
+        unchecked(steps, graph, index, cx);
+        steps.iter().filter(|step| step.skipped.is_none()).for_each(|step| unfed(step, cx));
+    }
+}
+
+/// What a plan puts in the place of what ran before, data or a version, is looked at afterwards.
+fn unchecked(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
+    let checks = index.of_kind("check");
+    let brings = |step: &Draft| {
+        let Some(facts) = step.facts().filter(|_| step.skipped.is_none()) else { return false };
+        let scaled = step.kind.name == "scale" && facts.starts;
+        let over_live = step.kind.name == "restore" && facts.destroys;
+        BRINGS.contains(&step.kind.name) || scaled || over_live
+    };
+    let open = |at: &usize| brings(&steps[*at]) && !graph.later(*at).meets(checks);
+    let left: Vec<usize> = (0..steps.len()).filter(open).collect();
+    let Some(last) = left.last() else { return };
+    let names: Vec<&str> = left.iter().take(MAX_NAMED).map(|at| steps[*at].name.value.as_str()).collect();
+    let more = if left.len() > names.len() { ", …" } else { "" };
+    let message = format!("nothing checks what came of {}{more}", names.join(", "));
+    cx.sink.called_by(steps[*last].caller.as_ref());
+    cx.sink.push(&codes::UNCHECKED, steps[*last].name.span, message);
+}
+
+/// A point comes from a repository that gets backups of the source. Where the plan promises an RPO, its
+/// arithmetic tells it.
+fn unfed(step: &Draft, cx: &mut Context<'_>) {
+    let Some(facts) = step.facts() else { return };
+    let (Some(source), Some(from)) = (&facts.source, &facts.from) else { return };
+    let told = cx.plan.promised.rpo.is_some()
+        && step.lowered.iter().any(|lowered| lowered.parts.iter().any(|part| !part.tasks.is_empty()));
+    if told || !cx.estate.repositories.contains_key(from) {
+        return;
+    }
+    let of_source = |schedule: &&Schedule| schedule.backup.value == *source;
+    let mut to = cx.estate.schedules.values().filter(of_source).flat_map(|schedule| &schedule.to);
+    if !to.any(|to| to.value == *from) {
+        let message = format!("no schedule backs {source} up into {from}");
+        cx.sink.called_by(step.caller.as_ref());
+        cx.sink.push(&codes::UNFED, step.params_span, message);
+    }
 }
 
 /// Nothing but a fence is meant for a lost region; nothing believes a suspect one.
@@ -72,7 +119,9 @@ fn suspect_point(step: &Draft, facts: &Facts, cx: &mut Context<'_>) {
     let mut hosts = cx.estate.member_hosts(source);
     hosts.extend(cx.estate.backed_up_by(source));
     let Some(host) = hosts.iter().find(|host| cx.plan.is_suspect(host, cx.estate)) else { return };
-    let fine = matches!((point, cx.plan.suspect.since), (Point::NotAfter(at), Some(since)) if *at < since);
+    let suspect = &cx.plan.suspect;
+    let early = |at| suspect.since_open || suspect.since.is_some_and(|since| at < since);
+    let fine = matches!(point, Point::NotAfter(at) if early(*at));
     if !fine {
         let since = match cx.plan.suspect.since {
             Some(since) => format!("since {since}"),

@@ -13,16 +13,16 @@ pub enum Version {
     LastGood,
     /// A name that stands for one version: `1.4.2`, a commit, an image with its digest.
     Named(String),
-    /// A name that moves: `latest`, `app:stable`. Nobody can tell which version it meant yesterday.
+    /// A name that moves: `latest`, `app:stable`, `HEAD~1`. Nobody can tell which version it meant yesterday.
     Moving(String),
 }
 
-/// Reads a version: letters, digits and `. _ - + / : @`, beginning with a letter or digit.
+/// Reads a version: letters, digits and `. _ - + / : @ ~ ^`, beginning with a letter or digit.
 pub fn parse(text: &str) -> Option<Version> {
     let good = !text.is_empty()
         && text.len() <= MAX_BYTES
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/:@".contains(c));
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-+/:@~^".contains(c));
     if !good {
         return None;
     }
@@ -31,7 +31,9 @@ pub fn parse(text: &str) -> Option<Version> {
     }
     // Of an image only the tag moves; one with a digest is pinned.
     let tag = text.rsplit(['/', ':']).next().unwrap_or(text).to_ascii_lowercase();
-    let moves = !text.contains('@') && MOVING.contains(&tag.as_str());
+    // `HEAD~1` counts from wherever the work tree happens to stand.
+    let relative = text.contains(['~', '^']);
+    let moves = relative || (!text.contains('@') && MOVING.contains(&tag.as_str()));
     Some(if moves { Version::Moving(text.to_string()) } else { Version::Named(text.to_string()) })
 }
 
@@ -56,7 +58,15 @@ mod tests {
         {
             assert_eq!(parse(still), Some(Version::Named(still.to_string())), "{still}");
         }
-        for moving in ["latest", "app:stable", "registry.example:5000/app:latest", "origin/main", "HEAD"] {
+        for moving in [
+            "latest",
+            "app:stable",
+            "registry.example:5000/app:latest",
+            "origin/main",
+            "HEAD",
+            "HEAD~1",
+            "v2^",
+        ] {
             assert_eq!(parse(moving), Some(Version::Moving(moving.to_string())), "{moving}");
         }
         for none in ["", "-x", "a b", "app;rm"] {

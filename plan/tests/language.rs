@@ -210,10 +210,16 @@ fn what_is_still_to_come_is_a_warning_of_the_check_and_an_error_of_the_run() {
             "plan: p\nsteps:\n  look: {{ backup: {{ source: app-db, to: local, on: west-1 }} }}\n  {step}\n"
         )
     };
+    let checked_after = |verb: &str| {
+        whole(&format!(
+            "a: {{ {verb} }}\n  then: {{ after: a, check: {{ checks: [app-health], region: west }} }}"
+        ))
+    };
     let cases = [
-        whole("a: { scale: { services: [app], to: declared, region: west } }"),
-        whole("a: { deploy: { services: [app], version: 1.4.2, region: west } }"),
-        whole("a: { rollback: { services: [app], to: last-good, region: west } }"),
+        checked_after("scale: { services: [app], to: declared, region: west }"),
+        checked_after("deploy: { services: [app], version: 1.4.2, region: west }"),
+        checked_after("rollback: { services: [app], to: last-good, region: west }"),
+        whole("a: { after: look, command: { in: app, run: [migrate, up], region: west } }"),
         whole("a: { isolate: { hosts: [east-1] } }"),
         whole("a: { after: look, sql: { source: app-db, on: west-1, statement: vacuum } }"),
         whole("a: { unfence: { source: app-db, region: east } }"),
@@ -259,7 +265,7 @@ fn rules_are_asked_of_a_step_whose_point_is_not_known_yet() {
     let plan = "plan: p\ninputs: { point: { type: restore-point } }\nsteps:\n  stop: { stop: { services: [app] } }\n  \
                 restore: { restore: { source: app-db, from: local, point: \"${{ inputs.point }}\", on: west-1, into: one } }\n  \
                 swap: { after: [stop, restore], swap: { source: app-db, copy: other, on: west-1 } }\n";
-    assert_eq!(codes(&check(&files(&[plan])).diagnostics), ["LB0307"]);
+    assert_eq!(codes(&check(&files(&[plan])).diagnostics), ["LB0371", "LB0307"]);
 }
 
 #[test]

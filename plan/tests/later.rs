@@ -107,7 +107,8 @@ fn a_plan_that_needs_it_is_checked_and_does_not_compile() {
     for step in steps {
         let text = format!("plan: p\nsteps:\n  a: {{ {step} }}\n");
         let checked = check(&files(&[&text]));
-        let here = |one: &&plan::Diagnostic| one.path == "2.yaml";
+        // Nobody backs up what has no schedule here: LB0422.
+        let here = |one: &&plan::Diagnostic| one.path == "2.yaml" && one.code != "LB0422";
         let told: Vec<String> = checked.diagnostics.iter().filter(here).map(ToString::to_string).collect();
         assert_eq!((checked.errors(), told.len()), (0, 1), "{step}: {told:#?}");
         for mode in [Mode::Live, Mode::Preview] {

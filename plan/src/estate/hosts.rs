@@ -1,7 +1,7 @@
 //! `hosts`: machines with an agent, each in one region.
 
 use crate::diagnostic::Sink;
-use crate::shape::{Noun, PLAIN, Type, need};
+use crate::shape::{Noun, PLAIN, Type, may, need};
 use crate::text::{At, Fields, Node, Span, values};
 use model::Name;
 
@@ -9,7 +9,14 @@ pub(crate) static NOUN: Noun = Noun {
     section: "hosts",
     name: "host",
     doc: "Machines with an agent. The name stands in the agent's certificate.",
-    fields: &[need("region", Type::Of(&["region"]), "The failure domain that it stands in.")],
+    fields: &[
+        need("region", Type::Of(&["region"]), "The failure domain that it stands in."),
+        may(
+            "spare",
+            Type::Truth,
+            "Nothing runs and no data lies on it until a plan brings it: a machine that stands idle or is made then.",
+        ),
+    ],
     ..PLAIN
 };
 
@@ -18,6 +25,8 @@ pub(crate) static NOUN: Noun = Noun {
 pub(crate) struct Host {
     /// Where it is.
     pub region: At<Name>,
+    /// Whether nothing runs on it until a plan starts it there.
+    pub spare: bool,
 }
 
 /// Reads one.
@@ -25,6 +34,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let mut fields =
         Fields::of(node, format!("host {:?}", name.as_str()), owner, sink)?.shaped(&[NOUN.fields]);
     let region = fields.need("region", sink).and_then(|node| values::reference(node, &["region"], sink));
+    let spare = fields.get("spare").map_or(Some(false), |node| values::truth(node, sink));
     fields.finish(sink);
-    Some(Host { region: region? })
+    Some(Host { region: region?, spare: spare? })
 }

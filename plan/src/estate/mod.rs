@@ -81,6 +81,8 @@ pub(crate) struct Estate {
     pub repositories: BTreeMap<Name, repositories::Repository>,
     /// What agents do by the clock.
     pub schedules: BTreeMap<Name, schedules::Schedule>,
+    /// Plans that are drilled by the clock, by schedule.
+    pub drills: BTreeMap<Name, At<Name>>,
     /// DNS zones.
     pub zones: BTreeMap<Name, dns::Zone>,
     /// DNS record sets.
@@ -97,6 +99,8 @@ pub(crate) struct Estate {
     pub stacks: BTreeMap<Name, stacks::Stack>,
     /// People.
     pub contacts: BTreeMap<Name, contacts::Contact>,
+    /// How much of the time things work.
+    pub levels: BTreeMap<Name, service_levels::Level>,
     /// Named secrets.
     pub secrets: BTreeMap<Name, secrets::Secret>,
     /// The named secrets that each noun needs, by noun and name.
@@ -208,7 +212,7 @@ impl Estate {
             "schedule" if schedules::is_backup(node) => {
                 keep(&mut self.schedules, name, |name| schedules::read(name, node, span, sink))
             }
-            "schedule" => schedules::read_other(&name, node, span, sink),
+            "schedule" => keep(&mut self.drills, name, |name| schedules::read_other(name, node, span, sink)),
             "dns zone" => keep(&mut self.zones, name, |name| dns::read(name, node, span, sink)),
             "record" => keep(&mut self.records, name, |name| records::read(name, node, span, sink)),
             "pool" => keep(&mut self.pools, name, |name| pools::read(name, node, span, sink)),
@@ -216,7 +220,7 @@ impl Estate {
             "channel" => keep(&mut self.channels, name, |name| channels::read(name, node, span, sink)),
             "contact" => keep(&mut self.contacts, name, |name| contacts::read(name, node, span, sink)),
             "secret" => keep(&mut self.secrets, name, |name| secrets::read(name, node, span, sink)),
-            "objective" => service_levels::read(&name, node, span, sink),
+            "objective" => keep(&mut self.levels, name, |name| service_levels::read(name, node, span, sink)),
             "maintenance window" => maintenance::read(&name, node, span, sink),
             _ => keep(&mut self.roles, name, |name| roles::read(name, node, span, sink)),
         }
@@ -310,6 +314,11 @@ impl Estate {
     /// The named secrets that a noun needs.
     pub fn secrets_of(&self, noun: &'static str, name: &Name) -> &[At<Name>] {
         self.secret_uses.get(&(noun, name.clone())).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether nothing runs on a host until a plan starts it there.
+    pub fn is_spare(&self, host: &HostName) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.spare)
     }
 
     /// The region of a host, by its name.

@@ -86,10 +86,10 @@ pub(crate) struct Schedule {
 }
 
 /// Reads one that does not back up anything: a drill, or a check of a repository. Its loop is still to come,
-/// so nothing of it is kept.
-pub(crate) fn read_other(name: &Name, node: &Node, owner: Span, sink: &mut Sink) {
+/// so nothing of it is kept but the plan that is drilled.
+pub(crate) fn read_other(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<At<Name>> {
     let what = format!("schedule {:?}", name.as_str());
-    let Some(fields) = Fields::of(node, what, owner, sink) else { return };
+    let fields = Fields::of(node, what, owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields]);
     let drill = fields.get("drill").map(|node| values::reference(node, &["plan"], sink));
     let verify = fields.get("verify").map(|node| values::reference(node, &["repository"], sink));
@@ -104,6 +104,7 @@ pub(crate) fn read_other(name: &Name, node: &Node, owner: Span, sink: &mut Sink)
         sink.push(&codes::EITHER_OR, owner, message);
     }
     sink.later(owner, "only backups have a clock yet: this schedule is only checked".to_string());
+    drill.flatten()
 }
 
 /// Whether a schedule takes backups.

@@ -59,6 +59,8 @@ pub(crate) static NOUN: Noun = Noun {
 pub(crate) struct Secret {
     /// The failure domain of its store, where it has only one.
     pub region: Option<At<Name>>,
+    /// What must be told of a new value.
+    pub used_by: Vec<At<Name>>,
 }
 
 /// Reads one; its place goes into the sink, for the nouns that name it.
@@ -78,7 +80,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         }
     }
     let region = fields.get("region").map(|node| values::reference(node, &["region"], sink));
-    fields.get("used-by").map(|node| values::references(node, &["service", "source"], sink));
+    let used_by = fields.get("used-by").map(|node| values::references(node, &["service", "source"], sink));
     fields.get("every").map(|node| values::duration(node, sink));
     fields.finish(sink);
     if places.len() != 1 {
@@ -89,5 +91,5 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     if let Some(place) = places.pop().flatten() {
         sink.secrets.insert(name.clone(), place);
     }
-    Some(Secret { region: flat(region)? })
+    Some(Secret { region: flat(region)?, used_by: flat(used_by)?.unwrap_or_default() })
 }

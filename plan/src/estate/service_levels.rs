@@ -3,8 +3,12 @@
 use crate::codes;
 use crate::diagnostic::Sink;
 use crate::shape::{Field, Noun, PLAIN, Type, may, need, read as by_table};
-use crate::text::{Fields, Node, Span};
+use crate::text::{At, Fields, Node, Span, values};
 use model::Name;
+use std::time::Duration;
+
+/// Over which time it is measured when it does not say.
+const OVER: Duration = Duration::from_secs(30 * 86_400);
 
 const LATENCY: &[Field] = &[
     need("within", Type::Duration, "How long an answer may take."),
@@ -31,15 +35,34 @@ pub(crate) static NOUN: Noun = Noun {
     ..PLAIN
 };
 
-/// Reads one. Measuring it is still to come, so nothing of it is kept.
-pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) {
+/// How much of the time something works. The rest of an objective is not kept: measuring it is still to come.
+#[derive(Debug, Clone)]
+pub(crate) struct Level {
+    /// Whose it is.
+    pub of: Name,
+    /// The share of the time, in millionths.
+    pub availability: At<u32>,
+    /// Over which time.
+    pub over: Duration,
+}
+
+/// Reads one; `None` too where it says nothing about availability.
+pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Option<Level> {
     let what = format!("objective {:?}", name.as_str());
-    let Some(fields) = Fields::of(node, what.as_str(), owner, sink) else { return };
+    let fields = Fields::of(node, what.as_str(), owner, sink)?;
     let mut fields = fields.shaped(&[NOUN.fields]);
-    by_table::fields(NOUN.fields, &mut fields, sink);
+    let sound = by_table::fields(NOUN.fields, &mut fields, sink);
     if !PROMISES.iter().any(|key| fields.peek(key).is_some()) {
         sink.push(&codes::MISSING, owner, format!("{what} promises nothing: {}", PROMISES.join(", ")));
     }
+    let (of, availability) = (fields.peek("of"), fields.peek("availability"));
+    let over = fields.peek("over");
     fields.finish(sink);
     sink.later(owner, "a service-level objective is only checked: measuring it is still to come".to_string());
+    sound?;
+    // The table has checked them.
+    let of = of.and_then(|node| values::name(node, sink))?.value;
+    let availability = At::new(values::share(availability?, sink)?, availability?.span);
+    let over = over.map_or(Some(OVER), |node| values::duration(node, sink))?;
+    Some(Level { of, availability, over })
 }

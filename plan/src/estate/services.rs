@@ -17,6 +17,8 @@ use std::time::Duration;
 /// Signals that may ask a process to stop.
 const SIGNALS: [(&str, &str); 6] =
     [("TERM", "TERM"), ("INT", "INT"), ("QUIT", "QUIT"), ("HUP", "HUP"), ("USR1", "USR1"), ("USR2", "USR2")];
+/// Kinds whose instances take their logs with them.
+const FORGETS: [&str; 2] = ["kubernetes", "autoscaling"];
 /// Longest time that a process may take to stop.
 const MAX_STOP_GRACE: Duration = Duration::from_secs(3600);
 
@@ -27,6 +29,8 @@ pub(crate) struct Service {
     pub needs: Vec<At<Name>>,
     /// How soon it must run again.
     pub promised: Promised,
+    /// Whether its logs are gone with an instance that is stopped.
+    pub forgets: bool,
     /// What manages it on each host.
     pub hosts: Vec<OnHost<Ready<Manager>>>,
 }
@@ -40,12 +44,18 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         .map_or(Some(Vec::new()), |node| values::references(node, &["service", "source"], sink));
     let span = fields.span_of("objectives");
     let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Service, sink));
-    let hosts = placement::read(&mut fields, "hosts", sink, manager);
-    Some(Service { needs: needs?, promised: flat(promised)?.unwrap_or_default(), hosts: hosts? })
+    let hosts = placement::read(&mut fields, "hosts", sink, manager)?;
+    let forgets = hosts.iter().any(|on| FORGETS.contains(&on.value.0));
+    let settled = |on: OnHost<Settings>| OnHost { host: on.host, own: on.own, value: on.value.1 };
+    let hosts = hosts.into_iter().map(settled).collect();
+    Some(Service { needs: needs?, promised: flat(promised)?.unwrap_or_default(), forgets, hosts })
 }
 
+/// The word of its kind, and what manages it on one host.
+type Settings = (&'static str, Ready<Manager>);
+
 /// Reads what manages it on one host.
-fn manager(fields: Fields<'_>, sink: &mut Sink) -> Option<Ready<Manager>> {
+fn manager(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut fields = fields.shaped(&[KIND]);
     let node = fields.need("kind", sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
@@ -65,7 +75,7 @@ fn manager(fields: Fields<'_>, sink: &mut Sink) -> Option<Ready<Manager>> {
         }
     };
     fields.finish(sink);
-    manager
+    Some((kind.word, manager?))
 }
 
 fn unit_name(node: &Node, sink: &mut Sink) -> Option<String> {

@@ -25,6 +25,8 @@ pub(crate) struct Source {
     pub promised: Promised,
     /// Whether it can be made again, like a cache.
     pub rebuilds: bool,
+    /// Names of its live data where its job is still to come: databases, buckets, folders, volumes.
+    pub live: Vec<String>,
     /// The word of its kind on its first member.
     pub kind: &'static str,
     /// Its settings on each member, without the server.
@@ -43,8 +45,8 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let rebuilds = fields.get("rebuilds").map_or(Some(false), |node| values::truth(node, sink));
     let members = placement::read(&mut fields, "members", sink, settings);
     let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.0);
-    let without_word =
-        |on: OnHost<(&str, Ready<SourceKind>)>| OnHost { host: on.host, own: on.own, value: on.value.1 };
+    let live = members.iter().flatten().flat_map(|on| on.value.2.iter().cloned()).collect();
+    let settled = |on: OnHost<Settings>| OnHost { host: on.host, own: on.own, value: on.value.1 };
     let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
         server: flat(server)?,
@@ -52,16 +54,29 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         promised,
         rebuilds: rebuilds?,
         kind,
-        members: members?.into_iter().map(without_word).collect(),
+        live,
+        members: members?.into_iter().map(settled).collect(),
     })
 }
 
-/// Reads what holds on one member: the word of its kind, and its settings.
-fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<(&'static str, Ready<SourceKind>)> {
+/// What holds on one member: the word of its kind, its settings, and the names of its live data where they
+/// say nothing of it yet.
+type Settings = (&'static str, Ready<SourceKind>, Vec<String>);
+
+/// Fields that name live data.
+const LIVE: [&str; 5] = ["database", "at", "folder", "volume", "mounted"];
+
+/// Reads what holds on one member.
+fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut fields = fields.shaped(&[KIND]);
     let node = fields.need("kind", sink)?;
     let kind = values::word(node, &NOUN.words(), sink)?;
     fields.shape(kind.fields);
+    let names = LIVE.iter().filter_map(|key| fields.peek(key)).filter_map(|node| match &node.value {
+        Value::Scalar(scalar) => Some(scalar.text.clone()),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    });
+    let live: Vec<String> = names.collect();
     let read = match kind.word {
         "postgres" => postgres(&mut fields, sink),
         "files" => files(&mut fields, sink).map(SourceKind::Files).map(Ready::Now),
@@ -70,7 +85,7 @@ fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<(&'static str, Ready<
         }
     };
     fields.finish(sink);
-    Some((kind.word, read?))
+    Some((kind.word, read?, live))
 }
 
 fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ready<SourceKind>> {

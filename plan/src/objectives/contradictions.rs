@@ -77,3 +77,26 @@ pub(crate) fn services(estate: &Estate, sink: &mut Sink) {
         }
     }
 }
+
+/// One recovery that takes as long as it may leaves the promise of availability whole.
+pub(crate) fn levels(estate: &Estate, sink: &mut Sink) {
+    for level in estate.levels.values() {
+        let source = estate.sources.get(&level.of).and_then(|source| source.promised.rto.as_ref());
+        let service = estate.services.get(&level.of).and_then(|service| service.promised.rto.as_ref());
+        let Some(rto) = service.or(source) else { continue };
+        let down = level.over / WHOLE * WHOLE.saturating_sub(level.availability.value);
+        if rto.value > down {
+            let message = format!(
+                "it leaves {} of {} to be down in, and one recovery of {} may take {}",
+                words(down),
+                words(level.over),
+                level.of,
+                words(rto.value)
+            );
+            sink.push(&codes::USED_UP, level.availability.span, message);
+        }
+    }
+}
+
+/// A whole in the parts of a share.
+const WHOLE: u32 = 1_000_000;

@@ -5,11 +5,13 @@ use super::history::History;
 use super::predict::{Prediction, predict};
 use crate::checked::CheckedPlan;
 use crate::checked_estate::CheckedEstate;
+use crate::context::Purpose;
 use crate::diagnostic::Diagnostic;
+use crate::lower::Request;
 use model::{Mode, Name};
 use std::collections::BTreeMap;
 
-/// A plan as it would run, and what is predicted of it.
+/// A plan as it would run, with steps that nobody carries out yet shown without orders, and what is predicted of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     /// The plan: every order as it would be sent.
@@ -28,7 +30,8 @@ impl CheckedEstate {
         inputs: &BTreeMap<String, String>,
         history: Option<(&History, &mut dyn FnMut() -> u64)>,
     ) -> Result<Explanation, Vec<Diagnostic>> {
-        let compiled = self.compile(plan, mode, inputs)?;
+        let request = Request { purpose: Purpose::Explain, ..self.request(mode, inputs) };
+        let compiled = self.compiled(plan, request)?;
         let mut prediction = predict(&compiled, history);
         if let Some(document) = self.plans.get(plan) {
             let request = self.request(mode, inputs);

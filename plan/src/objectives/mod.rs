@@ -31,10 +31,10 @@ pub use loss::{DEFAULT_TAKES, DEFAULT_TRANSFER, Loss, worst_loss};
 pub use predict::{Prediction, StepPrediction, Total, predict};
 pub use words::{sum, words};
 
-pub(crate) use contradictions::services as service_contradictions;
+pub(crate) use contradictions::{levels, services as service_contradictions};
 pub(crate) use gap::Gaps;
 pub(crate) use rpo::{losses, plan as plan_rpo, sources as source_rpo, unproven_schedules};
 pub(crate) use rto::{Recovered, check as rto};
 
 /// Kinds after which a source is back: it takes writes again.
-pub(crate) const RECOVERS: [&str; 2] = ["promote", "swap"];
+pub(crate) const RECOVERS: [&str; 3] = ["promote", "rollback", "swap"];

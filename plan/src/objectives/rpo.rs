@@ -42,6 +42,9 @@ pub(crate) fn sources(estate: &Estate, gaps: &mut Gaps, sink: &mut Sink) {
             let routes = routes(estate, name, gaps);
             protection(estate, name, source, rpo, &routes, sink);
         }
+        if source.promised.rpo.is_none() && schedules.is_empty() {
+            nothing_to_restore(estate, name, source, sink);
+        }
         for schedule in &schedules {
             kept::short_keep(schedule, gaps, sink);
         }
@@ -66,6 +69,20 @@ pub(crate) fn unproven_schedules(estate: &Estate, gaps: &Gaps, sink: &mut Sink) 
     );
     let help = "let more of them fire at the same times".to_string();
     sink.push_with(&codes::TOO_LARGE, place, message, help);
+}
+
+/// A source that promises to be back, and of which nothing is there to restore.
+fn nothing_to_restore(estate: &Estate, name: &Name, source: &Source, sink: &mut Sink) {
+    let Some(rto) = source.promised.rto.as_ref().filter(|_| !source.rebuilds) else { return };
+    if standby(estate, name, source).is_none() {
+        let message = format!(
+            "{} has no backups by schedule, and promises to be back in {}",
+            name.as_str(),
+            words(rto.value)
+        );
+        let help = format!("{}, or `rebuilds: true` where losing it loses no data", codes::NO_BACKUP.mend);
+        sink.push_with(&codes::NO_BACKUP, rto.span, message, help);
+    }
 }
 
 fn routes<'e>(estate: &'e Estate, source: &Name, gaps: &mut Gaps) -> Vec<Route<'e>> {
@@ -98,10 +115,11 @@ where
     routes.min_by_key(|route| route.loss.total())
 }
 
-/// The region of a standby: a database with members in more than one region has one.
+/// The region of a standby: a database with members in more than one region has one. A spare holds nothing.
 fn standby<'e>(estate: &'e Estate, name: &Name, source: &Source) -> Option<&'e Name> {
     let database = source.members.iter().all(|on| matches!(on.value.now(), Some(SourceKind::Postgres(_))));
-    let hosts = estate.member_hosts(name);
+    let mut hosts = estate.member_hosts(name);
+    hosts.retain(|host| !estate.is_spare(host));
     let mut regions: Vec<&Name> = hosts.iter().filter_map(|host| estate.region_of(host)).collect();
     regions.dedup();
     regions.get(1).copied().filter(|_| database)

@@ -162,7 +162,9 @@ pub(crate) static KINDS: [(&str, &[Field]); 28] = [
     (
         "command",
         &[
-            need("script", Type::Path, "The script, as the agents' policy lists it."),
+            may("script", Type::Path, "The script, as the agents' policy lists it; or `in` and `run`."),
+            may("in", Type::Of(&["service"]), "The service inside which `run` runs."),
+            may("run", Type::List(&Type::Text), "Program and arguments for `in`. No secrets."),
             may("args", Type::Either(&[Type::Text, Type::List(&Type::Text)]), "Its arguments. No secrets."),
             may("sha256", Type::Digest, "What `sha256sum` prints of it: another content is refused."),
             REGION,

@@ -5,7 +5,7 @@ use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, Use, flat, list};
 use crate::text::{Fields, values};
-use model::{Class, HostName};
+use model::{Class, HostName, Name};
 use std::time::Duration;
 
 pub(crate) static KIND: Kind = Kind {
@@ -67,8 +67,26 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     ))
 }
 
-/// It comes before what destroys on its hosts.
+/// It comes before what destroys on its hosts, and before what takes logs away with its instances.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let index = rules.index;
+    let mut ends = index.of_kind("stop").clone();
+    ["restart", "deploy", "rollback", "scale"].iter().for_each(|kind| ends.add(index.of_kind(kind)));
+    let forgets = |name: &&Name| cx.estate.services.get(*name).is_some_and(|service| service.forgets);
+    for service in rules.facts.services.iter().filter(forgets) {
+        for (_, step) in rules.each(&ends.without(rules.later())) {
+            let Some(facts) = step.facts().filter(|facts| facts.services.contains(service)) else { continue };
+            let there = facts.hosts.iter().any(|host| rules.facts.hosts.contains(host));
+            if there && (facts.holds || step.kind.name != "scale") {
+                let message = format!(
+                    "step {:?} may have removed the instances of {service} with their logs by then",
+                    step.name.value
+                );
+                let help = format!("name this step in the `after` of {:?}", step.name.value);
+                cx.sink.push_with(&codes::LATE_EVIDENCE, rules.step().params_span, message, help);
+            }
+        }
+    }
     for (_, step) in rules.each(&rules.index.destroyers().without(rules.later())) {
         let there =
             step.facts().is_some_and(|facts| facts.hosts.iter().any(|host| rules.facts.hosts.contains(host)));

@@ -1,7 +1,7 @@
 //! `command`: a script that the agents' own policy lists.
 
 use super::check::acting_hosts;
-use super::{Facts, Kind, Lowered, Part, no_rules};
+use super::{Facts, Kind, Lowered, Part, no_rules, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, agent_task, flat, list};
@@ -18,6 +18,8 @@ pub(crate) static KIND: Kind = Kind {
           own policy lists the script by path and SHA-256; with `sha256` it must be that very content. There is no shell. Nobody can tell whether a \
           script may run twice, so it is never repeated by itself, and it is a point of no return unless \
           the step says `undo: none`.\n\n\
+          With `in`, a service of a container, compose project or cluster, the program and arguments of `run` run inside \
+          it, once for each of its hosts that is meant; the service must run by then. Its job is still to come.\n\n\
           ```yaml\nwarm-up:\n  undo: none\n  command: { script: /opt/warm-cache.sh, args: [all], hosts: [web-2],\n             \
           sha256: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae }\n```",
     class: Class::Unsafe,
@@ -28,6 +30,9 @@ pub(crate) static KIND: Kind = Kind {
 };
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    if fields.has("in") {
+        return inside(cx, fields);
+    }
     let selection = cx.selection(fields);
     let script = fields.need("script", cx.sink).and_then(|node| values::path(node, cx.sink));
     let args = fields.get("args").map_or(Some(Vec::new()), |node| match &node.value {
@@ -62,4 +67,27 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         facts: Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() },
         ..Lowered::default()
     })
+}
+
+/// A command inside a service.
+fn inside(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
+    let selection = cx.selection(fields);
+    let service = fields.need("in", cx.sink).and_then(|node| cx.noun("service", node));
+    let run = fields.need("run", cx.sink).and_then(|node| arguments(node, cx.sink));
+    let (selection, service, run) = (selection?, service?, run?);
+    let all = cx.estate.service_hosts(&service.value);
+    let what = format!("service {:?}", service.value.as_str());
+    let hosts = cx.choose(&what, service.span, &all, &selection)?;
+    let acting = cx.all_acting(&hosts, fields.owner())?;
+    Some(to_come(
+        format!("run {} in {} on {}", run.join(" "), service.value, list(&acting)),
+        "running a command inside a service",
+        Undo::Impossible,
+        Facts {
+            hosts,
+            services: vec![service.value],
+            region: selection.region.map(|region| region.value),
+            ..Facts::default()
+        },
+    ))
 }

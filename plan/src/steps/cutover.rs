@@ -26,6 +26,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let record = fields.need("record", cx.sink).and_then(|node| cx.noun("record", node));
     let to = fields.need("to", cx.sink).and_then(|node| cx.region(node));
     let (record, to) = (record?, to?);
+    if cx.plan.is_lost(&to.value) {
+        let message = format!("a cut-over to region {:?}, which this plan presumes lost", to.value.as_str());
+        cx.sink.push(&codes::LOST_HOST, to.span, message);
+    }
     let spec = cx.record(&record);
     let facts = Facts { region: Some(to.value.clone()), ..Facts::default() };
     let Some(spec) = spec else { return cx.unready(facts) };
@@ -34,10 +38,6 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             format!("record {:?} has no addresses in region {:?}", record.value.as_str(), to.value.as_str());
         cx.sink.push(&codes::NOT_THERE, to.span, message);
         return None;
-    }
-    if cx.plan.is_lost(&to.value) {
-        let message = format!("a cut-over to region {:?}, which this plan presumes lost", to.value.as_str());
-        cx.sink.push(&codes::LOST_HOST, to.span, message);
     }
     let summary = format!("point {} at {}", spec.fqdn, to.value);
     let undo = control_task("record", &record.value, ControlAction::RestoreRecord { record: spec.clone() })?;

@@ -2,9 +2,11 @@
 
 use super::{Facts, Kind, Lowered, Rules, start, to_come};
 use crate::checked::Undo;
+use crate::codes;
 use crate::context::{Context, list};
 use crate::inputs::InputType;
 use crate::text::{Fields, values};
+use crate::version::Version;
 use model::Class;
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 }
 
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    if let Some(Version::Moving(name)) = &rules.facts.version {
+        let message = format!("{name:?} is whatever was published last when this step runs");
+        cx.sink.push(&codes::MOVING_DEPLOY, rules.step().params_span, message);
+    }
     if rules.facts.starts {
         start::rules(rules, cx);
     }

@@ -154,6 +154,10 @@ pub(crate) struct Facts {
     pub starts: bool,
     /// Whether none of its services runs afterwards.
     pub holds: bool,
+    /// The repository that it reads from.
+    pub from: Option<Name>,
+    /// The secret that it changes.
+    pub secret: Option<Name>,
     /// Hosts that come into being.
     pub makes: Vec<HostName>,
 }

@@ -28,7 +28,8 @@ pub(crate) static KIND: Kind = Kind {
 
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
-    let repository = fields.need("from", cx.sink).and_then(|node| cx.repository(node, Use::Read));
+    let from = fields.need("from", cx.sink);
+    let repository = from.and_then(|node| cx.repository(node, Use::Read));
     let point = fields.get("point").map(|node| point(cx, node));
     let names = fields.get("checks").map(|node| values::names(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
@@ -39,6 +40,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         hosts: vec![live.clone()],
         source: Some(source.value.clone()),
         point: point.clone(),
+        from: from.and_then(super::restore::repository_named),
         ..Facts::default()
     };
     let mut checks = Vec::with_capacity(names.len());

@@ -51,12 +51,22 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 
 fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
-    let repository = fields.need("from", cx.sink).and_then(|node| cx.repository(node, Use::Read));
+    let from = fields.need("from", cx.sink);
+    let repository = from.and_then(|node| cx.repository(node, Use::Read));
     let to = fields.need("to", cx.sink).and_then(|node| prove::point(cx, node));
     let keep = fields.get("keep-old").map(|node| values::duration(node, cx.sink));
     let live = cx.member(source.as_ref(), fields);
-    let (source, repository, to, keep, live) = (source?, repository?, to?, flat(keep)?, live?);
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let (source, to, keep, live) = (source?, to?, flat(keep)?, live?);
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        point: to.clone(),
+        destroys: true,
+        from: from.and_then(restore::repository_named),
+        ..Facts::default()
+    };
+    let spec = cx.source(&source.value, &live, source.span);
+    let (Some(repository), Some((acting, spec))) = (repository, spec) else { return cx.unready(facts) };
     cx.database(&source, &spec.kind, "rolled back")?;
     let copy = restore::usual_copy(cx, &spec.kind, COPY_ENDING, fields)?;
     let place = cx.place_words(&acting);
@@ -76,14 +86,7 @@ fn data(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
             Part { tasks: vec![target(Work::Restore(beside))?], undo: Undo::Nothing },
             Part { tasks: vec![target(Work::Swap(into_place))?], undo: Undo::Impossible },
         ],
-        facts: Facts {
-            hosts: vec![live],
-            source: Some(source.value.clone()),
-            copy: Some(copy),
-            point: to,
-            destroys: true,
-            ..Facts::default()
-        },
+        facts: Facts { copy: Some(copy), ..facts },
         ..Lowered::default()
     })
 }
@@ -110,7 +113,7 @@ fn version(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     if let Some(Version::Moving(name)) = &rules.facts.version {
-        let message = format!("{name:?} is whatever was published last, which may be the bad version itself");
+        let message = format!("{name:?} stands for another version each time, and may be the bad one itself");
         let help = "write `last-good`, or the name of a version that stands still".to_string();
         cx.sink.push_with(&codes::ROLLBACK_TO_BAD, rules.step().params_span, message, help);
     }

@@ -1,11 +1,12 @@
 //! `rotate`: a new value for a secret.
 
-use super::{Facts, Kind, Lowered, no_rules, start, to_come};
+use super::{Facts, Kind, Lowered, Rules, start, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, list};
+use crate::order;
 use crate::text::Fields;
-use model::Class;
+use model::{Class, HostName};
 use std::time::Duration;
 
 pub(crate) static KIND: Kind = Kind {
@@ -17,7 +18,7 @@ pub(crate) static KIND: Kind = Kind {
     class: Class::Unsafe,
     timeout: Duration::from_secs(10 * 60),
     lower,
-    rules: no_rules,
+    rules,
     outputs: &[],
 };
 
@@ -31,6 +32,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let chosen = if fields.has("services") { Some(start::chosen(cx, fields)?) } else { None };
     let secret = secret?;
     let facts = chosen.as_ref().map_or_else(Facts::default, start::Chosen::facts);
+    let facts = Facts { secret: Some(secret.value.clone()), ..facts };
     let then = match &chosen {
         Some(chosen) => {
             cx.all_acting(&chosen.hosts, fields.owner())?;
@@ -44,4 +46,31 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         Undo::Impossible,
         facts,
     ))
+}
+
+/// Who uses the secret reads the new value: restarted by this step, started after it, or not running at all.
+fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let estate = cx.estate;
+    let secret = rules.facts.secret.as_ref().and_then(|name| Some((name, estate.secrets.get(name)?)));
+    let Some((name, secret)) = secret else { return };
+    let users = secret.used_by.iter().filter(|user| estate.services.contains_key(&user.value));
+    for user in users.map(|user| &user.value) {
+        let runs_on = |host: &HostName| {
+            let starters = rules.index.starters(user, host);
+            let gone = cx.plan.has_lost(host, estate) || order::isolated(rules, host);
+            let own = rules.facts.services.contains(user) && rules.facts.hosts.contains(host);
+            let held = !order::stops(rules, user, host).is_empty() && starters.is_empty();
+            let after = starters.and(rules.later()).meets(rules.index.sure());
+            !gone && !own && !held && !after
+        };
+        let hosts: Vec<HostName> = estate.service_hosts(user).into_iter().filter(runs_on).collect();
+        if !hosts.is_empty() {
+            let message = format!(
+                "{user} uses secret {name} and goes on with the old value on {}: nothing restarts it there",
+                list(&hosts)
+            );
+            let help = format!("name {user} in `services` of this step, or start it after this step");
+            cx.sink.push_with(&codes::OLD_SECRET, rules.step().params_span, message, help);
+        }
+    }
 }

@@ -58,7 +58,15 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     }
     let (source, statement, file, live) = (source?, flat(statement)?, flat(file)?, live?);
     flat(digest)?;
-    let (acting, spec) = cx.source(&source.value, &live, source.span)?;
+    let facts = Facts {
+        hosts: vec![live.clone()],
+        source: Some(source.value.clone()),
+        destroys: statement.as_deref().is_some_and(destroys),
+        ..Facts::default()
+    };
+    let Some((acting, spec)) = cx.source(&source.value, &live, source.span) else {
+        return cx.unready(facts);
+    };
     cx.database(&source, &spec.kind, "asked in SQL")?;
     let what = match (&statement, &file) {
         (Some(statement), _) => format!("{:?}", statement.chars().take(60).collect::<String>()),
@@ -69,12 +77,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         format!("run {what} on {} at {acting}", source.value),
         "running SQL",
         Undo::Impossible,
-        Facts {
-            hosts: vec![live],
-            source: Some(source.value),
-            destroys: statement.as_deref().is_some_and(destroys),
-            ..Facts::default()
-        },
+        facts,
     ))
 }
 

@@ -196,8 +196,10 @@ pub(crate) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         }
         needed_start(rules, service, cx);
         for name in cx.estate.served_by(service) {
-            let members = cx.estate.sources.get(name).map_or(0, |source| source.members.len());
-            if members > 1 && !order::done_of_source(rules, "fence", name) {
+            // What can be made again is no data that a second primary could split.
+            let kept = cx.estate.sources.get(name).filter(|source| !source.rebuilds);
+            let members = kept.map_or(0, |source| source.members.len());
+            if members > 1 && order::fences(rules, name).is_empty() {
                 let message = format!(
                     "{service} runs the server of {name}, which has other members, and no fence of it comes before"
                 );

@@ -19,6 +19,8 @@ use std::time::Duration;
 const MAX_REPORTS: usize = 500;
 /// Largest report, in bytes.
 const MAX_REPORT_BYTES: u64 = 16 * 1024 * 1024;
+/// Codes of what this version cannot do yet.
+const TO_COME: [&str; 2] = ["LB0125", "LB0128"];
 /// Where the simulation begins: the same past gives the same figures.
 const SEED: u64 = 7;
 
@@ -52,7 +54,9 @@ pub fn explain(cli: &Cli, args: &Args) -> Result<Exit, Failure> {
     let inputs = inputs(&args.inputs)?;
     let history = history(&plan, &args.history)?;
     let checked = explainable(&folder::read(&args.path)?);
-    check::print(&checked.diagnostics);
+    // What is still to come stands in the steps themselves.
+    let told = |one: &&plan::Diagnostic| !TO_COME.contains(&one.code.as_str());
+    check::print(&checked.diagnostics.iter().filter(told).cloned().collect::<Vec<_>>());
     let Some(estate) = &checked.estate else { return Ok(Exit::No) };
     let mut random = random(SEED);
     let past = history.as_ref().map(|history| (history, &mut random as &mut dyn FnMut() -> u64));
