@@ -348,6 +348,20 @@ impl Context<'_> {
         }
     }
 
+    /// What a step changes that is not on a host: in a drill what stands in for it.
+    pub fn in_mode(&mut self, noun: &'static str, live: At<Name>) -> Option<At<Name>> {
+        if self.mode != Mode::Drill {
+            return Some(live);
+        }
+        let stand_in = self.estate.drill.stand_in(noun, &live.value).cloned();
+        if stand_in.is_none() {
+            let message = format!("{noun} {:?} has no stand-in", live.value.as_str());
+            let help = format!("add `{}: {}` under `drill: {noun}s:`", live.value, noun.to_uppercase());
+            self.sink.push_with(&codes::NO_STAND_IN, live.span, message, help);
+        }
+        stand_in.map(|name| At::new(name, live.span))
+    }
+
     /// A repository that is not lost.
     pub fn repository(&mut self, node: &Node, purpose: Use) -> Option<RepositorySpec> {
         let mut at = self.noun("repository", node)?;

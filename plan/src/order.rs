@@ -36,6 +36,11 @@ pub(crate) fn writers_held(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let Some(source) = rules.facts.source.as_ref().and_then(|source| cx.estate.sources.get(source)) else {
         return;
     };
+    // Where the server itself stands still, nobody writes.
+    let still = |server: &Name| rules.facts.hosts.iter().all(|host| !stops(rules, server, host).is_empty());
+    if source.server.as_ref().is_some_and(|server| still(&server.value)) {
+        return;
+    }
     for writer in &source.writers {
         for host in cx.estate.service_hosts(&writer.value) {
             if cx.plan.has_lost(&host, cx.estate) || isolated(rules, &host) {

@@ -203,13 +203,14 @@ pub(crate) fn preconditions(
     };
     match step.kind.name {
         "promote" => before("fence")
+            .chain(before("isolate"))
             .filter(|(_, fence)| fence.source == facts.source)
             .filter_map(|(draft, fence)| {
                 let evidence = fence.evidence.unwrap_or(Evidence::Stopped);
                 Some(Precondition::Fenced { step: draft.path()?, evidence })
             })
             .collect(),
-        "cutover" => before("check")
+        "cutover" | "switch" => before("check")
             .filter(|(_, check)| {
                 check.hosts.iter().any(|host| estate.region_of(host) == facts.region.as_ref())
             })
@@ -220,7 +221,9 @@ pub(crate) fn preconditions(
             let writers = source.map(|source| source.writers.as_slice()).unwrap_or_default();
             let restores = before("restore")
                 .filter(|(_, restore)| restore.source == facts.source && restore.copy == facts.copy);
+            let scaled = before("scale").filter(|(_, scale)| scale.holds);
             let stops = before("stop")
+                .chain(scaled)
                 .filter(|(_, stop)| writers.iter().any(|writer| stop.services.contains(&writer.value)));
             restores
                 .chain(stops)

@@ -9,7 +9,29 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What each document must be told.
-const TOLD: [(&str, &[&str]); 0] = [];
+const TOLD: [(&str, &[&str]); 3] = [
+    (
+        "interview-drills",
+        &[
+            "LB0201", "LB0303", "LB0308", "LB0310", "LB0319", "LB0322", "LB0325", "LB0326", "LB0328",
+            "LB0341", "LB0352", "LB0356", "LB0370", "LB0371", "LB0412", "LB0415", "LB0422", "LB0423",
+        ],
+    ),
+    (
+        "resume-screening",
+        &[
+            "LB0109", "LB0308", "LB0310", "LB0319", "LB0322", "LB0327", "LB0341", "LB0342", "LB0351",
+            "LB0352", "LB0355", "LB0370", "LB0371", "LB0372", "LB0401", "LB0411", "LB0412", "LB0415",
+        ],
+    ),
+    (
+        "voice-ai",
+        &[
+            "LB0201", "LB0313", "LB0318", "LB0319", "LB0324", "LB0326", "LB0341", "LB0353", "LB0370",
+            "LB0371", "LB0373", "LB0401", "LB0403", "LB0411", "LB0412", "LB0415", "LB0422",
+        ],
+    ),
+];
 
 /// What may stand in a mended one: kinds whose job is still to come.
 const TO_COME: [&str; 2] = ["LB0125", "LB0128"];

@@ -40,6 +40,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let mut longest = Duration::ZERO;
     let mut whole = known == names.len();
     for name in names.iter().filter(|name| cx.estate.checks.contains_key(&name.value)) {
+        longest = longest.max(cx.estate.checks.get(&name.value).map_or(Duration::ZERO, |check| check.within));
         let what = format!("what check {:?} asks about", name.value.as_str());
         let all = cx.estate.check_hosts(&name.value);
         let Some(chosen) = cx.choose(&what, name.span, &all, &selection) else {
@@ -52,7 +53,6 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
                 whole = false;
                 continue;
             };
-            longest = longest.max(check.within);
             let work = Work::Check(Check { check, retries, pause });
             tasks.push(agent_task("check", &name.value, acting, work)?);
         }
@@ -60,13 +60,15 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     hosts.sort();
     hosts.dedup();
     let facts = Facts { hosts, region: selection.region.map(|region| region.value), ..Facts::default() };
-    if !whole {
-        return cx.unready(facts);
-    }
     let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
+    let timeout = Some(longest * (retries + 1) + pause * retries + SLACK);
+    if !whole {
+        let summary = format!("check {} (part of it is still to come)", list(&words));
+        return cx.unready(facts).map(|lowered| Lowered { summary, timeout, ..lowered });
+    }
     Some(Lowered {
         summary: format!("check {} on {}", list(&words), list(&acting_hosts(&tasks))),
-        timeout: Some(longest * (retries + 1) + pause * retries + SLACK),
+        timeout,
         parts: vec![Part { tasks, undo: Undo::Nothing }],
         facts,
         ..Lowered::default()

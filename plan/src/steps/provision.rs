@@ -36,13 +36,14 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         let what = format!("stack {:?} {does}", stack.value.as_str());
         cx.standing(&codes::LOST_STACK, stack.span, &what, region.as_ref().map(|region| &region.value));
     }
+    let acts = cx.in_mode("stack", stack)?.value;
     let hosts = made.brings.iter().filter_map(|host| HostName::new(host.value.as_str()).ok());
     let (hosts, on): (Vec<HostName>, HostName) = (hosts.collect(), made.on.value.clone());
     let acting = cx.all_acting(&hosts, fields.owner())?;
     cx.acting(&on, fields.owner())?;
     let whose = if acting.is_empty() { String::new() } else { format!(", with {}", list(&acting)) };
     Some(to_come(
-        format!("make stack {}{whose}", stack.value),
+        format!("make stack {acts}{whose}"),
         "provisioning a stack",
         Undo::Impossible,
         Facts { hosts: vec![on], makes: hosts, ..Facts::default() },

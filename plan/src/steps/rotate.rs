@@ -33,6 +33,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let secret = secret?;
     let facts = chosen.as_ref().map_or_else(Facts::default, start::Chosen::facts);
     let facts = Facts { secret: Some(secret.value.clone()), ..facts };
+    let acts = cx.in_mode("secret", secret)?.value;
     let then = match &chosen {
         Some(chosen) => {
             cx.all_acting(&chosen.hosts, fields.owner())?;
@@ -40,12 +41,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         }
         None => String::new(),
     };
-    Some(to_come(
-        format!("make a new value for {}{then}", secret.value),
-        "rotating a secret",
-        Undo::Impossible,
-        facts,
-    ))
+    Some(to_come(format!("make a new value for {acts}{then}"), "rotating a secret", Undo::Impossible, facts))
 }
 
 /// Who uses the secret reads the new value: restarted by this step, started after it, or not running at all.

@@ -39,8 +39,9 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         let message = format!("a switch to region {:?}, which this plan presumes lost", to.value.as_str());
         cx.sink.push(&codes::LOST_HOST, to.span, message);
     }
+    let acts = cx.in_mode("pool", pool)?.value;
     Some(to_come(
-        format!("send the requests of {} to {}", pool.value, to.value),
+        format!("send the requests of {acts} to {}", to.value),
         "switching a pool",
         Undo::Nothing,
         Facts { region: Some(to.value), ..Facts::default() },
