@@ -293,7 +293,9 @@ impl Context<'_> {
     /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
     pub fn unready(&self, facts: Facts) -> Option<Lowered> {
         let needs = self.unready.as_ref()?;
-        let summary = format!("act on {needs} (still to come)");
+        // Whoever reads the text itself knows better words.
+        let explained = self.purpose == Purpose::Explain;
+        let summary = if explained { format!("act on {needs} (still to come)") } else { String::new() };
         Some(Lowered { summary, facts, unready: true, ..Lowered::default() })
     }
 

@@ -64,7 +64,10 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let timeout = Some(longest * (retries + 1) + pause * retries + SLACK);
     if !whole {
         let summary = format!("check {} (part of it is still to come)", list(&words));
-        return cx.unready(facts).map(|lowered| Lowered { summary, timeout, ..lowered });
+        return cx.unready(facts).map(|lowered| {
+            let summary = if lowered.summary.is_empty() { lowered.summary } else { summary };
+            Lowered { summary, timeout, facts: lowered.facts, unready: true, ..Lowered::default() }
+        });
     }
     Some(Lowered {
         summary: format!("check {} on {}", list(&words), list(&acting_hosts(&tasks))),
