@@ -594,12 +594,3 @@ pub static FENCED_ITSELF: Code = Code {
     why: "The fence stops and masks the very server that should be promoted.",
     mend: "fence the region of the old primary, promote in another one",
 };
-
-/// A start of a replicated database's server.
-pub static SECOND_PRIMARY: Code = Code {
-    code: "LB0318",
-    severity: Warning,
-    title: "a start of a replicated database's server",
-    why: "If it was the primary before, there are two writable copies once another one was promoted.",
-    mend: "fence the source first, or leave the server to `rejoin`",
-};

@@ -101,3 +101,12 @@ pub static UNBOUNDED_FAN_OUT: Code = Code {
     why: "What is wrong with the step is wrong on every host at the same moment, and one host that is down fails all.",
     mend: "add `fan-out: { at-once: 25%, canary: 1, failures: 10% }`, or a number of hosts for each",
 };
+
+/// A start of a replicated database's server.
+pub static SECOND_PRIMARY: Code = Code {
+    code: "LB0318",
+    severity: Warning,
+    title: "a start of a replicated database's server",
+    why: "If it was the primary before, there are two writable copies once another one was promoted.",
+    mend: "fence the source first, or leave the server to `rejoin`",
+};
