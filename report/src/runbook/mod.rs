@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Everything in it comes from the plan as it would run ([`plan::Shown`]): the same orders, lengths and rules. What
-//! each step kind is in plain words, and how it is done by hand, stands in [`manual`]. No clock: the same estate gives
+//! each step kind is in plain words, and how it is done by hand, stands in `manual`. No clock: the same estate gives
 //! the same bytes, so runbooks are kept in git beside it.
 
 mod before;
