@@ -48,8 +48,8 @@ pub(crate) struct Context<'a> {
     pub sink: &'a mut Sink,
     /// Set when a value of the step that is being lowered is not known yet although it could be lowered.
     pub open: bool,
-    /// The noun that the step which is being lowered needs and whose job is still to come, in words.
-    pub unready: Option<String>,
+    /// Whether the step that is being lowered needs a noun whose job is still to come.
+    pub unready: bool,
 }
 
 /// The part of the estate that a step means.
@@ -294,7 +294,7 @@ impl Context<'_> {
     }
 
     fn later(&mut self, noun: &str, name: &Name, what: &str, at: Span) {
-        self.unready = Some(format!("{noun} {name}"));
+        self.unready = true;
         self.sink
             .later(at, format!("this step needs {noun} {:?}, and {what} is still to come", name.as_str()));
     }
@@ -302,12 +302,8 @@ impl Context<'_> {
     /// What a step lowers to that needs a noun whose job is still to come: no tasks, so that it never runs,
     /// and its facts, so that it is checked like any other. `None` when that is not why it has none.
     pub fn unready(&self, facts: Facts, undo: Undo) -> Option<Lowered> {
-        let needs = self.unready.as_ref()?;
-        // Whoever reads the text itself knows better words.
-        let explained = self.purpose == Purpose::Explain;
-        let summary = if explained { format!("act on {needs} (still to come)") } else { String::new() };
         let parts = vec![Part { tasks: Vec::new(), undo }];
-        Some(Lowered { summary, facts, parts, unready: true, ..Lowered::default() })
+        self.unready.then(|| Lowered { facts, parts, unready: true, ..Lowered::default() })
     }
 
     /// Tells that something a step needs is in a region that is presumed lost. `what` ends before the region:
@@ -405,7 +401,7 @@ impl Context<'_> {
 
     /// Tells a repository into which a suspect host writes, and which would let it remove what is there.
     fn emptied(&mut self, at: &At<Name>, repository: &Repository) {
-        if self.plan.suspect.regions.is_empty() && self.plan.suspect.hosts.is_empty() {
+        if !self.plan.suspect.is_any() {
             return;
         }
         let writes = |schedule: &&Schedule| schedule.to.iter().any(|to| to.value == at.value);

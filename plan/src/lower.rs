@@ -165,7 +165,7 @@ pub(crate) fn lower_with(
     let Request { estate, plans, mode, purpose, .. } = *request;
     let settled = plan.settled(&filled, sink);
     let plan = settled.as_ref();
-    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: None };
+    let mut cx = Context { estate, plans, plan, mode, purpose, sink, open: false, unready: false };
     let closing = plan.finally.as_ref();
     let closing = closing.map(|finally| proven(&mut cx, &finally.value, filled.clone(), watch));
     if let Some(Some((drafts, _))) = &closing {
@@ -324,7 +324,7 @@ pub(crate) fn read(
     let mut lowered = if skipped.is_some() && left_out {
         None
     } else {
-        cx.unready = None;
+        cx.unready = false;
         let mut fields = Fields::of(params, kind.name, params_span, cx.sink);
         let lowered = fields.as_mut().and_then(|fields| (kind.lower)(cx, fields));
         if let Some(fields) = fields {

@@ -114,12 +114,13 @@ fn failure_domains(step: &Draft, cx: &mut Context<'_>) {
 /// What was cut off the network gets no order.
 fn cut_off(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
     let isolates = index.of_kind("isolate");
+    let all_lifts = index.of_kind("unfence").or(index.of_kind("rejoin"));
     for (at, step) in steps.iter().enumerate().filter(|_| !isolates.is_empty()) {
         let reaches = !matches!(step.kind.name, "isolate" | "fence" | "unfence" | "rejoin");
         let reaches = reaches && step.skipped.is_none();
         let Some(facts) = step.facts().filter(|_| reaches) else { continue };
         let before = isolates.and(graph.earlier(at));
-        let lifts = index.of_kind("unfence").or(index.of_kind("rejoin")).and(graph.earlier(at));
+        let lifts = all_lifts.and(graph.earlier(at));
         let holds = |isolate: &usize| !graph.later(*isolate).meets(&lifts);
         // In a drill one host may stand in for several.
         let is_cut =

@@ -92,7 +92,7 @@ impl<'a> Fleet<'a> {
 }
 
 /// Indexes of the tasks of a host.
-fn of_host<'s>(step: &'s Step, host: &'s HostName) -> impl Iterator<Item = usize> + use<'s> {
+pub(super) fn of_host<'s>(step: &'s Step, host: &'s HostName) -> impl Iterator<Item = usize> + use<'s> {
     let is_its = move |action: &Action| matches!(action, Action::Agent { host: its, .. } if its == host);
     step.tasks.iter().enumerate().filter(move |(_, task)| is_its(&task.action)).map(|(at, _)| at)
 }

@@ -1,7 +1,7 @@
 //! The tasks of one step in one direction: which try begins, which waits, and what they amount to.
 
 use super::Mind;
-use super::fan_out::Fleet;
+use super::fan_out::{Fleet, of_host};
 use crate::approval::silence_counts;
 use crate::event::Event;
 use crate::lookup::{Place, class_of, undo_tasks};
@@ -72,9 +72,8 @@ pub(super) fn judge(state: &RunState, index: usize, direction: Direction) -> Vec
 /// The step has something to do on that host and never began it: there is nothing to take back.
 fn untouched(state: &RunState, index: usize, undo: Option<&Task>) -> bool {
     let Some(Action::Agent { host, .. }) = undo.map(|task| &task.action) else { return false };
-    let its = |task: &Task| matches!(&task.action, Action::Agent { host: other, .. } if other == host);
-    let step = state.plan.steps[index].tasks.iter().zip(&state.steps[index].tasks);
-    let mut here = step.filter(|(task, _)| its(task)).map(|(_, now)| now).peekable();
+    let tasks = &state.steps[index].tasks;
+    let mut here = of_host(&state.plan.steps[index], host).map(|task| &tasks[task]).peekable();
     here.peek().is_some()
         && here.all(|now| now.attempts.iter().all(|attempt| attempt.sent_sequence.is_none()))
 }

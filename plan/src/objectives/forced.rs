@@ -95,7 +95,7 @@ fn root(path: &StepPath) -> &str {
 
 fn context<'a>(plan: &'a Document, request: &Request<'a>, sink: &'a mut Sink) -> Context<'a> {
     let Request { estate, plans, mode, .. } = *request;
-    Context { estate, plans, plan, mode, purpose: Purpose::Explain, sink, open: false, unready: None }
+    Context { estate, plans, plan, mode, purpose: Purpose::Explain, sink, open: false, unready: false }
 }
 
 fn order(plan: &Document, request: &Request<'_>) -> Option<Order> {

@@ -67,15 +67,11 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     hosts.dedup();
     let facts =
         Facts { hosts, asks, region: selection.region.map(|region| region.value), ..Facts::default() };
-    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     let timeout = Some(longest * (retries + 1) + pause * retries + SLACK);
     if !whole {
-        let summary = format!("check {} (part of it is still to come)", list(&words));
-        return cx.unready(facts, Undo::Nothing).map(|lowered| {
-            let summary = if lowered.summary.is_empty() { lowered.summary } else { summary };
-            Lowered { summary, timeout, ..lowered }
-        });
+        return cx.unready(facts, Undo::Nothing).map(|lowered| Lowered { timeout, ..lowered });
     }
+    let words: Vec<Name> = names.into_iter().map(|name| name.value).collect();
     Some(Lowered {
         summary: format!("check {} on {}", list(&words), list(&acting_hosts(&tasks))),
         timeout,

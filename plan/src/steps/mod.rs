@@ -162,8 +162,6 @@ pub(crate) struct Facts {
     pub holds: bool,
     /// The repository that it reads from.
     pub from: Option<Name>,
-    /// The secret that it changes.
-    pub secret: Option<Name>,
     /// Hosts that come into being.
     pub makes: Vec<HostName>,
     /// What it acts on that is neither a source nor a service: its noun and name.

@@ -33,7 +33,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let secret = secret?;
     let facts = chosen.as_ref().map_or_else(Facts::default, start::Chosen::facts);
     let acts_on = Some(("secret", secret.value.clone()));
-    let facts = Facts { secret: Some(secret.value.clone()), acts_on, ..facts };
+    let facts = Facts { acts_on, ..facts };
     let acts = cx.in_mode("secret", secret)?.value;
     let then = match &chosen {
         Some(chosen) => {
@@ -48,7 +48,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
 /// Who uses the secret reads the new value: restarted by this step, started after it, or not running at all.
 fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
     let estate = cx.estate;
-    let secret = rules.facts.secret.as_ref().and_then(|name| Some((name, estate.secrets.get(name)?)));
+    let secret = rules.facts.acts_on.as_ref().and_then(|(_, name)| Some((name, estate.secrets.get(name)?)));
     let Some((name, secret)) = secret else { return };
     let users = secret.used_by.iter().filter(|user| estate.services.contains_key(&user.value));
     for user in users.map(|user| &user.value) {
