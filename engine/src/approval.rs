@@ -6,7 +6,7 @@
 
 use crate::event::About;
 use crate::lookup::Place;
-use crate::state::{RunState, TaskState};
+use crate::state::{RunState, TaskState, Waiving};
 use crate::verdict::{believed, evidence, is_disbelieved, needs_risk_approval, weakest};
 use model::{Digest, Direction, Evidence, Name, RunId, StepPath, Target};
 use plan::checked::{EvidenceRule, Step};
@@ -38,7 +38,17 @@ pub struct Shown<'a> {
     /// How long the question stands.
     #[serde(with = "model::duration")]
     pub within: Duration,
+    /// How many people must say yes.
+    #[serde(skip_serializing_if = "is_one")]
+    pub approvals: u32,
 }
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
+}
+
+/// Less evidence than a plan demands is waived by two different people at least.
+pub const WAIVED_BY: u32 = 2;
 
 impl Shown<'_> {
     /// What an answer binds; `None` when it cannot be written as JSON, which no checked plan causes.
@@ -53,18 +63,27 @@ pub fn shown(state: &RunState, index: usize, about: About) -> Option<Shown<'_>> 
     if state.is_preview() {
         return None;
     }
-    let (question, role, evidence, within) = match about {
+    let obtained = |rule| tasks.iter().map(|task| (&task.target, believed(rule, task))).collect();
+    let (question, role, evidence, within, approvals) = match about {
         About::Gate => {
             let gate = step.gate.as_ref()?;
-            (gate.question.clone(), gate.role.as_ref(), Vec::new(), gate.within)
+            (gate.question.clone(), gate.role.as_ref(), Vec::new(), gate.within, gate.approvals)
         }
         About::Risk => {
             let rule = step.evidence.as_ref()?;
             if !needs_risk_approval(rule, weakest(rule, tasks)) {
                 return None;
             }
-            let obtained = tasks.iter().map(|task| (&task.target, believed(rule, task))).collect();
-            (risk_text(rule, tasks), rule.role.as_ref(), obtained, rule.within)
+            (risk_text(rule, tasks), rule.role.as_ref(), obtained(rule), rule.within, rule.approvals)
+        }
+        About::Waiver => {
+            let rule = step.evidence.as_ref()?;
+            let (waiving, found) = (state.steps[index].waiving.as_ref()?, weakest(rule, tasks));
+            if found >= rule.required {
+                return None;
+            }
+            let text = waiver_text(rule, tasks, waiving, found);
+            (text, rule.role.as_ref(), obtained(rule), rule.within, rule.approvals.max(WAIVED_BY))
         }
     };
     Some(Shown {
@@ -78,12 +97,29 @@ pub fn shown(state: &RunState, index: usize, about: About) -> Option<Shown<'_>> 
         role,
         evidence,
         within,
+        approvals,
     })
+}
+
+/// What the plan demands, what there is, who wants to go on and why, and what was seen.
+fn waiver_text(rule: &EvidenceRule, tasks: &[TaskState], waiving: &Waiving, found: Evidence) -> String {
+    let (by, reason) = (&waiving.by, &waiving.reason);
+    let mut text = format!(
+        "The plan demands evidence `{}` that the old primary accepts no writes, and there is no more than `{found}`. If it is alive, two primaries take writes and one of them is lost. {by} wants to go on all the same: {reason}",
+        rule.required
+    );
+    text.push_str(&seen(rule, tasks));
+    text
 }
 
 /// The plan's own words, then what was seen.
 fn risk_text(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
-    let mut text = rule.risk.trim().to_string();
+    format!("{}{}", rule.risk.trim(), seen(rule, tasks))
+}
+
+/// A line for each target.
+fn seen(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
+    let mut text = String::new();
     for task in tasks {
         let seen = match task.current().and_then(|attempt| attempt.state.silence()) {
             Some(silence) => format!(

@@ -1,13 +1,14 @@
 //! What people may command, judged against the state. A refusal says why and what to do instead.
 
-use crate::apply::people::may_be_skipped;
+use crate::apply::people::{may_be_skipped, may_be_waived};
 use crate::apply::runs::may_be_cancelled;
 use crate::approval::shown;
 use crate::attempt::AttemptState;
 use crate::event::Event;
 use crate::lookup::is_answerable;
-use crate::state::{Approval, Phase, Question, RunState, Stage};
-use model::{ApprovalId, Digest, Micros, Problem, StepPath, Token, UserName};
+use crate::people::{self, Person, Way};
+use crate::state::{Approval, Phase, Question, RunState, Stage, StepState};
+use model::{ApprovalId, Digest, Micros, Problem, StepPath, Token};
 use plan::checked::{OnFailure, Undo};
 
 /// Longest reason that is kept, in bytes.
@@ -25,8 +26,10 @@ pub enum Command {
         approval: ApprovalId,
         /// Digest of what was shown.
         digest: Digest,
-        /// May be empty.
+        /// May be empty; required when the glass is broken.
         reason: String,
+        /// As one of those who are asked, or alone.
+        way: Way,
     },
     /// No to a question.
     Decline {
@@ -55,6 +58,13 @@ pub enum Command {
     },
     /// Let a step count as done (when undoing: as undone).
     Skip {
+        /// The step.
+        step: StepPath,
+        /// Required.
+        reason: String,
+    },
+    /// Ask whether the run may go on with less evidence than a fence demands.
+    Waive {
         /// The step.
         step: StepPath,
         /// Required.
@@ -95,7 +105,11 @@ pub struct Refused {
     pub problem: Box<Problem>,
 }
 
-fn refuse<T>(code: &str, message: impl Into<String>, advice: impl Into<String>) -> Result<T, Refused> {
+pub(crate) fn refuse<T>(
+    code: &str,
+    message: impl Into<String>,
+    advice: impl Into<String>,
+) -> Result<T, Refused> {
     Err(Refused { problem: Box::new(Problem::new(code, message, advice)) })
 }
 
@@ -111,14 +125,14 @@ pub fn expect_sequence(state: &RunState, expected: u64) -> Result<(), Refused> {
     )
 }
 
-/// The events that a command is, or why it is refused. Whether the person has the role is the caller's
-/// question.
+/// The events that a command is, or why it is refused.
 pub fn request(
     state: &RunState,
     command: &Command,
-    by: &UserName,
+    person: &Person,
     now: Micros,
 ) -> Result<Vec<Event>, Refused> {
+    person.may_command()?;
     if !state.is_open() {
         return refuse(
             "LB1302",
@@ -126,14 +140,20 @@ pub fn request(
             "Start a new run when it is needed.",
         );
     }
-    let by = by.clone();
+    let by = person.name.clone();
     let event = match command {
-        Command::Approve { approval, digest, reason } => {
-            question(state, *approval, digest, now)?;
-            Event::Approved { approval: *approval, digest: digest.clone(), by, reason: bounded(reason) }
+        Command::Approve { approval, digest, reason, way } => {
+            let question = question(state, *approval, digest, *way, now)?;
+            people::may_approve(state, question, person, *way, now)?;
+            let (break_glass, reason) = match way {
+                Way::Plain => (false, bounded(reason)),
+                Way::BreakGlass => (true, required(reason, "approve --break-glass")?),
+            };
+            Event::Approved { approval: *approval, digest: digest.clone(), by, reason, break_glass }
         }
         Command::Decline { approval, digest, reason } => {
-            question(state, *approval, digest, now)?;
+            let question = question(state, *approval, digest, Way::Plain, now)?;
+            people::may_decline(question, person)?;
             Event::Declined { approval: *approval, digest: digest.clone(), by, reason: bounded(reason) }
         }
         Command::Answer { token, done, reason } => {
@@ -150,6 +170,11 @@ pub fn request(
             skippable(state, step)?;
             let by = crate::event::Actor::Person { name: by };
             Event::Skipped { step: step.clone(), by, reason }
+        }
+        Command::Waive { step, reason } => {
+            let reason = required(reason, "waive")?;
+            waivable(state, step)?;
+            Event::WaiverRequested { step: step.clone(), by, reason }
         }
         Command::Pause { reason } => {
             pausable(state)?;
@@ -205,11 +230,19 @@ fn question<'a>(
     state: &'a RunState,
     approval: ApprovalId,
     digest: &Digest,
+    way: Way,
     now: Micros,
 ) -> Result<&'a Question, Refused> {
+    // What has expired is open to whoever decides alone, while its step still waits for it.
+    let stands = |step: &StepState, slot: &Approval| match slot {
+        Approval::Asked(_) => true,
+        Approval::Expired { .. } => way == Way::BreakGlass && matches!(step.stage, Stage::Active { .. }),
+        Approval::NotAsked | Approval::Approved { .. } | Approval::Declined { .. } => false,
+    };
     let found = state.steps.iter().enumerate().find_map(|(index, step)| {
-        let open = [&step.gate, &step.risk].into_iter().filter_map(Approval::asked);
-        open.into_iter().find(|question| question.id == approval).map(|question| (index, question))
+        let open = step.approvals().into_iter().filter(|slot| stands(step, slot));
+        let mut open = open.filter_map(Approval::question);
+        open.find(|question| question.id == approval).map(|question| (index, question))
     });
     let Some((index, question)) = found else {
         return refuse(
@@ -218,7 +251,7 @@ fn question<'a>(
             format!("See what is asked now with `lifeboat watch {}`.", state.run),
         );
     };
-    if now >= question.expires_at {
+    if now >= question.expires_at && way == Way::Plain {
         let step = &state.plan.steps[index].path;
         return refuse(
             "LB1306",
@@ -235,6 +268,27 @@ fn question<'a>(
         );
     }
     Ok(question)
+}
+
+fn waivable(state: &RunState, path: &StepPath) -> Result<(), Refused> {
+    let index = index(state, path)?;
+    let declared = &state.plan.steps[index];
+    let passed_over = state.on_failure(declared) == OnFailure::Continue;
+    let goes_on = matches!(state.phase, Phase::Forward { .. } | Phase::Paused { .. });
+    let fits = goes_on && may_be_waived(&state.steps[index], declared.evidence.as_ref(), passed_over);
+    match (fits, declared.evidence.as_ref().and_then(|rule| rule.role.as_ref())) {
+        (true, Some(_)) => Ok(()),
+        (true, None) => refuse(
+            "LB1390",
+            format!("{path} names no role whose people could waive its evidence"),
+            "Give the fence `approve: { role: … }` and start a new run; or obtain the evidence, then retry the step.",
+        ),
+        (false, _) => refuse(
+            "LB1389",
+            format!("{path} is no fence that brought less than its plan demands"),
+            "A waiver is for a fence that has failed for want of evidence, or whose host is silent.",
+        ),
+    }
 }
 
 fn answerable(state: &RunState, token: &Token) -> Result<(), Refused> {
@@ -261,7 +315,7 @@ fn retryable(state: &RunState, path: &StepPath) -> Result<(), Refused> {
     let index = index(state, path)?;
     let now = &state.steps[index];
     let full = now.tasks.iter().chain(&now.undo.tasks).any(|task| task.attempts.len() >= MAX_ATTEMPTS);
-    let expired = [&now.gate, &now.risk].iter().any(|approval| matches!(approval, Approval::Expired { .. }));
+    let expired = now.approvals().iter().any(|approval| matches!(approval, Approval::Expired { .. }));
     let fits = match &state.phase {
         Phase::Stuck { step, .. } => step == path && state.plan.steps[index].undo != Undo::Impossible,
         Phase::Closing { .. } if !state.plan.steps[index].finally => false,
@@ -270,7 +324,7 @@ fn retryable(state: &RunState, path: &StepPath) -> Result<(), Refused> {
         {
             // What follows a step that was passed over may have begun.
             Stage::Failed { .. } => state.on_failure(&state.plan.steps[index]) != OnFailure::Continue,
-            Stage::Active { .. } => expired,
+            Stage::Active { .. } => expired || now.waiving.is_some(),
             Stage::Pending | Stage::Succeeded { .. } | Stage::Cancelled { .. } | Stage::Skipped { .. } => {
                 false
             }

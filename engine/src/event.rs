@@ -86,6 +86,18 @@ pub enum About {
     Gate,
     /// No more than `unreachable` was obtained: is the risk taken?
     Risk,
+    /// Less was obtained than the plan demands: does the run go on all the same?
+    Waiver,
+}
+
+/// What people were told of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notice {
+    /// It stands open.
+    Asked,
+    /// Somebody answered it alone.
+    BrokeGlass,
 }
 
 /// How a run ended.
@@ -288,6 +300,21 @@ pub enum Event {
         digest: Digest,
         /// Until when an answer counts.
         expires_at: Micros,
+        /// How many people must say yes.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        approvals: u32,
+    },
+    /// People were told of a question over channels.
+    PeopleTold {
+        /// The question.
+        approval: ApprovalId,
+        /// What they were told.
+        notice: Notice,
+        /// Channels that took the message.
+        channels: Vec<Name>,
+        /// Those that did not, and why; and that there is none.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        failed: Vec<String>,
     },
     /// Nobody answered in time.
     ApprovalExpired {
@@ -312,6 +339,9 @@ pub enum Event {
         /// Why; may be empty.
         #[serde(default)]
         reason: String,
+        /// Alone, because nobody else was there.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        break_glass: bool,
     },
     /// No.
     Declined {
@@ -345,6 +375,15 @@ pub enum Event {
         by: UserName,
         /// Why; may be empty.
         #[serde(default)]
+        reason: String,
+    },
+    /// A person wants the run to go on with less evidence than a fence demands. Others are asked.
+    WaiverRequested {
+        /// The step.
+        step: StepPath,
+        /// Who.
+        by: UserName,
+        /// Why.
         reason: String,
     },
     /// Begin nothing new.
@@ -388,6 +427,14 @@ pub enum Event {
     },
 }
 
+fn one() -> u32 {
+    1
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
+}
+
 impl Event {
     /// The word under which it is stored.
     pub fn kind(&self) -> &'static str {
@@ -415,6 +462,8 @@ impl Event {
             Event::Probed { .. } => "probed",
             Event::LateResult { .. } => "late-result",
             Event::ApprovalAsked { .. } => "approval-asked",
+            Event::PeopleTold { .. } => "people-told",
+            Event::WaiverRequested { .. } => "waiver-requested",
             Event::ApprovalExpired { .. } => "approval-expired",
             Event::ApprovalVoided { .. } => "approval-voided",
             Event::Approved { .. } => "approved",

@@ -4,7 +4,8 @@
 //! memory, a new leader or a reconnected agent get the same list. The driver remembers only what it has
 //! dispatched in this process and agent session, by [`Perform::key`].
 
-use model::{ControlAction, HostName, RunId, Token, Work};
+use crate::event::Notice;
+use model::{ApprovalId, ControlAction, HostName, Name, RunId, Token, Work};
 use std::time::Duration;
 
 /// An effect.
@@ -62,6 +63,17 @@ pub enum Perform {
         /// How long.
         after: Duration,
     },
+    /// Tell people over every channel that a question stands open, or that somebody answered it alone.
+    Tell {
+        /// The question.
+        approval: ApprovalId,
+        /// What they are told.
+        notice: Notice,
+        /// In plain words.
+        text: String,
+        /// Who may answer.
+        role: Name,
+    },
     /// The run is over: agents may drop its tokens.
     CloseRun {
         /// The run.
@@ -71,21 +83,25 @@ pub enum Perform {
     },
 }
 
-/// Names one effect among those of a run: the kind, and the token where there is one.
+/// Names one effect among those of a run: the kind, and the token or the question where there is one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(pub &'static str, pub Option<Token>);
+pub struct Key(pub &'static str, pub Option<Token>, pub Option<ApprovalId>);
 
 impl Perform {
     /// What a driver remembers, so that it dispatches each effect once a session.
     pub fn key(&self) -> Key {
         match self {
-            Perform::Send { token, .. } => Key("send", Some(token.clone())),
-            Perform::Control { token, .. } => Key("control", Some(token.clone())),
-            Perform::Revoke { token, .. } => Key("revoke", Some(token.clone())),
-            Perform::Probe { token, .. } => Key("probe", Some(token.clone())),
-            Perform::ProbeControl { token, .. } => Key("probe-control", Some(token.clone())),
-            Perform::WatchSilence { token, .. } => Key("watch-silence", Some(token.clone())),
-            Perform::CloseRun { .. } => Key("close-run", None),
+            Perform::Send { token, .. } => Key("send", Some(token.clone()), None),
+            Perform::Control { token, .. } => Key("control", Some(token.clone()), None),
+            Perform::Revoke { token, .. } => Key("revoke", Some(token.clone()), None),
+            Perform::Probe { token, .. } => Key("probe", Some(token.clone()), None),
+            Perform::ProbeControl { token, .. } => Key("probe-control", Some(token.clone()), None),
+            Perform::WatchSilence { token, .. } => Key("watch-silence", Some(token.clone()), None),
+            Perform::Tell { approval, notice: Notice::Asked, .. } => Key("tell-asked", None, Some(*approval)),
+            Perform::Tell { approval, notice: Notice::BrokeGlass, .. } => {
+                Key("tell-broke-glass", None, Some(*approval))
+            }
+            Perform::CloseRun { .. } => Key("close-run", None, None),
         }
     }
 
@@ -96,7 +112,10 @@ impl Perform {
                 Some(host)
             }
             Perform::Revoke { host, .. } => host.as_ref(),
-            Perform::Control { .. } | Perform::ProbeControl { .. } | Perform::CloseRun { .. } => None,
+            Perform::Control { .. }
+            | Perform::ProbeControl { .. }
+            | Perform::Tell { .. }
+            | Perform::CloseRun { .. } => None,
         }
     }
 }

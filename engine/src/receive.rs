@@ -5,10 +5,10 @@
 //! Either way the sender is told that it was received, once the event (if any) is durable.
 
 use crate::attempt::{Attempt, AttemptState, Input, Silence};
-use crate::event::{Actor, Event, ProbeAnswer, Revocation};
+use crate::event::{Actor, Event, Notice, ProbeAnswer, Revocation};
 use crate::lookup::Place;
-use crate::state::RunState;
-use model::{HostName, Micros, Outcome, Token};
+use crate::state::{Approval, RunState, StepState};
+use model::{ApprovalId, HostName, Micros, Name, Outcome, Token};
 use plan::checked::Action;
 
 /// What somebody says about an attempt.
@@ -53,27 +53,51 @@ pub enum Report {
         /// For how long, in milliseconds.
         silent_ms: u64,
     },
+    /// People were told of a question. Never said by an agent.
+    Told {
+        /// The question.
+        approval: ApprovalId,
+        /// What they were told.
+        notice: Notice,
+        /// Channels that took the message.
+        channels: Vec<Name>,
+        /// Those that did not, and why.
+        failed: Vec<String>,
+    },
 }
 
 impl Report {
-    /// The attempt that it is about.
-    pub fn token(&self) -> &Token {
+    /// The attempt that it is about, if it is about one.
+    pub fn token(&self) -> Option<&Token> {
         match self {
+            Report::Told { .. } => None,
             Report::Accepted { token }
             | Report::Ended { token, .. }
             | Report::Revoked { token, .. }
             | Report::Probed { token, .. }
-            | Report::Silent { token, .. } => token,
+            | Report::Silent { token, .. } => Some(token),
         }
     }
 }
 
 /// The event that a report is; `None` when it says nothing new, or is about no attempt of this run.
 pub fn receive(state: &RunState, report: Report) -> Option<Event> {
-    let place = state.place(report.token())?;
-    let attempt = state.attempt(report.token())?;
+    let report = match report {
+        Report::Told { approval, notice, channels, failed } => {
+            return told(state, approval, notice).then_some(Event::PeopleTold {
+                approval,
+                notice,
+                channels,
+                failed,
+            });
+        }
+        about_an_attempt => about_an_attempt,
+    };
+    let place = state.place(report.token()?)?;
+    let attempt = state.attempt(report.token()?)?;
     attempt.sent_sequence?;
     match report {
+        Report::Told { .. } => None,
         Report::Accepted { token } => {
             fits(state, place, attempt, &Input::Accepted).then_some(Event::Accepted { token })
         }
@@ -100,6 +124,13 @@ pub fn receive(state: &RunState, report: Report) -> Option<Event> {
             })
         }
     }
+}
+
+/// The question is still there, and nobody was told that of it before.
+fn told(state: &RunState, approval: ApprovalId, notice: Notice) -> bool {
+    let mut questions = state.steps.iter().flat_map(StepState::approvals).filter_map(Approval::question);
+    let question = questions.find(|question| question.id == approval);
+    state.is_open() && question.is_some_and(|question| question.told.iter().all(|told| told.notice != notice))
 }
 
 /// A controller knows only what this process of it began; one before it may have begun the same action.

@@ -1,7 +1,7 @@
 //! The state of a run: the fold of its journal, and nothing else.
 
 use crate::attempt::{Attempt, AttemptState};
-use crate::event::{About, Actor, Ending};
+use crate::event::{About, Actor, Ending, Notice};
 use model::HostName;
 use model::nouns::MemberFacts;
 use model::{ApprovalId, Digest, Evidence, Micros, Name, Problem, RunId, StepPath, Target, Token, UserName};
@@ -165,10 +165,34 @@ pub struct StepState {
     pub gate: Approval,
     /// Is the risk taken? (a fence with no more than `unreachable`)
     pub risk: Approval,
+    /// May the run go on with less evidence than the plan demands?
+    pub waiver: Approval,
+    /// Who wanted that to be asked, while it is not settled.
+    pub waiving: Option<Waiving>,
     /// Doing it: one entry a task of the plan, same index.
     pub tasks: Vec<TaskState>,
     /// Taking it back.
     pub undo: Undoing,
+}
+
+/// Somebody wants to go on with less evidence than a fence demands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiving {
+    /// Who.
+    pub by: UserName,
+    /// Why.
+    pub reason: String,
+}
+
+impl StepState {
+    /// The questions that it may have.
+    pub fn approvals(&self) -> [&Approval; 3] {
+        [&self.gate, &self.risk, &self.waiver]
+    }
+
+    pub(crate) fn approvals_mut(&mut self) -> [&mut Approval; 3] {
+        [&mut self.gate, &mut self.risk, &mut self.waiver]
+    }
 }
 
 /// How a step is.
@@ -234,9 +258,9 @@ pub enum Approval {
     Asked(Question),
     /// Yes.
     Approved {
-        /// What was asked.
+        /// What was asked, and who said yes.
         question: Question,
-        /// By whom.
+        /// By whom: the last of them.
         by: UserName,
         /// When.
         at: Micros,
@@ -278,6 +302,40 @@ pub struct Question {
     pub asked_at: Micros,
     /// Until when an answer counts.
     pub expires_at: Micros,
+    /// How many people must say yes.
+    pub needed: u32,
+    /// Who has, in this order.
+    pub voices: Vec<Voice>,
+    /// What people were told of it over channels.
+    pub told: Vec<Told>,
+    /// It is about going on with evidence below `unreachable`, which nobody may allow alone.
+    pub below_unreachable: bool,
+}
+
+/// One person's yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Voice {
+    /// Who.
+    pub by: UserName,
+    /// When.
+    pub at: Micros,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Alone, because nobody else was there.
+    pub break_glass: bool,
+}
+
+/// What people were told of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// What.
+    pub notice: Notice,
+    /// When that was known.
+    pub at: Micros,
+    /// Channels that took the message.
+    pub channels: Vec<Name>,
+    /// Those that did not, and why.
+    pub failed: Vec<String>,
 }
 
 /// One effect of a step, try after try.
@@ -367,6 +425,27 @@ impl TaskState {
 }
 
 impl Approval {
+    /// The question, open or settled.
+    pub fn question(&self) -> Option<&Question> {
+        match self {
+            Approval::NotAsked => None,
+            Approval::Asked(question)
+            | Approval::Approved { question, .. }
+            | Approval::Declined { question, .. }
+            | Approval::Expired { question, .. } => Some(question),
+        }
+    }
+
+    pub(crate) fn question_mut(&mut self) -> Option<&mut Question> {
+        match self {
+            Approval::NotAsked => None,
+            Approval::Asked(question)
+            | Approval::Approved { question, .. }
+            | Approval::Declined { question, .. }
+            | Approval::Expired { question, .. } => Some(question),
+        }
+    }
+
     /// The question that stands open.
     pub fn asked(&self) -> Option<&Question> {
         match self {

@@ -227,7 +227,7 @@ impl RunState {
         let forward = closing || matches!(self.phase, Phase::Forward { .. } | Phase::Paused { .. });
         for (index, (step, now)) in self.both().enumerate().filter(|(_, (step, _))| !closing || step.finally)
         {
-            for approval in [&now.gate, &now.risk] {
+            for approval in now.approvals() {
                 use crate::state::Approval;
                 match approval {
                     Approval::Asked(question) => needs.push(Need::Approval {

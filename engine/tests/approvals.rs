@@ -6,13 +6,17 @@ mod plans;
 use engine::event::{About, Actor};
 use engine::simulator::{BEGINNING, Fate, Simulation, World, fenced};
 use engine::state::{Approval, Stage};
-use engine::{Command, Event, Report};
+use engine::{Command, Event, Person, Report, Way};
 use model::{Digest, Direction, Evidence, Outcome};
 use plan::checked::{CheckedPlan, OnFailure};
 use plans::*;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(10);
+
+fn person(name: &str) -> Person {
+    Person { name: user(name), admin: false, roles: commanders() }
+}
 
 fn gated() -> CheckedPlan {
     let mut go = start("go", &[], "a");
@@ -46,7 +50,7 @@ fn an_approval_with_another_digest_is_refused() {
     let mut run = simulate(gated(), World::new());
     let approval = question(&run.state).id;
     let other = Digest::of(&"something else").unwrap();
-    let command = Command::Approve { approval, digest: other, reason: String::new() };
+    let command = Command::Approve { approval, digest: other, reason: String::new(), way: Way::Plain };
     assert_eq!(refused(&mut run, &command), "LB1305");
 }
 
@@ -71,7 +75,7 @@ fn an_expired_question_cannot_be_approved_and_a_retry_asks_again() {
 fn an_answer_at_the_very_moment_of_expiry_is_too_late() {
     let run = simulate(gated(), World::new());
     let expiry = question(&run.state).expires_at;
-    let refused = engine::request(&run.state, &yes(&run.state), &user("ada"), expiry).unwrap_err();
+    let refused = engine::request(&run.state, &yes(&run.state), &person("bea"), expiry).unwrap_err();
     assert_eq!(refused.problem.code, "LB1306");
 }
 
@@ -99,7 +103,7 @@ fn a_declined_gate_fails_its_step_as_the_plan_says() {
 fn a_question_has_one_answer() {
     let mut run = simulate(gated(), World::new());
     let (first, second) = (yes(&run.state), no(&run.state));
-    run.command(&first, &user("ada")).unwrap().unwrap();
+    run.command(&first, &by(&first)).unwrap().unwrap();
     assert_eq!(refused(&mut run, &second), "LB1304");
 }
 
@@ -221,7 +225,7 @@ fn the_order_of_a_fence_reaches_its_host_even_after_the_risk_was_taken() {
     let slow = run.state.step(&path("promote")).is_some();
     assert!(slow);
     let command = yes(&run.state);
-    run.command(&command, &user("ada")).unwrap().unwrap();
+    run.command(&command, &by(&command)).unwrap().unwrap();
     assert!(
         run.perform().iter().any(
             |effect| matches!(effect, engine::Perform::Send { token, .. } if token.step == path("fence"))
@@ -267,6 +271,7 @@ fn a_journal_with_an_approval_of_another_digest_does_not_replay() {
         digest: Digest::of(&1).unwrap(),
         by: user("eve"),
         reason: String::new(),
+        break_glass: false,
     };
     let row = engine::Recorded {
         run: run.state.run,
@@ -300,8 +305,8 @@ fn a_result_that_only_repeats_unreachable_does_not_replace_the_question() {
 fn a_journal_with_an_approval_after_its_expiry_does_not_replay() {
     let run = simulate(gated(), World::new());
     let asked = question(&run.state);
-    let event =
-        Event::Approved { approval: asked.id, digest: asked.digest, by: user("eve"), reason: String::new() };
+    let (approval, digest, by) = (asked.id, asked.digest, user("eve"));
+    let event = Event::Approved { approval, digest, by, reason: String::new(), break_glass: false };
     let row = |at| engine::Recorded {
         run: run.state.run,
         sequence: run.state.sequence + 1,

@@ -130,7 +130,7 @@ fn bring_to_an_end(run: &mut Simulation, on_failure: &dyn Fn(&str) -> Command) {
             Need::Decision { step, .. } => on_failure(step.as_str()),
             Need::Answer { token, .. } | Need::Host { token, .. } => answer(token, truth(run, token)),
         };
-        run.command(&command, &user("ada")).unwrap().unwrap();
+        run.command(&command, &by(&command)).unwrap().unwrap();
     }
     assert!(!run.state.is_open(), "the run did not end: {:?}", run.state.status());
 }
@@ -225,7 +225,7 @@ fn scenarios() -> Vec<(String, CheckedPlan, &'static str, &'static str, Behave, 
 #[test]
 fn every_shape_ends_well_or_honestly_whatever_happens_to_each_of_its_steps() {
     for (what, plan, shape, at, behave, decide) in scenarios() {
-        let mut run = Simulation::new(plan, user("ada"), world(shape, at, behave)).unwrap();
+        let mut run = begun(plan, world(shape, at, behave));
         bring_to_an_end(&mut run, &decide);
         assert_invariants(&run);
         if what.ends_with("all well") || what.ends_with("fails, retried") {
@@ -246,7 +246,7 @@ fn essence(event: &Event) -> String {
 #[test]
 fn a_journal_cut_at_any_row_decides_what_the_live_run_decided() {
     for (what, plan, shape, at, behave, decide_failure) in scenarios() {
-        let mut run = Simulation::new(plan, user("ada"), world(shape, at, behave)).unwrap();
+        let mut run = begun(plan, world(shape, at, behave));
         bring_to_an_end(&mut run, &decide_failure);
         let rows: Vec<Recorded> = run.journal.iter().map(|entry| entry.recorded.clone()).collect();
         for cut in 1..=rows.len() {
@@ -274,7 +274,7 @@ fn faults_01_to_05_a_crash_after_every_event_changes_nothing_but_the_epoch_eithe
 
 fn crash_everywhere(half: usize) {
     for (what, plan, shape, at, behave, decide) in scenarios().into_iter().skip(half).step_by(2) {
-        let mut smooth = Simulation::new(plan.clone(), user("ada"), world(shape, at, behave)).unwrap();
+        let mut smooth = begun(plan.clone(), world(shape, at, behave));
         bring_to_an_end(&mut smooth, &decide);
         let rows = smooth.journal.len();
         let after_sending = smooth.commits.iter().map(|rows| Crash::AfterSending(*rows));
@@ -283,6 +283,7 @@ fn crash_everywhere(half: usize) {
                 let world = world(shape, at, behave);
                 let mut run =
                     Simulation::with_crashes(plan.clone(), user("ada"), world, vec![crash]).unwrap();
+                run.roles = commanders();
                 bring_to_an_end(&mut run, &decide);
                 let context = format!("{what}, {crash:?} of {rows}");
                 assert_invariants(&run);
@@ -311,7 +312,7 @@ fn undoing_twice_is_undoing_once() {
                 ((token.step.as_str() == "never").then(|| Fate::Fail(problem("no"))), MS)
             })
         };
-        let mut run = Simulation::new(plan, user("ada"), world(what, "never", fails)).unwrap();
+        let mut run = begun(plan, world(what, "never", fails));
         let mut crashed = false;
         while run.state.is_open() && !crashed {
             assert!(run.run(20_000).unwrap());
@@ -319,7 +320,7 @@ fn undoing_twice_is_undoing_once() {
                 RunStatus::Waiting { needs } => match &needs[0] {
                     engine::Need::Approval { .. } => {
                         let command = yes(&run.state);
-                        run.command(&command, &user("ada")).unwrap().unwrap();
+                        run.command(&command, &by(&command)).unwrap().unwrap();
                     }
                     _ => {
                         run.command(&unwind("never"), &user("ada")).unwrap().unwrap();

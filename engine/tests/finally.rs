@@ -98,6 +98,7 @@ fn a_crash_in_the_middle_of_it_goes_on_where_it_was() {
         let crash = vec![engine::simulator::Crash::AfterRow(row)];
         let plan = with_last(OnFailure::Stop);
         let mut run = Simulation::with_crashes(plan, user("ada"), failing(&["work"]), crash).unwrap();
+        run.roles = commanders();
         assert!(run.run(10_000).unwrap());
         assert_eq!((word(&run), done(&run, "tidy")), ("failed", 1));
         // What the controller itself does may be done again after a crash.

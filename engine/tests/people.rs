@@ -21,7 +21,7 @@ fn slow() -> World {
 
 fn begun(world: World) -> Simulation {
     let steps = vec![start("a", &[], "h"), start("b", &["a"], "h")];
-    let mut run = Simulation::new(plan(steps), user("ada"), world).unwrap();
+    let mut run = plans::begun(plan(steps), world);
     let soon = run.after(Duration::from_secs(1));
     run.run_until(soon).unwrap();
     run
@@ -92,7 +92,7 @@ fn a_cancel_while_the_host_is_away_waits_for_it_or_for_a_person() {
 
 #[test]
 fn a_timer_is_cancelled_at_once() {
-    let mut run = Simulation::new(plan(vec![wait("w", &[], 600)]), user("ada"), World::new()).unwrap();
+    let mut run = plans::begun(plan(vec![wait("w", &[], 600)]), World::new());
     run.command(&Command::Cancel { reason: reason() }, &user("ada")).unwrap().unwrap();
     assert_eq!(word(&run), "cancelled");
 }

@@ -178,6 +178,7 @@ fn play(seed: u64) -> Simulation {
     });
     let crashes: Vec<Crash> = crashes.collect();
     let mut run = Simulation::with_crashes(plan, user("ada"), random_world(seed), crashes).unwrap();
+    run.roles = commanders();
     for turn in 0..120 {
         let some_time = run.after(Duration::from_millis(1 + dice.roll(6_000)));
         run.run_until(some_time).unwrap();
@@ -203,7 +204,7 @@ fn play(seed: u64) -> Simulation {
         }
         if turn > 100 || dice.one_in(2) {
             let command = whim(&run, &mut dice);
-            let _ = run.command(&command, &user("ada")).unwrap();
+            let _ = run.command(&command, &by(&command)).unwrap();
         }
     }
     run
@@ -234,7 +235,7 @@ fn settle(run: &mut Simulation) {
             }
             RunStatus::Succeeded { .. } | RunStatus::Failed { .. } | RunStatus::Cancelled { .. } => return,
         };
-        let _ = run.command(&command, &user("ada")).unwrap();
+        let _ = run.command(&command, &by(&command)).unwrap();
     }
     panic!("the run does not end: {:?}\n{:#?}", run.state.status(), run.perform());
 }

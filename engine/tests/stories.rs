@@ -74,7 +74,7 @@ fn east_is_dead_and_a_person_takes_the_risk() {
     assert_invariants(&run);
     let view = engine::view(&run.state, run.now);
     assert_eq!(view.steps[1].evidence, Some(Evidence::Unreachable));
-    assert!(view.steps[1].approved[0].starts_with("risk approved by ada"));
+    assert!(view.steps[1].approved[0].starts_with("risk approved by bea"));
     assert_eq!(
         transcript(&run),
         [
@@ -89,7 +89,8 @@ fn east_is_dead_and_a_person_takes_the_risk() {
             "step-succeeded tell",
             "unreachable east-1 for 3000 ms",
             "approval-asked fence",
-            "approved ada",
+            "people-told",
+            "approved bea",
             "step-succeeded fence (unreachable)",
             "step-started promote",
             "attempt-started promote source/app-db@west-1",
@@ -176,7 +177,7 @@ fn the_controller_dies_while_west_promotes_and_attaches_to_it_again() {
         let slow = token.step.as_str() == "promote";
         (None, if slow { Duration::from_secs(10) } else { MS })
     });
-    let mut run = Simulation::new(failover(), user("ada"), world).unwrap();
+    let mut run = begun(failover(), world);
     let middle = run.after(Duration::from_secs(5));
     run.run_until(middle).unwrap();
     run.crash().unwrap();
@@ -189,7 +190,7 @@ fn the_controller_dies_while_west_promotes_and_attaches_to_it_again() {
 fn west_dies_while_it_promotes_and_nothing_is_guessed() {
     let world = World::new()
         .behaving(|token, _| ((token.step.as_str() == "promote").then_some(Fate::Hang { effect: true }), MS));
-    let mut run = Simulation::new(failover(), user("ada"), world).unwrap();
+    let mut run = begun(failover(), world);
     let soon = run.after(Duration::from_secs(1));
     run.run_until(soon).unwrap();
     let now = run.now;
@@ -246,7 +247,7 @@ fn the_view_speaks_plainly_about_what_each_step_gave() {
 
 #[test]
 fn a_host_that_is_known_to_be_silent_is_shown_before_any_time_has_passed() {
-    let run = Simulation::new(failover(), user("ada"), dead_east(World::new())).unwrap();
+    let run = begun(failover(), dead_east(World::new()));
     let silent = engine::Silent::from([(host("east-1"), BEGINNING)]);
     let later = BEGINNING.after(Duration::from_secs(2));
     let view = engine::view_with(&run.state, later, &silent);

@@ -99,8 +99,7 @@ fn a_persons_not_done_is_tried_again_where_the_class_allows_it_and_else_fails() 
 }
 
 fn cut_off(effect: bool) -> Simulation {
-    let mut run =
-        Simulation::new(one(start("x", &[], "a"), Class::Probed), user("ada"), hangs(effect)).unwrap();
+    let mut run = begun(one(start("x", &[], "a"), Class::Probed), hangs(effect));
     let soon = run.after(Duration::from_secs(1));
     run.run_until(soon).unwrap();
     let now = run.now;

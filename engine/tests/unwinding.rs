@@ -171,7 +171,7 @@ fn fault_43_a_failed_promotion_is_passed_only_when_a_probe_proves_that_it_was_no
 fn a_promotion_that_was_only_sent_counts_as_a_point_of_no_return() {
     let world = World::new()
         .behaving(|token, _| ((token.step.as_str() == "promote").then_some(Fate::Hang { effect: true }), MS));
-    let mut run = Simulation::new(failover(), user("ada"), world).unwrap();
+    let mut run = begun(failover(), world);
     let soon = run.after(Duration::from_secs(1));
     run.run_until(soon).unwrap();
     tell(&mut run, &unwind());
@@ -187,7 +187,7 @@ fn what_runs_when_unwinding_begins_is_revoked_and_settled_first() {
             MS,
         )
     });
-    let mut run = Simulation::new(three(OnFailure::Ask), user("ada"), world).unwrap();
+    let mut run = begun(three(OnFailure::Ask), world);
     let soon = run.after(Duration::from_secs(1));
     run.run_until(soon).unwrap();
     tell(&mut run, &unwind());

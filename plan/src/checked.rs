@@ -119,8 +119,19 @@ pub struct Gate {
     /// How long the question stands before it expires and the run waits.
     #[serde(with = "model::duration")]
     pub within: Duration,
+    /// How many people of the role must say yes.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub approvals: u32,
     /// What is asked, in plain words.
     pub question: String,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 /// What a fence must bring.
@@ -139,6 +150,9 @@ pub struct EvidenceRule {
     /// How long that question stands.
     #[serde(with = "model::duration")]
     pub within: Duration,
+    /// How many people of the role must approve it.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub approvals: u32,
     /// Hosts whose word is not believed: what their agents say is worth no more than their silence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disbelieved: Vec<HostName>,

@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, Sink};
 use crate::document::{Document, Suspect};
 use crate::estate::Estate;
 use crate::estate::promised::Promised;
+use crate::estate::roles::Role;
 use crate::inputs::InputType;
 use crate::lower::{Request, lower};
 use crate::text::reader::Reader;
@@ -72,6 +73,10 @@ pub struct RoleHead {
     pub primary: UserName,
     /// Who has it when the primary cannot be reached.
     pub backup: Option<UserName>,
+    /// Everybody who has it, each once: the two, and whoever else does.
+    pub people: Vec<UserName>,
+    /// Whether one of them may approve alone when nobody else is there.
+    pub break_glass: bool,
 }
 
 /// What makes machines.
@@ -228,9 +233,18 @@ impl CheckedEstate {
 
     /// A role.
     pub fn role(&self, name: &Name) -> Option<RoleHead> {
-        let role = self.estate.roles.get(name)?;
-        let backup = role.backup.as_ref().map(|backup| backup.value.clone());
-        Some(RoleHead { primary: role.primary.value.clone(), backup })
+        self.estate.roles.get(name).map(role_head)
+    }
+
+    /// Every role, by name.
+    pub fn roles(&self) -> BTreeMap<Name, RoleHead> {
+        self.estate.roles.iter().map(|(name, role)| (name.clone(), role_head(role))).collect()
+    }
+
+    /// Whether somebody of that name has a role or a contact.
+    pub fn knows(&self, person: &UserName) -> bool {
+        let has = |role: &Role| role.people().iter().any(|one| one.value == *person);
+        self.estate.has("contact", person.as_str()) || self.estate.roles.values().any(has)
     }
 
     /// Every schedule.
@@ -340,6 +354,15 @@ impl CheckedEstate {
             inputs,
             purpose: Purpose::Run,
         }
+    }
+}
+
+fn role_head(role: &Role) -> RoleHead {
+    RoleHead {
+        primary: role.primary.value.clone(),
+        backup: role.backup.as_ref().map(|backup| backup.value.clone()),
+        people: role.people().into_iter().map(|one| one.value.clone()).collect(),
+        break_glass: role.break_glass,
     }
 }
 

@@ -143,6 +143,7 @@ pub static ALL: &[&Code] = &[
     &UNPROVEN,
     &UNFED,
     &USED_UP,
+    &TOO_FEW_PEOPLE,
 ];
 
 /// A text that is not a name.

@@ -39,7 +39,7 @@ fn people(estate: &Estate, sink: &mut Sink) {
         return;
     }
     for role in estate.roles.values() {
-        for user in [Some(&role.primary), role.backup.as_ref()].into_iter().flatten() {
+        for user in role.people() {
             if !estate.has("contact", user.value.as_str()) {
                 let message = format!("{} has no contact", user.value);
                 sink.push(&codes::UNLISTED_PERSON, user.span, message);

@@ -137,9 +137,9 @@ pub(crate) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
         | Event::StepFailed { step, .. }
         | Event::StepCancelled { step }
         | Event::StepUndone { step } => steps::fold(state, event, step, at),
-        Event::Skipped { step, .. } | Event::RetryRequested { step, .. } => {
-            people::fold(state, event, step, at)
-        }
+        Event::Skipped { step, .. }
+        | Event::RetryRequested { step, .. }
+        | Event::WaiverRequested { step, .. } => people::fold(state, event, step, at),
         Event::AttemptScheduled { token, .. }
         | Event::AttemptStarted { token }
         | Event::Accepted { token }
@@ -153,6 +153,7 @@ pub(crate) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
         Event::ApprovalAsked { approval, .. }
         | Event::ApprovalExpired { approval }
         | Event::ApprovalVoided { approval, .. }
+        | Event::PeopleTold { approval, .. }
         | Event::Approved { approval, .. }
         | Event::Declined { approval, .. } => asking::fold(state, event, *approval, at),
     }

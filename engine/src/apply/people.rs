@@ -2,7 +2,8 @@
 
 use super::{IllegalEvent, illegal_step};
 use crate::event::{Actor, Event};
-use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoStage};
+use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoStage, Waiving};
+use crate::verdict::weakest;
 use model::{Micros, StepPath};
 use plan::checked::{EvidenceRule, OnFailure, Undo};
 
@@ -38,11 +39,21 @@ pub(super) fn fold(
                 return Err(illegal());
             }
             step.stage = Stage::Skipped { at, by: by.clone(), reason: reason.clone(), sequence };
-            (step.gate, step.risk) = (Approval::NotAsked, Approval::NotAsked);
+            (step.gate, step.risk, step.waiver) =
+                (Approval::NotAsked, Approval::NotAsked, Approval::NotAsked);
+            step.waiving = None;
         }
         (Event::Skipped { by, reason, .. }, Some(because)) => {
             step.undo.stage = UndoStage::Skipped { at, by: by.clone(), reason: reason.clone() };
             state.phase = Phase::Unwinding { since: at, because };
+        }
+        (Event::WaiverRequested { by, reason, .. }, None) => {
+            if !may_be_waived(step, rule.as_ref(), passed_over) {
+                return Err(illegal());
+            }
+            step.stage = Stage::Active { since: at };
+            (step.risk, step.waiver) = (Approval::NotAsked, Approval::NotAsked);
+            step.waiving = Some(Waiving { by: by.clone(), reason: reason.clone() });
         }
         (Event::RetryRequested { .. }, None) => {
             // What follows a step that was passed over may have begun.
@@ -60,6 +71,22 @@ pub(super) fn fold(
     Ok(state)
 }
 
+/// A fence that is settled, or waits for nothing but silent hosts, and brought less than its plan demands. What
+/// was passed over is not waived: what follows it may have begun.
+pub(crate) fn may_be_waived(step: &StepState, rule: Option<&EvidenceRule>, passed_over: bool) -> bool {
+    let Some(rule) = rule else { return false };
+    let settled = |task: &TaskState| match task.current() {
+        Some(attempt) => !attempt.state.is_open() || attempt.state.silence().is_some(),
+        None => false,
+    };
+    let stands = match step.stage {
+        Stage::Failed { .. } => !passed_over,
+        Stage::Active { .. } => step.waiving.is_none(),
+        Stage::Pending | Stage::Succeeded { .. } | Stage::Cancelled { .. } | Stage::Skipped { .. } => false,
+    };
+    stands && step.tasks.iter().all(settled) && weakest(rule, &step.tasks) < rule.required
+}
+
 /// Not begun, or begun with nothing under way.
 pub(crate) fn may_be_skipped(step: &StepState, by_plan: bool) -> bool {
     let open =
@@ -74,21 +101,27 @@ pub(crate) fn may_be_skipped(step: &StepState, by_plan: bool) -> bool {
 
 /// A failed step begins again, with what is missing; an expired question is asked again.
 fn retry(step: &mut StepState, rule: Option<&EvidenceRule>, at: Micros) -> bool {
-    let expired =
-        [&step.gate, &step.risk].iter().any(|approval| matches!(approval, Approval::Expired { .. }));
+    let expired = step.approvals().iter().any(|approval| matches!(approval, Approval::Expired { .. }));
     match step.stage {
         Stage::Failed { .. } => {
             step.stage = Stage::Active { since: at };
             again(&mut step.tasks, rule);
         }
         Stage::Active { .. } if expired => {}
+        // Instead of going on without, the evidence is looked for again.
+        Stage::Active { .. } if step.waiving.is_some() => again(&mut step.tasks, rule),
         Stage::Active { .. }
         | Stage::Pending
         | Stage::Succeeded { .. }
         | Stage::Cancelled { .. }
         | Stage::Skipped { .. } => return false,
     }
-    for approval in [&mut step.gate, &mut step.risk] {
+    // A waiver that nobody answered in time is asked again; otherwise the evidence is looked for again.
+    if !matches!(step.waiver, Approval::Expired { .. }) {
+        step.waiving = None;
+        step.waiver = Approval::NotAsked;
+    }
+    for approval in step.approvals_mut() {
         match approval {
             Approval::Expired { .. } | Approval::Declined { .. } => *approval = Approval::NotAsked,
             Approval::NotAsked | Approval::Asked(_) | Approval::Approved { .. } => {}

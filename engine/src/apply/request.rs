@@ -48,6 +48,8 @@ fn fresh(step: &Step) -> StepState {
         stage: Stage::Pending,
         gate: Approval::NotAsked,
         risk: Approval::NotAsked,
+        waiver: Approval::NotAsked,
+        waiving: None,
         tasks: tasks(&step.tasks),
         undo: Undoing { stage: UndoStage::NotBegun, tasks: tasks(undo_tasks(step)) },
     }

@@ -4,9 +4,10 @@ use super::housekeep::{deadline, questions};
 use super::tasks::{judge, next_try};
 use super::unwind::doubtful;
 use crate::attempt::{Attempt, AttemptState, Failure, Resolution};
+use crate::event::Notice;
 use crate::lookup::Place;
 use crate::perform::Perform;
-use crate::state::{Phase, RunState, Stage};
+use crate::state::{Approval, Phase, RunState, Stage, StepState};
 use crate::verdict::Verdict;
 use model::{Direction, HostName, Micros};
 use plan::checked::Action;
@@ -25,6 +26,7 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
         perform.push(Perform::CloseRun { run: state.run, hosts: hosts(state) });
         return (perform, None);
     }
+    perform.extend(state.steps.iter().flat_map(StepState::approvals).filter_map(notice));
     for (index, (step, now)) in state.both().enumerate() {
         let failed = match (&state.phase, &now.stage) {
             (Phase::Forward { .. } | Phase::Paused { .. }, Stage::Active { .. }) => unproven(state, index),
@@ -46,6 +48,29 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
         }
     }
     (perform, wake_at(state))
+}
+
+/// What people are still to be told of a question with a role. What nobody in particular is asked, who looks sees.
+fn notice(slot: &Approval) -> Option<Perform> {
+    let question = slot.question()?;
+    let notice = match slot {
+        Approval::Asked(_) => Notice::Asked,
+        Approval::Approved { .. } if question.voices.iter().any(|voice| voice.break_glass) => {
+            Notice::BrokeGlass
+        }
+        Approval::NotAsked
+        | Approval::Approved { .. }
+        | Approval::Declined { .. }
+        | Approval::Expired { .. } => return None,
+    };
+    if question.told.iter().any(|told| told.notice == notice) {
+        return None;
+    }
+    let text = match question.voices.iter().find(|voice| voice.break_glass) {
+        Some(voice) => format!("{} approved alone: {}\n\n{}", voice.by, voice.reason, question.text),
+        None => question.text.clone(),
+    };
+    Some(Perform::Tell { approval: question.id, notice, text, role: question.role.clone()? })
 }
 
 /// Failed attempts that may be repeated only after a probe says "not done".

@@ -96,7 +96,7 @@ fn dropped(task: &TaskState) -> Option<Event> {
 
 /// The open questions of a step.
 pub(super) fn questions(step: &StepState) -> impl Iterator<Item = &Question> {
-    [&step.gate, &step.risk].into_iter().filter_map(|approval| approval.asked())
+    step.approvals().into_iter().filter_map(|approval| approval.asked())
 }
 
 fn judged(state: &RunState, index: usize, question: &Question, dropping: bool, now: Micros) -> Option<Event> {

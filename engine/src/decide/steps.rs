@@ -102,6 +102,9 @@ fn go_on(state: &RunState, index: usize, step: &Step, mind: &mut Mind<'_>, may_s
             }
         }
     }
+    if state.steps[index].waiving.is_some() {
+        return waived(state, index, step, mind, may_start);
+    }
     match tasks::forward(state, index, mind) {
         Progress::Begin(events) if may_start => match unmet(state, step) {
             None => events,
@@ -146,6 +149,28 @@ fn done(state: &RunState, index: usize, step: &Step, mind: &mut Mind<'_>, may_st
     }
 }
 
+/// Somebody wants to go on with less evidence than the plan demands. A host that is fenced meanwhile settles it.
+fn waived(state: &RunState, index: usize, step: &Step, mind: &mut Mind<'_>, may_start: bool) -> Vec<Event> {
+    let now = &state.steps[index];
+    let Some(rule) = &step.evidence else { return Vec::new() };
+    let found = weakest(rule, &now.tasks);
+    if found >= rule.required {
+        return done(state, index, step, mind, may_start);
+    }
+    match &now.waiver {
+        Approval::Approved { question, .. } => {
+            let digest = shown(state, index, About::Waiver).and_then(|shown| shown.digest());
+            if digest.as_ref() == Some(&question.digest) {
+                return vec![Event::StepSucceeded { step: step.path.clone(), evidence: Some(found) }];
+            }
+            if may_start { ask(state, index, About::Waiver, mind) } else { Vec::new() }
+        }
+        Approval::NotAsked if may_start => ask(state, index, About::Waiver, mind),
+        Approval::NotAsked | Approval::Asked(_) | Approval::Expired { .. } => Vec::new(),
+        Approval::Declined { by, reason, .. } => failed(step, problems::declined(by.as_str(), reason)),
+    }
+}
+
 fn ask(state: &RunState, index: usize, about: About, mind: &mut Mind<'_>) -> Vec<Event> {
     let Some(shown) = shown(state, index, about) else { return Vec::new() };
     let Some(digest) = shown.digest() else { return Vec::new() };
@@ -156,6 +181,7 @@ fn ask(state: &RunState, index: usize, about: About, mind: &mut Mind<'_>) -> Vec
         role: shown.role.cloned(),
         digest,
         expires_at: mind.now.after(shown.within),
+        approvals: shown.approvals,
         question: shown.question,
     }]
 }
@@ -185,8 +211,11 @@ fn unmet(state: &RunState, step: &Step) -> Option<Problem> {
                 )
                 | None => Evidence::None,
             };
-            let taken = state.step(fence).is_some_and(|step| matches!(step.risk, Approval::Approved { .. }));
-            let enough = found >= *required && (found > Evidence::Unreachable || taken);
+            let approved = |slot: &Approval| matches!(slot, Approval::Approved { .. });
+            let taken = state.step(fence).is_some_and(|step| approved(&step.risk));
+            let waived =
+                state.step(fence).is_some_and(|step| step.waiving.is_some() && approved(&step.waiver));
+            let enough = waived || found >= *required && (found > Evidence::Unreachable || taken);
             (!enough).then(|| problems::not_fenced(&step.path, fence, *required, found))
         }
         Precondition::Succeeded { step: needed } => {

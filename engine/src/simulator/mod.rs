@@ -12,6 +12,7 @@ use crate::apply::{IllegalEvent, apply};
 use crate::command::{Command, Refused, request};
 use crate::event::Event;
 use crate::journal::Entry;
+use crate::people::{Person, Roles};
 use crate::perform::{Key, Perform};
 use crate::receive::{Report, receive};
 use crate::start::start;
@@ -50,6 +51,8 @@ pub struct Simulation {
     pub crashes: Vec<Crash>,
     /// Crashes that came.
     pub crashed: usize,
+    /// Who has which role.
+    pub roles: Roles,
     head: Head,
     epoch: u64,
     dispatched: BTreeSet<Key>,
@@ -93,6 +96,7 @@ impl Simulation {
             commits: vec![1],
             crashes,
             crashed: 0,
+            roles: Roles::default(),
             head: batch.head,
             epoch: 1,
             dispatched: BTreeSet::new(),
@@ -117,7 +121,7 @@ impl Simulation {
     }
 
     fn only_people_are_missing(&self) -> bool {
-        let questions = self.state.steps.iter().flat_map(|step| [&step.gate, &step.risk]);
+        let questions = self.state.steps.iter().flat_map(|step| step.approvals());
         let mut expiries = questions.filter_map(|approval| approval.asked()).map(|asked| asked.expires_at);
         let next = self.next_moment();
         self.inbox.is_empty() && expiries.any(|expiry| next == Some(expiry))
@@ -134,8 +138,18 @@ impl Simulation {
         self.turn(Vec::new())
     }
 
-    /// A person's command, now.
+    /// The command of somebody with a certificate of their own, now.
     pub fn command(&mut self, command: &Command, by: &UserName) -> Result<Result<(), Refused>, IllegalEvent> {
+        let person = Person { name: by.clone(), admin: false, roles: self.roles.clone() };
+        self.command_of(command, &person)
+    }
+
+    /// The command of a person, now.
+    pub fn command_of(
+        &mut self,
+        command: &Command,
+        by: &Person,
+    ) -> Result<Result<(), Refused>, IllegalEvent> {
         match request(&self.state, command, by, self.now) {
             Ok(events) => self.turn(events).map(Ok),
             Err(refused) => Ok(Err(refused)),
@@ -224,6 +238,7 @@ impl Simulation {
             Report::Accepted { .. }
             | Report::Revoked { .. }
             | Report::Probed { .. }
+            | Report::Told { .. }
             | Report::Silent { .. } => None,
         };
         let crashed = self.crashed;

@@ -4,7 +4,7 @@ use crate::event::{Actor, ProbeAnswer, Revocation};
 use crate::perform::Perform;
 use crate::receive::Report;
 use model::jobs::FenceOutput;
-use model::{ControlAction, Evidence, HostName, Micros, Outcome, Problem, Token, Work};
+use model::{ControlAction, Evidence, HostName, Micros, Name, Outcome, Problem, Token, Work};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,6 +80,8 @@ pub struct World {
     effects: BTreeMap<Token, bool>,
     due: Vec<Report>,
     broken: Vec<HostName>,
+    /// Channels that take every message.
+    pub channels: Vec<Name>,
 }
 
 /// The output of a fence that obtained `evidence`.
@@ -109,6 +111,7 @@ impl Default for World {
             effects: BTreeMap::new(),
             due: Vec::new(),
             broken: Vec::new(),
+            channels: Name::new("ops").into_iter().collect(),
         }
     }
 }
@@ -216,6 +219,12 @@ impl World {
                 }
                 Perform::Revoke { token, .. } => self.revoke(host.clone(), token),
                 Perform::Probe { token, .. } | Perform::ProbeControl { token, .. } => self.probe(token),
+                Perform::Tell { approval, notice, .. } => self.due.push(Report::Told {
+                    approval: *approval,
+                    notice: *notice,
+                    channels: self.channels.clone(),
+                    failed: Vec::new(),
+                }),
                 Perform::WatchSilence { .. } | Perform::CloseRun { .. } => {}
             }
         }
@@ -290,7 +299,7 @@ impl World {
             match (self.network)() {
                 Delivery::Once => delivered.push(report),
                 Delivery::Twice => delivered.extend([report.clone(), report]),
-                Delivery::Lost => match report.token().target.host.clone() {
+                Delivery::Lost => match report.token().and_then(|token| token.target.host.clone()) {
                     Some(host) => self.broken.push(host),
                     None => delivered.push(report),
                 },

@@ -1,12 +1,14 @@
 //! Builds a view from a state.
 
 use super::words::{length, need, since, success};
-use super::{ApprovalView, AttemptView, DecisionView, Silent, StepView, Totals, View, commands, detail};
+use super::{
+    ApprovalView, AttemptView, DecisionView, Silent, StepView, Totals, View, VoiceView, commands, detail,
+};
 use crate::attempt::{Attempt, AttemptState, Cause, Failure, Resolution};
 use crate::decide::fan_out::{Count, count};
-use crate::event::{About, Actor};
+use crate::event::{About, Actor, Notice};
 use crate::lookup::{Place, is_answerable};
-use crate::state::{Approval, RunState, Stage, StepState, UndoStage};
+use crate::state::{Approval, RunState, Stage, StepState, Told, UndoStage, Voice};
 use crate::status::RunStatus;
 use model::{Direction, Evidence, Micros, Problem};
 use plan::checked::{Action, Step};
@@ -89,7 +91,14 @@ fn totals(state: &RunState, steps: &[StepView]) -> Totals {
 fn approvals(state: &RunState) -> Vec<ApprovalView> {
     let mut open = Vec::new();
     for (step, now) in state.both() {
-        for question in [&now.gate, &now.risk].into_iter().filter_map(Approval::asked) {
+        let active = matches!(now.stage, Stage::Active { .. }) && state.is_open();
+        let stands = |slot: &&Approval| match slot {
+            Approval::Asked(_) => true,
+            Approval::Expired { .. } => active,
+            Approval::NotAsked | Approval::Approved { .. } | Approval::Declined { .. } => false,
+        };
+        for slot in now.approvals().into_iter().filter(stands) {
+            let Some(question) = slot.question() else { continue };
             open.push(ApprovalView {
                 approval: question.id,
                 step: step.path.clone(),
@@ -99,6 +108,9 @@ fn approvals(state: &RunState) -> Vec<ApprovalView> {
                 digest: question.digest.clone(),
                 asked_at: question.asked_at,
                 expires_at: question.expires_at,
+                needed: question.needed,
+                given: question.voices.iter().map(|voice| voice.by.clone()).collect(),
+                expired: matches!(slot, Approval::Expired { .. }),
             });
         }
     }
@@ -134,8 +146,8 @@ fn step_view(
         took_ms: took,
         outcome: outcome(state, index, at, &attempts),
         evidence: evidence(at),
-        approved: [&at.gate, &at.risk].into_iter().filter_map(approved).collect(),
-        decisions: [&at.gate, &at.risk].into_iter().filter_map(decision).collect(),
+        approved: at.approvals().into_iter().filter_map(approved).collect(),
+        decisions: at.approvals().into_iter().filter_map(decision).collect(),
         problem: problem(at),
         attempts,
     }
@@ -175,7 +187,8 @@ fn word(state: &RunState, at: &StepState) -> &'static str {
                 | AttemptState::Failed { .. }
                 | AttemptState::Cancelled { .. } => false,
             });
-            let asked = [&at.gate, &at.risk]
+            let asked = at
+                .approvals()
                 .iter()
                 .any(|approval| matches!(approval, Approval::Asked(_) | Approval::Expired { .. }));
             if unknown && state.is_open() {
@@ -273,8 +286,14 @@ fn approved(approval: &Approval) -> Option<String> {
             let what = match question.about {
                 About::Gate => "approved",
                 About::Risk => "risk approved",
+                About::Waiver => "evidence waived",
             };
-            Some(format!("{what} by {by} at {at}"))
+            let alone = question.voices.iter().any(|voice| voice.break_glass);
+            let names: Vec<&str> = question.voices.iter().map(|voice| voice.by.as_str()).collect();
+            match alone {
+                true => Some(format!("{what} by {by} ALONE at {at}")),
+                false => Some(format!("{what} by {} at {at}", names.join(" and "))),
+            }
         }
         Approval::Declined { by, at, .. } => Some(format!("declined by {by} at {at}")),
         Approval::NotAsked | Approval::Asked(_) | Approval::Expired { .. } => None,
@@ -284,7 +303,9 @@ fn approved(approval: &Approval) -> Option<String> {
 fn decision(approval: &Approval) -> Option<DecisionView> {
     let (question, answer, by, reason, at) = match approval {
         Approval::Approved { question, by, at } => {
-            (question, "approved", Some(by.clone()), String::new(), *at)
+            let said: Vec<&str> = question.voices.iter().map(|voice| voice.reason.as_str()).collect();
+            let said: Vec<&str> = said.into_iter().filter(|reason| !reason.is_empty()).collect();
+            (question, "approved", Some(by.clone()), said.join("; "), *at)
         }
         Approval::Declined { question, by, reason, at } => {
             (question, "declined", Some(by.clone()), reason.clone(), *at)
@@ -300,6 +321,8 @@ fn decision(approval: &Approval) -> Option<DecisionView> {
         by,
         reason,
         at,
+        voices: question.voices.iter().map(voice).collect(),
+        told: question.told.iter().map(told).collect(),
     })
 }
 
@@ -307,7 +330,25 @@ fn about(about: About) -> &'static str {
     match about {
         About::Gate => "gate",
         About::Risk => "risk",
+        About::Waiver => "waiver",
     }
+}
+
+fn voice(voice: &Voice) -> VoiceView {
+    let Voice { by, at, reason, break_glass } = voice.clone();
+    VoiceView { by, at, reason, break_glass }
+}
+
+fn told(told: &Told) -> String {
+    let what = match told.notice {
+        Notice::Asked => "that it was asked",
+        Notice::BrokeGlass => "that one person decided alone",
+    };
+    let channels: Vec<&str> = told.channels.iter().map(model::Name::as_str).collect();
+    let heard = if channels.is_empty() { "nobody".to_string() } else { channels.join(", ") };
+    let failed =
+        if told.failed.is_empty() { String::new() } else { format!(" ({})", told.failed.join("; ")) };
+    format!("{heard} was told {what}{failed}")
 }
 
 fn attempt_view(attempt: &Attempt, action: Option<&Action>, now: Micros, silent: &Silent) -> AttemptView {

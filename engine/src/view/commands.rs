@@ -1,6 +1,8 @@
 //! The exact commands that a person can type now.
 
-use crate::state::{Phase, RunState};
+use crate::apply::people::may_be_waived;
+use crate::event::About;
+use crate::state::{Approval, Phase, RunState, StepState};
 use crate::status::Need;
 use model::{StepPath, Token};
 use plan::checked::Undo;
@@ -30,14 +32,25 @@ pub(super) fn next(state: &RunState) -> Vec<String> {
     let needs = state.needs();
     for need in &needs {
         match need {
-            Need::Approval { step, .. } => {
+            Need::Approval { step, question } => {
+                if question.about == About::Waiver {
+                    next.push(format!("lifeboat retry {run} {step}"));
+                }
                 next.push(format!("lifeboat approve {run} {step}"));
                 next.push(format!("lifeboat approve {run} {step} --decline --reason \"…\""));
             }
-            Need::Asking { step, .. } => next.push(format!("lifeboat retry {run} {step}")),
+            Need::Asking { step, .. } => {
+                next.push(format!("lifeboat retry {run} {step}"));
+                if expired_with_role(state, step) {
+                    next.push(format!("lifeboat approve {run} {step} --break-glass --reason \"…\""));
+                }
+            }
             Need::Decision { step, .. } => {
                 next.push(format!("lifeboat retry {run} {step}"));
                 next.push(format!("lifeboat skip {run} {step} --reason \"…\""));
+                if lacks_evidence(state, step) {
+                    next.push(format!("lifeboat waive {run} {step} --reason \"…\""));
+                }
             }
             Need::Answer { token, .. } | Need::Host { token, .. } => next.push(answer(state, token)),
         }
@@ -52,6 +65,25 @@ pub(super) fn next(state: &RunState) -> Vec<String> {
     }
     next.dedup();
     next
+}
+
+/// Nobody of a role answered in time.
+fn expired_with_role(state: &RunState, step: &StepPath) -> bool {
+    let slots = state.step(step).map(StepState::approvals);
+    let late = |slot: &Approval| match slot {
+        Approval::Expired { question, .. } => question.role.is_some(),
+        Approval::NotAsked | Approval::Asked(_) | Approval::Approved { .. } | Approval::Declined { .. } => {
+            false
+        }
+    };
+    slots.is_some_and(|slots| slots.into_iter().any(late))
+}
+
+/// A fence that failed for want of evidence, and whose plan names whom to ask.
+fn lacks_evidence(state: &RunState, step: &StepPath) -> bool {
+    let Some(index) = state.index(step) else { return false };
+    let rule = state.plan.steps[index].evidence.as_ref();
+    rule.is_some_and(|rule| rule.role.is_some()) && may_be_waived(&state.steps[index], rule, false)
 }
 
 /// Names the target only where the step alone does not say which attempt is meant.

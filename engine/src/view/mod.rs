@@ -178,16 +178,35 @@ pub struct DecisionView {
     pub role: Option<Name>,
     /// `approved`, `declined` or `expired`.
     pub answer: String,
-    /// By whom.
+    /// By whom: the last of them.
     pub by: Option<UserName>,
     /// Why, where somebody said so.
     #[serde(default)]
     pub reason: String,
     /// When.
     pub at: Micros,
+    /// Everybody who said yes, in this order.
+    #[serde(default)]
+    pub voices: Vec<VoiceView>,
+    /// Channels that took the message of it, and what failed.
+    #[serde(default)]
+    pub told: Vec<String>,
 }
 
-/// A question that stands open.
+/// One person's yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VoiceView {
+    /// Who.
+    pub by: UserName,
+    /// When.
+    pub at: Micros,
+    /// Why; may be empty.
+    pub reason: String,
+    /// Alone, because nobody else was there.
+    pub break_glass: bool,
+}
+
+/// A question that stands open, or that nobody answered in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalView {
     /// Its id.
@@ -206,6 +225,19 @@ pub struct ApprovalView {
     pub asked_at: Micros,
     /// Until when an answer counts.
     pub expires_at: Micros,
+    /// How many people must say yes.
+    #[serde(default = "one")]
+    pub needed: u32,
+    /// Who has.
+    #[serde(default)]
+    pub given: Vec<UserName>,
+    /// Nobody answered in time: only whoever decides alone still can.
+    #[serde(default)]
+    pub expired: bool,
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl View {

@@ -57,9 +57,16 @@ pub(super) fn need(need: &Need) -> String {
             let what = match question.about {
                 About::Gate => "for approval",
                 About::Risk => "until the risk is approved",
+                About::Waiver => "until its evidence is waived",
+            };
+            let given: Vec<&str> = question.voices.iter().map(|voice| voice.by.as_str()).collect();
+            let count = match (question.needed, given.is_empty()) {
+                (1, _) => String::new(),
+                (needed, true) => format!(", {needed} people"),
+                (needed, false) => format!(", {} of {needed} given ({})", given.len(), given.join(", ")),
             };
             let who = question.role.as_ref().map_or(String::new(), |role| format!(" by {role}"));
-            format!("{step} waits {what}{who}")
+            format!("{step} waits {what}{who}{count}")
         }
         Need::Asking { step, expired_at } => {
             format!("the question of {step} expired at {expired_at}; retry asks again")

@@ -157,6 +157,7 @@ pub fn fence(after: &[&str], on: &[&str], required: Evidence) -> Step {
         risk: "Nothing but its silence says that it is dead.".to_string(),
         role: Some(name("incident-commander")),
         within: Duration::from_secs(600),
+        approvals: 1,
         disbelieved: Vec::new(),
     });
     step
@@ -193,6 +194,7 @@ pub fn gate(seconds: u64) -> Gate {
     Gate {
         role: Some(name("incident-commander")),
         within: Duration::from_secs(seconds),
+        approvals: 1,
         question: "Is it really down?".to_string(),
     }
 }
@@ -215,8 +217,39 @@ pub fn failover() -> CheckedPlan {
     ])
 }
 
-pub fn simulate(plan: CheckedPlan, world: World) -> Simulation {
+/// A run that ada asked for, not advanced. Ada, bea and cleo are its commanders.
+pub fn begun(plan: CheckedPlan, world: World) -> Simulation {
     let mut simulation = Simulation::new(plan, user("ada"), world).unwrap();
+    simulation.roles = commanders();
+    simulation
+}
+
+pub fn commanders() -> engine::Roles {
+    roles(&[("incident-commander", &["ada", "bea", "cleo"], false)])
+}
+
+/// Roles: their names, people, and whether one of them may break the glass.
+pub fn roles(all: &[(&str, &[&str], bool)]) -> engine::Roles {
+    let role = |people: &[&str], break_glass| plan::RoleHead {
+        primary: user(people[0]),
+        backup: people.get(1).map(|backup| user(backup)),
+        people: people.iter().map(|one| user(one)).collect(),
+        break_glass,
+    };
+    let all = all.iter().map(|(what, people, glass)| (name(what), role(people, *glass)));
+    std::sync::Arc::new(all.collect())
+}
+
+/// Who gives a command: whoever asked for the run does not approve it.
+pub fn by(command: &Command) -> UserName {
+    match command {
+        Command::Approve { .. } => user("bea"),
+        _ => user("ada"),
+    }
+}
+
+pub fn simulate(plan: CheckedPlan, world: World) -> Simulation {
+    let mut simulation = begun(plan, world);
     assert!(simulation.run(10_000).unwrap(), "the simulation does not come to rest");
     simulation
 }
@@ -224,7 +257,8 @@ pub fn simulate(plan: CheckedPlan, world: World) -> Simulation {
 /// The approval that the run's open question needs.
 pub fn yes(state: &RunState) -> Command {
     let question = question(state);
-    Command::Approve { approval: question.id, digest: question.digest.clone(), reason: String::new() }
+    let (approval, digest) = (question.id, question.digest.clone());
+    Command::Approve { approval, digest, reason: String::new(), way: engine::Way::Plain }
 }
 
 pub fn no(state: &RunState) -> Command {
@@ -236,26 +270,31 @@ pub fn question(state: &RunState) -> engine::state::Question {
     state
         .steps
         .iter()
-        .flat_map(|step| [&step.gate, &step.risk])
+        .flat_map(|step| step.approvals())
         .find_map(|approval| approval.asked())
         .expect("a question stands open")
         .clone()
 }
 
 pub fn is_asked(state: &RunState, about: About) -> bool {
-    let open = state.steps.iter().flat_map(|step| [&step.gate, &step.risk]);
+    let open = state.steps.iter().flat_map(|step| step.approvals());
     open.into_iter().filter_map(|approval| approval.asked()).any(|question| question.about == about)
 }
 
 /// Commands, and goes on until the run rests again.
 pub fn tell(simulation: &mut Simulation, command: &Command) {
-    simulation.command(command, &user("ada")).unwrap().unwrap();
+    simulation.command(command, &by(command)).unwrap().unwrap();
     assert!(simulation.run(10_000).unwrap(), "the simulation does not come to rest");
 }
 
 /// The code with which a command is refused.
 pub fn refused(simulation: &mut Simulation, command: &Command) -> String {
-    simulation.command(command, &user("ada")).unwrap().unwrap_err().problem.code
+    refused_to(simulation, command, &by(command))
+}
+
+/// The same for somebody.
+pub fn refused_to(simulation: &mut Simulation, command: &Command, who: &UserName) -> String {
+    simulation.command(command, who).unwrap().unwrap_err().problem.code
 }
 
 pub fn retry(step: &str) -> Command {

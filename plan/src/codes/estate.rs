@@ -74,3 +74,12 @@ pub static ONLY_NEAR: Code = Code {
     why: "What takes the region takes the data and every backup of it.",
     mend: "add a repository in another region to `to:` of the schedule",
 };
+
+/// More approvals than a role has people.
+pub static TOO_FEW_PEOPLE: Code = Code {
+    code: "LB0450",
+    severity: Error,
+    title: "more approvals than the role has people",
+    why: "The question could never be answered, and the run would stand still in front of it.",
+    mend: "name a `role` with that many people (`primary`, `backup`, `others`), or ask for fewer approvals",
+};

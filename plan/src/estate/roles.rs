@@ -14,6 +14,12 @@ pub(crate) static NOUN: Noun = Noun {
     fields: &[
         need("primary", Type::User, "Who has it."),
         may("backup", Type::User, "Who has it when the primary cannot be reached."),
+        may("others", Type::Many(&Type::User), "More people who have it."),
+        may(
+            "break-glass",
+            Type::Truth,
+            "`true`: one of them may approve alone when nobody else is there; everybody is told.",
+        ),
         may("duties", Type::Many(&Type::Words), "What they do, for people."),
         later("escalate", Type::Many(&Type::User), "Who is told next when neither answers, in this order."),
         later("escalate-after", Type::Duration, "How long each of them is waited for."),
@@ -28,6 +34,23 @@ pub(crate) struct Role {
     pub primary: At<UserName>,
     /// Who has it when the primary cannot be reached.
     pub backup: Option<At<UserName>>,
+    /// More people who have it.
+    pub others: Vec<At<UserName>>,
+    /// Whether one of them may approve alone when nobody else is there.
+    pub break_glass: bool,
+}
+
+impl Role {
+    /// Everybody who has it, each once, in the order of the text.
+    pub fn people(&self) -> Vec<&At<UserName>> {
+        let mut people: Vec<&At<UserName>> = Vec::new();
+        for one in std::iter::once(&self.primary).chain(&self.backup).chain(&self.others) {
+            if !people.iter().any(|known| known.value == one.value) {
+                people.push(one);
+            }
+        }
+        people
+    }
 }
 
 /// Reads one.
@@ -36,9 +59,16 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let mut fields = fields.shaped(&[NOUN.fields]);
     let primary = fields.need("primary", sink).and_then(|node| user(node, sink));
     let backup = fields.get("backup").map(|node| user(node, sink));
+    let others = fields.get("others").map(|node| values::list(node, true, sink, user));
+    let break_glass = fields.get("break-glass").map(|node| values::truth(node, sink));
     fields.get("duties").map(|node| values::list(node, true, sink, values::words));
     fields.finish(sink);
-    Some(Role { primary: primary?, backup: flat(backup)? })
+    Some(Role {
+        primary: primary?,
+        backup: flat(backup)?,
+        others: flat(others)?.unwrap_or_default(),
+        break_glass: flat(break_glass)?.unwrap_or(false),
+    })
 }
 
 /// The name of a person.

@@ -12,6 +12,8 @@ const POINT: Field =
     may("point", Type::Point, "`latest`, a snapshot id, or a time: the newest one that is not later.");
 const ROLE: Field = may("role", Type::Of(&["role"]), "Who may answer; anyone who may run plans when absent.");
 const WITHIN: Field = may("within", Type::Duration, "How long the question stands; 30m when absent.");
+const APPROVALS: Field =
+    may("approvals", Type::Number(1, 10), "How many people of the role must say yes; 1 when absent.");
 const RECORD: Field = need("record", Type::Of(&["record"]), "The record.");
 const TO_REGION: Field = need("to", Type::Of(&["region"]), "The region that it points at afterwards.");
 const KEEP_OLD: Field = may("keep-old", Type::Duration, "How long the old data stays; 72h when absent.");
@@ -97,7 +99,7 @@ pub(crate) const COMMON: &[Field] = &[
     may("allow", Type::Any, "Warnings that are looked at and taken, each with its reason."),
 ];
 
-const APPROVE: &[Field] = &[ROLE, WITHIN];
+const APPROVE: &[Field] = &[ROLE, WITHIN, APPROVALS];
 const ANSWER: &[Field] = &[
     need(
         "type",
@@ -110,7 +112,7 @@ const IN_PLACE: &[Field] = &[SERVICES, REGION, HOSTS];
 
 /// The parameters of each step kind.
 pub(crate) static KINDS: [(&str, &[Field]); 28] = [
-    ("approve", &[ROLE, WITHIN, may("question", Type::Words, "What is asked.")]),
+    ("approve", &[ROLE, WITHIN, APPROVALS, may("question", Type::Words, "What is asked.")]),
     (
         "ask",
         &[

@@ -39,7 +39,12 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     Some(Lowered {
         summary: format!("a task for {who}: {task}"),
         parts: vec![Part { tasks: Vec::new(), undo: Undo::Nothing }],
-        gate: Some(Gate { role, within, question: format!("{task}\nApprove once it is done.") }),
+        gate: Some(Gate {
+            role,
+            within,
+            approvals: 1,
+            question: format!("{task}\nApprove once it is done."),
+        }),
         timeout: Some(within),
         to_come: (answers > 0).then_some("taking down a person's answers"),
         ..Lowered::default()

@@ -22,7 +22,7 @@ pub(crate) static KIND: Kind = Kind {
           that no writes are accepted there. `evidence` is what the run demands before it goes on: `stopped` \
           (an agent stopped the server and saw it gone) or `unreachable` (the host has been silent for \
           `silence`, 15s; it may still be alive). For `unreachable` write in `risk` what may be lost, in plain \
-          words; a person reads and approves it (`approve: { role, within }`) when nothing stronger was \
+          words; a person reads and approves it (`approve: { role, within, approvals }`) when nothing stronger was \
           obtained. Fencing is a point of no return.\n\n\
           ```yaml\nfence:\n  fence:\n    source: tutor-db\n    region: us-east\n    evidence: unreachable\n    silence: 10s\n    \
           risk: db-1 does not answer; if it is alive and cut off, it still accepts writes that will be lost\n    \
@@ -109,13 +109,14 @@ fn evidence(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<EvidenceRul
         }
         Evidence::None | Evidence::Unreachable | Evidence::Stopped => {}
     }
-    let (role, within) = approve.unwrap_or((None, approve::DEFAULT_WITHIN));
+    let approve::Asked { role, within, approvals } = approve.unwrap_or_default();
     Some(EvidenceRule {
         required,
         silence: silence.unwrap_or(DEFAULT_SILENCE),
         risk: risk.unwrap_or_default(),
         role,
         within,
+        approvals,
         disbelieved: Vec::new(),
     })
 }

@@ -66,7 +66,8 @@ fn step(at: usize, random: &mut Random) -> Step {
     match kind {
         "approve" => {
             step.tasks.clear();
-            step.gate = Some(Gate { role: None, within: question(random), question: String::new() });
+            step.gate =
+                Some(Gate { role: None, within: question(random), approvals: 1, question: String::new() });
         }
         "fence" => {
             step.evidence = Some(EvidenceRule {
@@ -76,6 +77,7 @@ fn step(at: usize, random: &mut Random) -> Step {
                 risk: String::new(),
                 role: None,
                 within: question(random),
+                approvals: 1,
             });
         }
         "wait" => step.tasks[0].action = Action::Timer { length: secs(1 + random.below(300)) },

@@ -31,14 +31,20 @@ pub struct FenceLine {
 pub struct DecisionLine {
     /// The step.
     pub step: StepPath,
-    /// `gate` or `risk`.
+    /// `gate`, `risk` or `waiver`.
     pub about: String,
     /// The sentence that was shown.
     pub text: String,
     /// `approved`, `declined` or `expired`.
     pub answer: String,
-    /// By whom.
+    /// By whom: the last of them.
     pub by: Option<UserName>,
+    /// Everybody who said yes, in this order.
+    pub voices: Vec<UserName>,
+    /// One person decided alone, because nobody else was there.
+    pub break_glass: bool,
+    /// Who was told of it over channels, in words.
+    pub told: Vec<String>,
     /// Why, where somebody said so.
     pub reason: String,
     /// When.
@@ -92,9 +98,19 @@ fn decided(step: &StepView, decision: &DecisionView) -> DecisionLine {
         text: decision.text.clone(),
         answer: decision.answer.clone(),
         by: decision.by.clone(),
+        voices: decision.voices.iter().map(|voice| voice.by.clone()).collect(),
+        break_glass: decision.voices.iter().any(|voice| voice.break_glass),
+        told: decision.told.clone(),
         reason: decision.reason.clone(),
         at: decision.at,
     }
+}
+
+/// What one person decided alone, of all steps.
+pub fn alone(view: &View) -> Vec<DecisionLine> {
+    let all = view.steps.iter();
+    let lines = all.flat_map(|step| step.decisions.iter().map(move |decision| decided(step, decision)));
+    lines.filter(|line| line.break_glass).collect()
 }
 
 /// Questions of steps that are no fences.

@@ -58,6 +58,8 @@ pub struct Report {
     pub recovery: Option<Recovery>,
     /// Fences, with their evidence and who took the risk.
     pub fences: Vec<FenceLine>,
+    /// What one person decided alone: the report opens with it.
+    pub break_glass: Vec<DecisionLine>,
     /// Other questions and their answers.
     pub approvals: Vec<DecisionLine>,
     /// Records that were pointed elsewhere.
@@ -101,6 +103,7 @@ pub fn run_report(view: &View, now: Micros) -> Report {
         steps: view.steps.iter().map(steps::line).collect(),
         recovery: recovery::of(view, &outputs, &fences),
         fences,
+        break_glass: fence::alone(view),
         approvals: fence::approvals(view),
         cutovers: data::cutovers(&outputs),
         backups: data::backups(&outputs),

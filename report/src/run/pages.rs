@@ -10,6 +10,7 @@ use crate::layout::COLUMNS;
 use crate::state::shown;
 use crate::tree::{command_lines, problem_lines};
 use crate::units::{bytes, count, length, moment, short};
+use model::UserName;
 use model::jobs::RowComparison;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const LOG_LINES: usize = 20;
 
 /// The whole report.
 pub fn document(report: &Report) -> Document {
-    let mut lead = vec![report.result.clone()];
+    let mut lead: Vec<String> = report.break_glass.iter().map(|decision| broken(decision, report)).collect();
+    lead.push(report.result.clone());
     lead.extend(report.recovery.as_ref().map(summary));
     let sections = [
         vec![head(report)],
@@ -140,7 +142,11 @@ fn fence(fence: &FenceLine, report: &Report) -> Section {
     let evidence = fence.evidence.map_or_else(|| "none".to_string(), |evidence| evidence.to_string());
     let mut facts = vec![("evidence", evidence)];
     facts.extend(fence.seen.iter().map(|seen| ("seen", seen.clone())));
-    let label = |about: &str| if about == "risk" { "risk" } else { "question" };
+    let label = |about: &str| match about {
+        "risk" => "risk",
+        "waiver" => "waiver",
+        _ => "question",
+    };
     facts.extend(fence.decisions.iter().map(|decision| (label(&decision.about), said(decision, report))));
     section.facts(facts);
     section.blocks.extend(fence.decisions.iter().map(|decision| Block::Quote(decision.text.clone())));
@@ -156,9 +162,27 @@ fn approvals(report: &Report) -> Vec<Section> {
     vec![section]
 }
 
+/// One person decided alone: what, why, and who was told.
+fn broken(decision: &DecisionLine, report: &Report) -> String {
+    let by = decision.by.as_ref().map(ToString::to_string).unwrap_or_default();
+    let at = moment(decision.at, &report.zone);
+    let told = if decision.told.is_empty() { "nobody was told".to_string() } else { decision.told.join("; ") };
+    format!(
+        "BREAK-GLASS: {by} alone approved {} at {at}, because: {}. ({told})",
+        decision.step,
+        decision.reason.trim_end_matches('.')
+    )
+}
+
 /// Who said what to the sentence, and when.
 fn said(decision: &DecisionLine, report: &Report) -> String {
-    let by = decision.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let names: Vec<&str> = decision.voices.iter().map(UserName::as_str).collect();
+    let by = match (&decision.by, names.is_empty(), decision.break_glass) {
+        (Some(by), _, true) => format!(" by {by} ALONE (break-glass)"),
+        (Some(_), false, false) => format!(" by {}", names.join(" and ")),
+        (Some(by), true, false) => format!(" by {by}"),
+        (None, _, _) => String::new(),
+    };
     let at = moment(decision.at, &report.zone);
     let reason = if decision.reason.is_empty() { String::new() } else { format!(": {}", decision.reason) };
     format!("{}{by} at {at}{reason}", decision.answer)

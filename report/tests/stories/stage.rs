@@ -112,14 +112,16 @@ impl Stage {
 
     pub fn failover_in(mode: Mode, said: impl Fn(&Token, &Job) -> Said + 'static) -> Stage {
         let plan = estate().compile(&"region-failover".parse().unwrap(), mode, &BTreeMap::new()).unwrap();
-        let simulation = Simulation::new(plan, admin(), world(said)).unwrap();
+        let mut simulation = Simulation::new(plan, admin(), world(said)).unwrap();
+        simulation.roles = std::sync::Arc::new(estate().roles());
         Stage { simulation, progress: BTreeMap::new() }
     }
 
     /// A plain verb.
     pub fn single(kind: &str, parameters: &str, said: impl Fn(&Token, &Job) -> Said + 'static) -> Stage {
         let plan = estate().single(kind, parameters, Mode::Live).unwrap();
-        let simulation = Simulation::new(plan, admin(), world(said)).unwrap();
+        let mut simulation = Simulation::new(plan, admin(), world(said)).unwrap();
+        simulation.roles = std::sync::Arc::new(estate().roles());
         Stage { simulation, progress: BTreeMap::new() }
     }
 
@@ -169,8 +171,9 @@ impl Stage {
             approval: asked.approval,
             digest: asked.digest.clone(),
             reason: String::new(),
+            way: engine::Way::Plain,
         };
-        self.simulation.command(&command, &admin()).unwrap().unwrap();
+        self.simulation.command(&command, &UserName::new("second").unwrap()).unwrap().unwrap();
     }
 
     pub fn now(&self) -> Micros {

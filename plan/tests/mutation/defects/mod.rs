@@ -217,6 +217,7 @@ pub static NO_CLASS: &[(&str, &str)] = &[
     ("LB0373", LATER_THAN_THESE),
     ("LB0422", LATER_THAN_THESE),
     ("LB0423", LATER_THAN_THESE),
+    ("LB0450", "no class yet: no random plan asks for several approvals; its cases are below testdata/rules"),
 ];
 
 /// Why there is no class for it.
