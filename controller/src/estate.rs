@@ -1,6 +1,7 @@
 //! The estate in force: the newest version that was applied, checked.
 
 use crate::store::{Store, StoreError};
+use engine::Roles;
 use model::{Assignment, Epoch, HostName};
 use plan::{CheckedEstate, SourceFile};
 use proto::v1;
@@ -41,6 +42,11 @@ impl Estate {
     /// The version in force, if any.
     pub fn get(&self) -> Option<Arc<InForce>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who has which role; nobody has one while no estate is in force.
+    pub fn roles(&self) -> Roles {
+        self.get().map(|in_force| Arc::new(in_force.checked.roles())).unwrap_or_default()
     }
 
     /// Puts a version in force, unless a newer one is.

@@ -69,7 +69,9 @@ pub enum Perform {
         approval: ApprovalId,
         /// What they are told.
         notice: Notice,
-        /// In plain words.
+        /// In one line.
+        title: String,
+        /// In plain words, with the command to type.
         text: String,
         /// Who may answer.
         role: Name,

@@ -1,6 +1,8 @@
 //! Who calls: what the gate found in the client's certificate, as an extension of the request.
 
 use super::AuthError;
+use crate::estate::Estate;
+use engine::Person;
 use model::{HostName, Micros, UserName};
 use runtime::tls::Identity;
 use runtime::tls::identity::IdentityError;
@@ -51,6 +53,11 @@ impl Caller {
                 Err(AuthError::NoCertificate { method: "this".to_string() })
             }
         }
+    }
+
+    /// The person who calls, with the roles of the estate in force.
+    pub fn person(&self, estate: &Estate) -> Result<Person, AuthError> {
+        Ok(Person { name: self.user()?.clone(), admin: self.is_admin(), roles: estate.roles() })
     }
 
     /// Whether it is a person with the role admin.

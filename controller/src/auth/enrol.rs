@@ -51,7 +51,7 @@ pub async fn enrol(
     let why = match redeemed {
         Redeemed::Good => return Ok(signed),
         Redeemed::Unknown => "it is not known here",
-        Redeemed::OtherHost => "it was made for another host",
+        Redeemed::OtherName => "it was made for another host",
         Redeemed::Used => "it was used before",
         Redeemed::Expired => "it has expired",
     };

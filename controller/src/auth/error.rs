@@ -91,14 +91,18 @@ pub enum AuthError {
         /// The host.
         host: HostName,
     },
-    /// A role that the caller does not have.
-    #[error("LB1113: {user} does not hold the role {role}")]
-    NotInRole {
+    /// A person without a role of the estate.
+    #[error(transparent)]
+    NoRole(engine::Refused),
+    /// A token for somebody whom the estate does not name.
+    #[error("LB1140: the estate in force names no {person}")]
+    UnknownPerson {
         /// Who.
-        user: String,
-        /// Which.
-        role: String,
+        person: String,
     },
+    /// A token for a host and a person, or for neither.
+    #[error("LB1141: a token is for one host or for one person")]
+    Either,
     /// A renewal with another key.
     #[error("LB1114: a renewal must be signed by the key of the certificate that it renews")]
     OtherKey,
@@ -123,7 +127,7 @@ impl AuthError {
     fn code(&self) -> Code {
         match self {
             AuthError::Files { .. } | AuthError::Ca { .. } | AuthError::Key(_) => Code::Internal,
-            AuthError::BadRequest(_) | AuthError::BadName(_) | AuthError::TooLong => Code::InvalidArgument,
+            AuthError::BadRequest(_) | AuthError::BadName(_) | AuthError::TooLong | AuthError::Either => Code::InvalidArgument,
             AuthError::BadToken { .. }
             | AuthError::NoCertificate { .. }
             | AuthError::BadCertificate(_)
@@ -133,7 +137,8 @@ impl AuthError {
             AuthError::Denied { .. }
             | AuthError::Replaced { .. }
             | AuthError::NotEnrolled { .. }
-            | AuthError::NotInRole { .. }
+            | AuthError::NoRole(_)
+            | AuthError::UnknownPerson { .. }
             | AuthError::OtherKey => Code::PermissionDenied,
             AuthError::Busy => Code::ResourceExhausted,
             AuthError::Store(error) => crate::rpc::status::code(error),
@@ -150,7 +155,7 @@ impl Explained for AuthError {
             AuthError::BadRequest(_) => "Make the request with Lifeboat's own agent or CLI.",
             AuthError::BadName(_) => "Use letters, digits, '.', '_' and '-'.",
             AuthError::BadToken { .. } => {
-                "Make a new one: `lifeboat token create HOST`. It works once, for that host."
+                "Make a new one: `lifeboat token create --host HOST` or `--user NAME`. It works once, for that one."
             }
             AuthError::Skew { .. } => "Set the host's clock (NTP), then enrol again with the same token.",
             AuthError::NoCertificate { .. } | AuthError::BadCertificate(_) => {
@@ -161,11 +166,13 @@ impl Explained for AuthError {
             }
             AuthError::Busy => "Try again in a moment.",
             AuthError::Replaced { .. } | AuthError::NotEnrolled { .. } => {
-                "Enrol the host again: `lifeboat token create HOST`, then `lifeboat-agent enrol`."
+                "Enrol the host again: `lifeboat token create --host HOST`, then `lifeboat-agent enrol`."
             }
-            AuthError::NotInRole { .. } => {
-                "One of the people whom the estate names under `roles` must answer, or somebody with the role admin."
+            AuthError::UnknownPerson { .. } => {
+                "Name the person under `roles` or `contacts` of the estate and apply it."
             }
+            AuthError::Either => "Give --host NAME or --user NAME.",
+            AuthError::NoRole(_) => "Whoever commands runs is named under `roles` of the estate.",
             AuthError::OtherKey => "Enrol or log in again to use another key.",
             AuthError::TooLong => "Ask for a shorter life, and make another token when it is needed.",
             AuthError::RanOut { .. } => {
@@ -181,6 +188,7 @@ impl From<AuthError> for Status {
     fn from(error: AuthError) -> Status {
         let problem: Problem = match &error {
             AuthError::Store(inner) => inner.problem(),
+            AuthError::NoRole(refused) => (*refused.problem).clone(),
             other => other.problem(),
         };
         let problem = if matches!(error, AuthError::Busy) { problem.transient() } else { problem };

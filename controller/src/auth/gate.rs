@@ -8,6 +8,7 @@
 
 use super::roles::{self, Row, Shape, Who};
 use super::{AuthError, Caller};
+use crate::estate::Estate;
 use futures::future::{BoxFuture, FutureExt};
 use runtime::telemetry::trace;
 use std::convert::Infallible;
@@ -34,12 +35,14 @@ pub struct GateLayer {
     calls: Arc<Semaphore>,
     opening: Arc<Semaphore>,
     anyone: Arc<Semaphore>,
+    estate: Estate,
 }
 
-impl Default for GateLayer {
-    fn default() -> Self {
+impl GateLayer {
+    /// A gate that asks the estate in force for people's roles.
+    pub fn new(estate: Estate) -> Self {
         let places = |count| Arc::new(Semaphore::new(count));
-        Self { calls: places(MAX_CALLS), opening: places(MAX_OPENING), anyone: places(MAX_ANYONE) }
+        Self { calls: places(MAX_CALLS), opening: places(MAX_OPENING), anyone: places(MAX_ANYONE), estate }
     }
 }
 
@@ -79,7 +82,7 @@ where
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
         let method = request.uri().path().to_string();
-        let (caller, row) = match admit(&request, &method) {
+        let (caller, row) = match admit(&request, &method, &self.layer.estate) {
             Ok(admitted) => admitted,
             Err(error) => return refuse(&method, error),
         };
@@ -105,14 +108,19 @@ where
     }
 }
 
-fn admit(request: &HttpRequest, method: &str) -> Result<(Caller, &'static Row), AuthError> {
+fn admit(request: &HttpRequest, method: &str, estate: &Estate) -> Result<(Caller, &'static Row), AuthError> {
     let connection = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
     let certificates = connection.and_then(TlsConnectInfo::peer_certs);
     let first = certificates.as_ref().and_then(|chain| chain.first());
     let caller = Caller::of_certificate(first.map(AsRef::as_ref))?;
     let row = roles::row(method);
     match row {
-        Some(row) if row.who.admits(&caller) => Ok((caller, row)),
+        Some(row) if row.who.admits(&caller) => {
+            if row.who == Who::Operator {
+                caller.person(estate)?.may_command().map_err(AuthError::NoRole)?;
+            }
+            Ok((caller, row))
+        }
         Some(_) if caller.identity.is_none() => Err(AuthError::NoCertificate { method: method.to_string() }),
         Some(_) | None => {
             Err(AuthError::Denied { caller: caller.to_string(), method: method.chars().take(128).collect() })

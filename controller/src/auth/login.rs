@@ -1,9 +1,10 @@
-//! A person's certificate, for the admin token; and that token, made once.
+//! A person's certificate, for a token of their own or the admin token; and the latter, made once.
 
 use super::authority::Signed;
 use super::caller::ADMIN;
 use super::{AuthError, Authority};
 use crate::store::Store;
+use crate::store::tokens::Redeemed;
 use model::{Micros, Name, UserName};
 use runtime::tls::{Identity, JoinToken};
 use uuid::Uuid;
@@ -19,7 +20,8 @@ pub async fn first_admin_token(
     Ok(kept.then(|| token.text().to_string()))
 }
 
-/// Signs for whoever shows the admin token. The name is the person's own word: the journal shows it.
+/// Signs for whoever shows a token made for them, or the admin token. With the admin token the name is the
+/// person's own word: the journal shows it, and it counts as nobody's of the estate.
 pub async fn login(
     authority: &Authority,
     store: &Store,
@@ -29,15 +31,26 @@ pub async fn login(
     now: Micros,
     serial: Uuid,
 ) -> Result<Signed, AuthError> {
-    let refused = AuthError::BadToken { why: "it is not the admin token" };
-    let Ok(token) = JoinToken::parse(token) else { return Err(refused) };
-    if !store.is_admin(&token.stored()).await.map_err(AuthError::Store)? {
-        return Err(refused);
-    }
+    let refused = |why| AuthError::BadToken { why };
+    let Ok(token) = JoinToken::parse(token) else { return Err(refused("it is not a token")) };
     let name = UserName::new(user).map_err(|_| AuthError::BadName(user.chars().take(64).collect()))?;
-    let admin = Name::new(ADMIN).map_err(|error| AuthError::BadName(error.text))?;
-    let by = name.to_string();
-    let signed = authority.sign(request_pem, &Identity::User { name, roles: vec![admin] }, now, serial)?;
-    store.keep_login(signed.key_fingerprint.clone(), by, now).await.map_err(AuthError::Store)?;
-    Ok(signed)
+    if store.is_admin(&token.stored()).await.map_err(AuthError::Store)? {
+        let admin = Name::new(ADMIN).map_err(|error| AuthError::BadName(error.text))?;
+        let by = name.to_string();
+        let identity = Identity::User { name, roles: vec![admin] };
+        let signed = authority.sign(request_pem, &identity, now, serial)?;
+        store.keep_login(signed.key_fingerprint.clone(), by, now).await.map_err(AuthError::Store)?;
+        return Ok(signed);
+    }
+    // Judged and signed first, so that a bad request costs no token.
+    let identity = Identity::User { name: name.clone(), roles: Vec::new() };
+    let signed = authority.sign(request_pem, &identity, now, serial)?;
+    let redeemed = store.redeem_user_token(token.stored(), &name, signed.key_fingerprint.clone(), now).await;
+    match redeemed.map_err(AuthError::Store)? {
+        Redeemed::Good => Ok(signed),
+        Redeemed::Unknown => Err(refused("it is not known here")),
+        Redeemed::OtherName => Err(refused("it was made for another person: give their name as --user")),
+        Redeemed::Used => Err(refused("it was used before")),
+        Redeemed::Expired => Err(refused("it has expired")),
+    }
 }

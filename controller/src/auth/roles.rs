@@ -14,6 +14,8 @@ pub enum Who {
     Agent,
     /// A person.
     User,
+    /// A person who has a role of the estate in force, whichever, or the role admin.
+    Operator,
     /// A person with the role admin.
     Admin,
 }
@@ -57,19 +59,20 @@ pub const TABLE: &[Row] = &[
     Row { method: "/lifeboat.v1.AgentLink/Connect", who: Who::Agent, shape: Shape::Session },
     call("/lifeboat.v1.Estate/Apply", Who::Admin),
     call("/lifeboat.v1.Estate/Get", Who::User),
-    call("/lifeboat.v1.Runs/Start", Who::User),
+    call("/lifeboat.v1.Runs/Start", Who::Operator),
     watch("/lifeboat.v1.Runs/Watch", Who::User),
     call("/lifeboat.v1.Runs/List", Who::User),
     call("/lifeboat.v1.Runs/Show", Who::User),
-    call("/lifeboat.v1.Runs/Cancel", Who::User),
-    call("/lifeboat.v1.Runs/Pause", Who::User),
-    call("/lifeboat.v1.Runs/Resume", Who::User),
-    call("/lifeboat.v1.Runs/Unwind", Who::User),
-    call("/lifeboat.v1.Runs/End", Who::User),
-    call("/lifeboat.v1.Runs/Approve", Who::User),
-    call("/lifeboat.v1.Runs/Answer", Who::User),
-    call("/lifeboat.v1.Runs/Retry", Who::User),
-    call("/lifeboat.v1.Runs/Skip", Who::User),
+    call("/lifeboat.v1.Runs/Cancel", Who::Operator),
+    call("/lifeboat.v1.Runs/Pause", Who::Operator),
+    call("/lifeboat.v1.Runs/Resume", Who::Operator),
+    call("/lifeboat.v1.Runs/Unwind", Who::Operator),
+    call("/lifeboat.v1.Runs/End", Who::Operator),
+    call("/lifeboat.v1.Runs/Approve", Who::Operator),
+    call("/lifeboat.v1.Runs/Answer", Who::Operator),
+    call("/lifeboat.v1.Runs/Retry", Who::Operator),
+    call("/lifeboat.v1.Runs/Skip", Who::Operator),
+    call("/lifeboat.v1.Runs/Waive", Who::Operator),
     call("/lifeboat.v1.Backups/Points", Who::User),
     call("/lifeboat.v1.Fleet/Status", Who::User),
     call("/grpc.health.v1.Health/Check", Who::Anyone),
@@ -83,15 +86,16 @@ pub fn row(method: &str) -> Option<&'static Row> {
 }
 
 impl Who {
-    /// Whether the caller may.
+    /// Whether the caller may, by their certificate. Of an [`Who::Operator`] that is half of it: the other half
+    /// is the estate's ([`engine::Person::may_command`]).
     pub fn admits(self, caller: &Caller) -> bool {
         match (self, &caller.identity) {
             (Who::Anyone, _) => true,
             (Who::Certified, identity) => identity.is_some(),
             (Who::Agent, Some(Identity::Agent(_))) => true,
-            (Who::User, Some(Identity::User { .. })) => true,
+            (Who::User | Who::Operator, Some(Identity::User { .. })) => true,
             (Who::Admin, Some(Identity::User { .. })) => caller.is_admin(),
-            (Who::Agent | Who::User | Who::Admin, _) => false,
+            (Who::Agent | Who::User | Who::Operator | Who::Admin, _) => false,
         }
     }
 }
@@ -150,6 +154,7 @@ mod tests {
         assert_eq!(admitted(Who::Certified), [false, true, true, true]);
         assert_eq!(admitted(Who::Agent), [false, true, false, false]);
         assert_eq!(admitted(Who::User), [false, false, true, true]);
+        assert_eq!(admitted(Who::Operator), [false, false, true, true]);
         assert_eq!(admitted(Who::Admin), [false, false, false, true]);
     }
 }

@@ -1,8 +1,8 @@
-//! One-time tokens for new hosts.
+//! One-time tokens for new hosts, and for people.
 
 use super::{AuthError, Authority};
 use crate::store::Store;
-use model::{HostName, Micros};
+use model::{HostName, Micros, UserName};
 use runtime::tls::JoinToken;
 use std::time::Duration;
 
@@ -20,12 +20,30 @@ pub async fn create(
     life: Option<Duration>,
     now: Micros,
 ) -> Result<(String, Micros), AuthError> {
-    let life = life.unwrap_or(DEFAULT_LIFE);
-    if life > MAX_LIFE {
-        return Err(AuthError::TooLong);
-    }
+    let expires = end(life, now)?;
     let token = JoinToken::make(authority.ca_hash());
-    let expires = now.after(life);
     store.add_token(token.stored(), host, by, now, expires).await.map_err(AuthError::Store)?;
     Ok((token.text().to_string(), expires))
+}
+
+/// Makes a token with which a person logs in, once.
+pub async fn create_for_person(
+    authority: &Authority,
+    store: &Store,
+    person: &UserName,
+    by: &str,
+    life: Option<Duration>,
+    now: Micros,
+) -> Result<(String, Micros), AuthError> {
+    let expires = end(life, now)?;
+    let token = JoinToken::make(authority.ca_hash());
+    store.add_user_token(token.stored(), person, by, now, expires).await.map_err(AuthError::Store)?;
+    Ok((token.text().to_string(), expires))
+}
+
+fn end(life: Option<Duration>, now: Micros) -> Result<Micros, AuthError> {
+    match life.unwrap_or(DEFAULT_LIFE) {
+        life if life > MAX_LIFE => Err(AuthError::TooLong),
+        life => Ok(now.after(life)),
+    }
 }

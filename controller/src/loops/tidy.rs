@@ -24,6 +24,7 @@ pub(super) fn once(app: &App) -> BoxFuture<'_, ()> {
         let now = app.clock.now();
         let dropped = [
             app.store.drop_old_tokens(before(now, TOKENS_KEPT)).await,
+            app.store.drop_old_user_tokens(before(now, TOKENS_KEPT)).await,
             // One that is not known is refused just as one that is too old.
             app.store.drop_old_logins(before(now, MAX_LOGIN)).await,
             app.store.drop_old_scheduled(before(now, REPORTS_KEPT)).await,

@@ -1,10 +1,11 @@
 //! How hosts and people get certificates.
 
 use super::Services;
+use crate::app::App;
 use crate::auth::authority::Signed;
 use crate::auth::enrol::{Enrolment, enrol};
 use crate::auth::{AuthError, Caller, login, renew, token};
-use model::{HostName, Micros};
+use model::{HostName, Micros, UserName};
 use proto::v1;
 use proto::v1::enrolment_server::Enrolment as Service;
 use std::time::Duration;
@@ -15,6 +16,15 @@ const MAX_REQUEST_BYTES: usize = 16 * 1024;
 
 fn host(text: String) -> Result<HostName, AuthError> {
     HostName::new(text).map_err(|error| AuthError::BadName(error.text.chars().take(64).collect()))
+}
+
+/// Somebody whom the estate in force names.
+fn known(app: &App, person: String) -> Result<UserName, AuthError> {
+    let name = UserName::new(&person).map_err(|_| AuthError::BadName(person.chars().take(64).collect()))?;
+    match app.estate.get() {
+        Some(in_force) if in_force.checked.knows(&name) => Ok(name),
+        Some(_) | None => Err(AuthError::UnknownPerson { person }),
+    }
 }
 
 fn sized(csr: &str) -> Result<(), Status> {
@@ -69,6 +79,10 @@ impl Service for Services {
         let v1::RenewRequest { csr_pem } = request.into_inner();
         sized(&csr_pem)?;
         let (app, now, serial) = (&self.app, self.app.clock.now(), self.app.ids.fresh());
+        // Whom the estate does not name any more keeps what they have for hours, not for days.
+        if let (Ok(person), false) = (caller.user(), caller.is_admin()) {
+            known(app, person.to_string())?;
+        }
         let signed = renew::renew(&app.authority, &app.store, &caller, &csr_pem, now, serial).await?;
         Ok(self.certificate(signed))
     }
@@ -78,13 +92,22 @@ impl Service for Services {
         request: Request<v1::CreateTokenRequest>,
     ) -> Result<Response<v1::CreateTokenResponse>, Status> {
         let caller = Caller::of(&request);
-        let v1::CreateTokenRequest { host: name, lives_ms } = request.into_inner();
-        let (app, host) = (&self.app, host(name)?);
-        let by = caller.user()?.as_str();
+        let v1::CreateTokenRequest { host: name, lives_ms, user } = request.into_inner();
+        let (app, by, now) = (&self.app, caller.user()?.as_str(), self.app.clock.now());
         let life = (lives_ms > 0).then(|| Duration::from_millis(lives_ms));
-        let (token, expires) =
-            token::create(&app.authority, &app.store, &host, by, life, app.clock.now()).await?;
-        tracing::info!(%host, by, "enrolment token made");
+        let (token, expires) = match (name.is_empty(), user.is_empty()) {
+            (false, true) => {
+                let host = host(name)?;
+                tracing::info!(%host, by, "enrolment token made");
+                token::create(&app.authority, &app.store, &host, by, life, now).await?
+            }
+            (true, false) => {
+                let person = known(app, user)?;
+                tracing::info!(%person, by, "token of a person made");
+                token::create_for_person(&app.authority, &app.store, &person, by, life, now).await?
+            }
+            (true, true) | (false, false) => return Err(AuthError::Either.into()),
+        };
         Ok(Response::new(v1::CreateTokenResponse { token, expires_us: expires.0 }))
     }
 }

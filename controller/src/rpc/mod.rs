@@ -101,7 +101,7 @@ async fn router(
         .http2_keepalive_timeout(Some(PING.1))
         .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
         .http2_max_header_list_size(Some(MAX_HEADERS))
-        .layer(GateLayer::default());
+        .layer(GateLayer::new(app.estate.clone()));
     macro_rules! limited {
         ($service:ident) => {
             $service::new(services.clone())

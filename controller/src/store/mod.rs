@@ -25,6 +25,7 @@ pub mod points;
 pub mod runs;
 pub mod scheduled;
 pub mod tokens;
+pub mod user_tokens;
 pub mod writer;
 
 pub use error::StoreError;

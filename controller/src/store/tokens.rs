@@ -13,8 +13,8 @@ pub enum Redeemed {
     Good,
     /// No such token.
     Unknown,
-    /// It is for another host.
-    OtherHost,
+    /// It is for another host, or another person.
+    OtherName,
     /// It was used before.
     Used,
     /// Its time is over.
@@ -89,7 +89,7 @@ impl Store {
                         .map_err(StoreError::query("read an enrolment token"))?;
                     Ok(match row {
                         None => Redeemed::Unknown,
-                        Some(row) if row.get::<String, _>(0) != host => Redeemed::OtherHost,
+                        Some(row) if row.get::<String, _>(0) != host => Redeemed::OtherName,
                         Some(row) if row.get::<Option<i64>, _>(1).is_some() => Redeemed::Used,
                         Some(_) => Redeemed::Expired,
                     })

@@ -7,10 +7,10 @@ use crate::attempt::{Attempt, AttemptState, Failure, Resolution};
 use crate::event::Notice;
 use crate::lookup::Place;
 use crate::perform::Perform;
-use crate::state::{Approval, Phase, RunState, Stage, StepState};
+use crate::state::{Approval, Phase, RunState, Stage};
 use crate::verdict::Verdict;
 use model::{Direction, HostName, Micros};
-use plan::checked::Action;
+use plan::checked::{Action, Step};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -26,7 +26,9 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
         perform.push(Perform::CloseRun { run: state.run, hosts: hosts(state) });
         return (perform, None);
     }
-    perform.extend(state.steps.iter().flat_map(StepState::approvals).filter_map(notice));
+    for (step, now) in state.both() {
+        perform.extend(now.approvals().into_iter().filter_map(|slot| notice(state, step, slot)));
+    }
     for (index, (step, now)) in state.both().enumerate() {
         let failed = match (&state.phase, &now.stage) {
             (Phase::Forward { .. } | Phase::Paused { .. }, Stage::Active { .. }) => unproven(state, index),
@@ -51,7 +53,7 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
 }
 
 /// What people are still to be told of a question with a role. What nobody in particular is asked, who looks sees.
-fn notice(slot: &Approval) -> Option<Perform> {
+fn notice(state: &RunState, step: &Step, slot: &Approval) -> Option<Perform> {
     let question = slot.question()?;
     let notice = match slot {
         Approval::Asked(_) => Notice::Asked,
@@ -66,11 +68,21 @@ fn notice(slot: &Approval) -> Option<Perform> {
     if question.told.iter().any(|told| told.notice == notice) {
         return None;
     }
-    let text = match question.voices.iter().find(|voice| voice.break_glass) {
-        Some(voice) => format!("{} approved alone: {}\n\n{}", voice.by, voice.reason, question.text),
-        None => question.text.clone(),
+    let (role, path, plan, mode) = (question.role.clone()?, &step.path, &state.plan.title, state.plan.mode);
+    let (title, text) = match question.voices.iter().find(|voice| voice.break_glass) {
+        Some(voice) => (
+            format!("{plan} ({mode}): {} approved {path} alone (break-glass)", voice.by),
+            format!("{}\n\n{}", voice.reason, question.text),
+        ),
+        None => (
+            format!("{plan} ({mode}): {path} waits for {role}"),
+            format!(
+                "{}\n\nUntil {}. To answer: lifeboat approve {} {path}",
+                question.text, question.expires_at, state.run
+            ),
+        ),
     };
-    Some(Perform::Tell { approval: question.id, notice, text, role: question.role.clone()? })
+    Some(Perform::Tell { approval: question.id, notice, title, text, role })
 }
 
 /// Failed attempts that may be repeated only after a probe says "not done".
