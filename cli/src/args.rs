@@ -37,7 +37,7 @@ pub enum Format {
 /// Verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Get a certificate of 12 hours from a controller, with its admin token.
+    /// Get a certificate of 12 hours from a controller, with a token made for you or its admin token.
     Login(Login),
     /// Check an estate's folder, show what would change, and send it.
     Apply(Apply),
@@ -55,6 +55,8 @@ pub enum Verb {
     Retry(OneStep),
     /// Count a failed step as done and go on.
     Skip(OneStep),
+    /// Ask two people whether the run may go on with less evidence than its fence demands.
+    Waive(OneStep),
     /// Undo what the run has done, newest first.
     Unwind(Command),
     /// End a run that waits or is stuck.
@@ -89,7 +91,7 @@ pub enum Verb {
     Plan(Plan),
     /// Repositories by hand: back up, restore, check, prune. No controller is needed.
     Repo(Box<crate::verbs::repo::Repo>),
-    /// One-time tokens with which hosts enrol.
+    /// One-time tokens with which hosts enrol and people log in.
     #[command(subcommand)]
     Token(Token),
 }
@@ -99,10 +101,10 @@ pub enum Verb {
 pub struct Login {
     /// The controller, `host:port`.
     pub address: String,
-    /// File with the admin token; `-` reads it from stdin. Asked for on the terminal when absent.
+    /// File with the token; `-` reads it from stdin. Asked for on the terminal when absent.
     #[arg(long)]
     pub token_file: Option<PathBuf>,
-    /// Who you are.
+    /// Who you are: the name for which the token was made.
     #[arg(long, default_value = "admin")]
     pub user: String,
 }
@@ -151,6 +153,9 @@ pub struct Approve {
     /// Say no.
     #[arg(long)]
     pub decline: bool,
+    /// Decide alone, because nobody else is there. Everybody is told, and the report opens with it.
+    #[arg(long, conflicts_with = "decline", requires = "reason")]
+    pub break_glass: bool,
     /// Why.
     #[arg(long, default_value = "")]
     pub reason: String,
@@ -318,11 +323,14 @@ pub enum Plan {
 /// `token`
 #[derive(Debug, Subcommand)]
 pub enum Token {
-    /// Make a token for one host. It is shown once.
+    /// Make a token with which one host enrols, or one person logs in. It is shown once.
     Create {
         /// The host.
+        #[arg(long, required_unless_present = "user", conflicts_with = "user")]
+        host: Option<String>,
+        /// The person, by the name that the estate has for them.
         #[arg(long)]
-        host: String,
+        user: Option<String>,
         /// How long it may be used, at most 24h.
         #[arg(long, default_value = "15m")]
         lives: String,

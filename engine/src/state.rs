@@ -446,6 +446,22 @@ impl Approval {
         }
     }
 
+    /// What people are still to be told of it: that it stands open, or that one person decided it alone.
+    pub fn due_notice(&self) -> Option<Notice> {
+        let question = self.question()?;
+        let notice = match self {
+            Approval::Asked(_) => Notice::Asked,
+            Approval::Approved { .. } if question.voices.iter().any(|voice| voice.break_glass) => {
+                Notice::BrokeGlass
+            }
+            Approval::NotAsked
+            | Approval::Approved { .. }
+            | Approval::Declined { .. }
+            | Approval::Expired { .. } => return None,
+        };
+        (!question.told.iter().any(|told| told.notice == notice)).then_some(notice)
+    }
+
     /// The question that stands open.
     pub fn asked(&self) -> Option<&Question> {
         match self {

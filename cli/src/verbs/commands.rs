@@ -14,6 +14,8 @@ pub enum StepVerb {
     Retry,
     /// Count it as done.
     Skip,
+    /// Ask whether to go on with less evidence.
+    Waive,
 }
 
 /// Verbs on a run.
@@ -39,6 +41,7 @@ pub async fn approve(session: &Session, args: &Approve) -> Result<Exit, Failure>
         .approvals
         .iter()
         .filter(|asked| args.step.as_ref().is_none_or(|step| asked.step.as_str() == step))
+        .filter(|asked| args.break_glass || !asked.expired)
         .collect();
     let asked = match waiting.as_slice() {
         [one] => *one,
@@ -58,12 +61,19 @@ pub async fn approve(session: &Session, args: &Approve) -> Result<Exit, Failure>
         }
     };
     screen::say(screen::wrapped(&asked.question));
-    let sure = args.decline || session.ask("Approve?");
+    let question = if args.break_glass { "Approve it ALONE? Everybody is told." } else { "Approve?" };
+    let sure = args.decline || session.ask(question);
     if !sure {
         return Err(Failure::no("LB4032", "not approved", "Type yes, or give --yes."));
     }
-    super::run::settle(session, run, asked, args.decline, &args.reason).await?;
-    screen::say(if args.decline { "declined" } else { "approved" });
+    let answer = super::run::Answer { decline: args.decline, break_glass: args.break_glass, reason: &args.reason };
+    super::run::settle(session, run, asked, answer).await?;
+    let missing = asked.needed.saturating_sub(u32::try_from(asked.given.len()).unwrap_or(u32::MAX) + 1);
+    screen::say(match (args.decline, args.break_glass, missing) {
+        (true, _, _) => "declined".to_string(),
+        (false, false, 1..) => format!("approved; {missing} more must approve it"),
+        (false, _, _) => "approved".to_string(),
+    });
     Ok(Exit::Done)
 }
 
@@ -108,6 +118,7 @@ pub async fn step(session: &Session, verb: StepVerb, args: &OneStep) -> Result<E
             }
             runs.skip(request).await?
         }
+        StepVerb::Waive => runs.waive(request).await?,
     };
     told(&state.into_inner());
     Ok(Exit::Done)

@@ -45,7 +45,7 @@ fn read_token(args: &Args) -> Result<String, Failure> {
         }
         None => {
             let _ =
-                write!(std::io::stderr().lock(), "admin token (printed at the controller's first start): ");
+                write!(std::io::stderr().lock(), "token (made for you by an admin, or the admin token of the controller's first start): ");
             let read = std::io::stdin().read_line(&mut text);
             read.map_err(|error| Failure::file("read", std::path::Path::new("the terminal"), &error))?;
         }

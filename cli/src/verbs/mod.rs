@@ -36,6 +36,7 @@ pub async fn perform(cli: &Cli) -> Result<Exit, Failure> {
         Verb::Answer(args) => commands::answer(&session, args).await,
         Verb::Retry(args) => commands::step(&session, commands::StepVerb::Retry, args).await,
         Verb::Skip(args) => commands::step(&session, commands::StepVerb::Skip, args).await,
+        Verb::Waive(args) => commands::step(&session, commands::StepVerb::Waive, args).await,
         Verb::Unwind(args) => commands::whole(&session, commands::RunVerb::Unwind, args).await,
         Verb::End(args) => commands::whole(&session, commands::RunVerb::End, args).await,
         Verb::Cancel(args) => commands::whole(&session, commands::RunVerb::Cancel, args).await,

@@ -109,20 +109,31 @@ pub async fn view(session: &Session, run: RunId) -> Result<View, Failure> {
     })
 }
 
+/// What is answered to a question.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Answer<'a> {
+    /// No.
+    pub decline: bool,
+    /// Alone, because nobody else is there.
+    pub break_glass: bool,
+    /// Why; may be empty.
+    pub reason: &'a str,
+}
+
 /// Answers one question of a run, bound to what was shown.
 pub async fn settle(
     session: &Session,
     run: RunId,
     asked: &ApprovalView,
-    decline: bool,
-    reason: &str,
+    answer: Answer<'_>,
 ) -> Result<(), Failure> {
     let request = traced(v1::ApproveRequest {
         run: run.0.as_bytes().to_vec(),
         approval: asked.approval.0.as_bytes().to_vec(),
         digest: asked.digest.to_string(),
-        decline,
-        reason: reason.to_string(),
+        decline: answer.decline,
+        reason: answer.reason.to_string(),
+        break_glass: answer.break_glass,
     });
     session.runs().approve(request).await?;
     Ok(())
@@ -255,17 +266,23 @@ impl Watcher<'_> {
 
     /// Shows each question once, and answers it when told to.
     async fn questions(&mut self, view: &View) -> Result<(), Failure> {
-        for asked in &view.approvals {
+        for asked in view.approvals.iter().filter(|asked| !asked.expired) {
             if !self.asked.insert(asked.approval.0) {
                 continue;
             }
             self.live.leave();
             screen::say(format!("\n{}\n", screen::wrapped(&asked.question)));
-            if self.session.ask(&format!("Approve {}?", asked.step)) {
-                settle(self.session, self.run, asked, false, "").await?;
+            // Whoever asked for the run does not approve it; whoever may is told where it waits.
+            let own = asked.role.is_some() && view.requested_by == self.session.profile.user;
+            if !own && self.session.ask(&format!("Approve {}?", asked.step)) {
+                match settle(self.session, self.run, asked, Answer::default()).await {
+                    Err(failure) if failure.exit == Exit::Refused => screen::problem(&failure.problem),
+                    settled => settled?,
+                }
             } else {
                 screen::say(format!(
-                    "waiting; to approve: lifeboat approve {} {}",
+                    "waiting{}; to approve: lifeboat approve {} {}",
+                    asked.role.as_ref().map(|role| format!(" for {role}")).unwrap_or_default(),
                     short(self.run),
                     asked.step
                 ));

@@ -145,8 +145,32 @@ impl House {
         Person { channel, papers }
     }
 
+    /// A token of their own for a person of the estate.
+    pub async fn token_of(&self, admin: &Person, user: &str) -> Result<String, tonic::Status> {
+        let create = v1::CreateTokenRequest { host: String::new(), lives_ms: 0, user: user.to_string() };
+        let made = EnrolmentClient::new(admin.channel.clone()).create_token(create).await?;
+        Ok(made.into_inner().token)
+    }
+
+    /// Somebody who logs in with that token.
+    pub async fn login(&self, token: &str, user: &str) -> Result<Person, tonic::Status> {
+        let keys = Keys::make().unwrap();
+        let (token, user, csr_pem) = (token.to_string(), user.to_string(), keys.request().unwrap());
+        let request = v1::LoginRequest { token, user, csr_pem };
+        let answer = EnrolmentClient::new(self.nobody().await).login(request).await?.into_inner();
+        let (certificate, ca) = (answer.certificate_pem, answer.ca_pem);
+        let papers = Papers { certificate, key: keys.pem().to_string(), ca };
+        Ok(Person { channel: channel(&self.dial(&papers)).unwrap(), papers })
+    }
+
+    /// A person of the estate, logged in with a token of their own.
+    pub async fn logged_in(&self, admin: &Person, user: &str) -> Person {
+        let token = self.token_of(admin, user).await.unwrap();
+        self.login(&token, user).await.unwrap()
+    }
+
     pub async fn enrol(&self, person: &Person, host: &str) -> Papers {
-        let create = v1::CreateTokenRequest { host: host.to_string(), lives_ms: 0 };
+        let create = v1::CreateTokenRequest { host: host.to_string(), lives_ms: 0, user: String::new() };
         let token = EnrolmentClient::new(person.channel.clone()).create_token(create).await.unwrap();
         let keys = Keys::make().unwrap();
         let request = v1::EnrolRequest {

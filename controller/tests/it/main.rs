@@ -6,5 +6,6 @@ mod agent;
 mod failover;
 mod faults;
 mod house;
+mod people;
 mod rogue;
 mod runs;

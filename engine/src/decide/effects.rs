@@ -7,7 +7,7 @@ use crate::attempt::{Attempt, AttemptState, Failure, Resolution};
 use crate::event::Notice;
 use crate::lookup::Place;
 use crate::perform::Perform;
-use crate::state::{Approval, Phase, RunState, Stage};
+use crate::state::{Approval, Phase, RunState, Stage, StepState};
 use crate::verdict::Verdict;
 use model::{Direction, HostName, Micros};
 use plan::checked::{Action, Step};
@@ -23,12 +23,13 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
         open(state, place, attempt, &mut perform);
     }
     if let Phase::Finished { .. } = state.phase {
+        perform.extend(notices(state).filter(|effect| {
+            matches!(effect, Perform::Tell { notice: Notice::BrokeGlass, .. })
+        }));
         perform.push(Perform::CloseRun { run: state.run, hosts: hosts(state) });
         return (perform, None);
     }
-    for (step, now) in state.both() {
-        perform.extend(now.approvals().into_iter().filter_map(|slot| notice(state, step, slot)));
-    }
+    perform.extend(notices(state));
     for (index, (step, now)) in state.both().enumerate() {
         let failed = match (&state.phase, &now.stage) {
             (Phase::Forward { .. } | Phase::Paused { .. }, Stage::Active { .. }) => unproven(state, index),
@@ -52,22 +53,14 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
     (perform, wake_at(state))
 }
 
+fn notices(state: &RunState) -> impl Iterator<Item = Perform> + '_ {
+    let each = move |(step, now)| StepState::approvals(now).into_iter().filter_map(move |slot| notice(state, step, slot));
+    state.both().flat_map(each)
+}
+
 /// What people are still to be told of a question with a role. What nobody in particular is asked, who looks sees.
 fn notice(state: &RunState, step: &Step, slot: &Approval) -> Option<Perform> {
-    let question = slot.question()?;
-    let notice = match slot {
-        Approval::Asked(_) => Notice::Asked,
-        Approval::Approved { .. } if question.voices.iter().any(|voice| voice.break_glass) => {
-            Notice::BrokeGlass
-        }
-        Approval::NotAsked
-        | Approval::Approved { .. }
-        | Approval::Declined { .. }
-        | Approval::Expired { .. } => return None,
-    };
-    if question.told.iter().any(|told| told.notice == notice) {
-        return None;
-    }
+    let (question, notice) = (slot.question()?, slot.due_notice()?);
     let (role, path, plan, mode) = (question.role.clone()?, &step.path, &state.plan.title, state.plan.mode);
     let (title, text) = match question.voices.iter().find(|voice| voice.break_glass) {
         Some(voice) => (

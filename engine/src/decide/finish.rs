@@ -3,7 +3,7 @@
 use super::fan_out::count;
 use super::tasks::judge;
 use crate::attempt::Attempt;
-use crate::event::{Ending, Event};
+use crate::event::{Ending, Event, Notice};
 use crate::lookup::Place;
 use crate::problems;
 use crate::state::{Because, Phase, RunState, Stage, StepState};
@@ -13,7 +13,7 @@ use plan::checked::Step;
 
 /// Everything is done.
 pub(super) fn forward(state: &RunState) -> Vec<Event> {
-    if !state.is_all_done(false) {
+    if !state.is_all_done(false) || telling(state) {
         return Vec::new();
     }
     let ending = match failures(state).next() {
@@ -25,6 +25,13 @@ pub(super) fn forward(state: &RunState) -> Vec<Event> {
     vec![end(state, ending)]
 }
 
+/// One person decided something alone, and people are being told. No step waits for that; the end does, so that a
+/// crash takes nothing from it and the report says who could have heard. A channel gives up after its tries.
+fn telling(state: &RunState) -> bool {
+    let mut all = state.steps.iter().flat_map(StepState::approvals);
+    all.any(|slot| slot.due_notice() == Some(Notice::BrokeGlass))
+}
+
 /// How it ends is decided: the `finally` part first, where there is one.
 fn end(state: &RunState, ending: Ending) -> Event {
     if state.has_closing() { Event::ClosingStarted { ending } } else { Event::Finished { ending } }
@@ -33,7 +40,7 @@ fn end(state: &RunState, ending: Ending) -> Event {
 /// The `finally` part is over.
 pub(super) fn closing(state: &RunState) -> Vec<Event> {
     let Phase::Closing { ending, .. } = &state.phase else { return Vec::new() };
-    if !state.is_all_done(true) {
+    if !state.is_all_done(true) || telling(state) {
         return Vec::new();
     }
     let refused = failures(state).next().filter(|_| state.is_preview());
