@@ -256,3 +256,14 @@ proptest! {
         assert_invariants(&run);
     }
 }
+
+/// The last step was skipped while its host was silent and its attempt unknown: the run ends all the same.
+#[test]
+fn seeds_that_once_failed() {
+    for seed in [18_247_023_209_954_680_264] {
+        let mut run = play(seed);
+        assert_invariants(&run);
+        settle(&mut run);
+        assert_invariants(&run);
+    }
+}

@@ -132,7 +132,11 @@ fn may_end(state: &RunState, ending: &Ending) -> bool {
         // What was decided stays; only what failed of the last steps is added.
         (Phase::Closing { ending: decided, .. }, ending) => {
             let same = std::mem::discriminant(decided) == std::mem::discriminant(ending);
-            let nothing_open = !state.open_attempts().any(|(place, _)| state.plan.steps[place.step].finally);
+            // A step that was skipped while its host was silent is not waited for.
+            let waited_for = |place: Place, attempt| {
+                state.plan.steps[place.step].finally && !state.is_left_silent(place, attempt)
+            };
+            let nothing_open = !state.open_attempts().any(|(place, attempt)| waited_for(place, attempt));
             (same || state.is_preview()) && state.is_all_done(true) && nothing_open
         }
         (
