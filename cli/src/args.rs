@@ -91,6 +91,9 @@ pub enum Verb {
     Plan(Plan),
     /// Repositories by hand: back up, restore, check, prune. No controller is needed.
     Repo(Box<crate::verbs::repo::Repo>),
+    /// Who did what, and whether the record of it is whole.
+    #[command(subcommand)]
+    Audit(Audit),
     /// One-time tokens with which hosts enrol and people log in.
     #[command(subcommand)]
     Token(Token),
@@ -318,6 +321,25 @@ pub enum Plan {
     Diff(crate::verbs::plan::diff::Args),
     /// Draft an estate from a compose file, units of systemd or manifests of Kubernetes.
     Init(crate::verbs::plan::init::Args),
+}
+
+/// `audit`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Find any change, removal or reordering in the journals of all runs.
+    Verify {
+        /// A checkpoint that you wrote down before, NUMBER:HASH; it must still be there.
+        #[arg(long)]
+        known: Option<String>,
+    },
+    /// What people did, newest first.
+    List {
+        /// Only of this run.
+        run: Option<String>,
+        /// How many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
 }
 
 /// `token`

@@ -159,6 +159,7 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Started, StartE
         Ok::<_, Infallible>(())
     });
     let epoch = store.lead(name.as_str(), ids.fresh(), clock.now()).await?;
+    store.first_checkpoints(clock.now()).await?;
     let authority = Authority::open(&settings.data, name.as_str(), clock.now(), ids.fresh())?;
     let admin_token = login::first_admin_token(&authority, &store, clock.now()).await?;
     if let (true, Some(token)) = (settings.admin_token_file, &admin_token) {

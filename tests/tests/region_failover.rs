@@ -26,5 +26,5 @@ async fn a_region_fails_over_and_no_acknowledged_write_is_lost() {
         assert!(report.contains(word), "no {word} in:\n{report}");
     }
     // The risk was shown in words before it was approved.
-    assert!(ending.failover.stderr.contains("east-1 does not answer"), "{}", ending.failover.stderr);
+    assert!(ending.approved.stderr.contains("east-1 does not answer"), "{}", ending.approved.stderr);
 }

@@ -1,6 +1,7 @@
 //! One file a verb (or a noun with its verbs), listed here.
 
 mod apply;
+mod audit;
 mod commands;
 mod login;
 mod plain;
@@ -51,6 +52,7 @@ pub async fn perform(cli: &Cli) -> Result<Exit, Failure> {
         Verb::Stop(args) => plain::services(&session, "stop", args).await,
         Verb::Restart(args) => plain::services(&session, "restart", args).await,
         Verb::Runs(args) => runs::runs(&session, args).await,
+        Verb::Audit(args) => audit::audit(&session, args).await,
         Verb::Token(args) => token::token(&session, args).await,
     }
 }

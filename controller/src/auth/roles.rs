@@ -73,6 +73,8 @@ pub const TABLE: &[Row] = &[
     call("/lifeboat.v1.Runs/Retry", Who::Operator),
     call("/lifeboat.v1.Runs/Skip", Who::Operator),
     call("/lifeboat.v1.Runs/Waive", Who::Operator),
+    call("/lifeboat.v1.Audit/Verify", Who::Operator),
+    call("/lifeboat.v1.Audit/List", Who::User),
     call("/lifeboat.v1.Backups/Points", Who::User),
     call("/lifeboat.v1.Fleet/Status", Who::User),
     call("/grpc.health.v1.Health/Check", Who::Anyone),

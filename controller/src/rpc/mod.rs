@@ -1,5 +1,6 @@
 //! The gRPC services, one file a method group, all behind one stack: TLS, gate, limits.
 
+pub mod audit;
 pub mod backups;
 pub mod commands;
 pub mod enrolment;
@@ -17,6 +18,7 @@ use crate::auth::gate::GateLayer;
 use crate::settings::Settings;
 use proto::MAX_MESSAGE_BYTES;
 use proto::v1::agent_link_server::AgentLinkServer;
+use proto::v1::audit_server::AuditServer;
 use proto::v1::backups_server::BackupsServer;
 use proto::v1::enrolment_server::EnrolmentServer;
 use proto::v1::estate_server::EstateServer;
@@ -114,6 +116,7 @@ async fn router(
         .add_service(limited!(AgentLinkServer))
         .add_service(limited!(EstateServer))
         .add_service(limited!(RunsServer))
+        .add_service(limited!(AuditServer))
         .add_service(limited!(BackupsServer))
         .add_service(limited!(FleetServer))
         .add_service(health_service)

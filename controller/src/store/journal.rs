@@ -8,7 +8,7 @@
 //! is [`StoreError::Damaged`], for that run alone.
 
 use super::points::{self, PointRow};
-use super::{Store, StoreError, held, leadership};
+use super::{Store, StoreError, checkpoints, held, leadership};
 use engine::{Batch, Entry, JournalError};
 use futures::FutureExt;
 use model::{Digest, Epoch, Head, Micros, RunId};
@@ -171,6 +171,9 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: Batch) -> Re
     .execute(&mut *connection)
     .await
     .map_err(StoreError::query("write a run's row"))?;
+    if let Some(last) = entries.last() {
+        checkpoints::add(connection, &head, last.recorded.at).await?;
+    }
     if !open {
         held::free(connection, run).await?;
     }

@@ -13,6 +13,7 @@
 //! The SQL is written so that PostgreSQL takes it too; what is SQLite's own stands in this file.
 
 pub mod agents;
+pub mod checkpoints;
 pub mod error;
 pub mod estates;
 pub mod held;
@@ -101,3 +102,6 @@ impl Store {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod audit_tests;

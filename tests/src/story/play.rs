@@ -27,6 +27,8 @@ pub struct Ending {
     pub tally: Tally,
     /// Acknowledged writes that are gone. None: the standby is synchronous.
     pub lost: Vec<i64>,
+    /// What the second person was shown before they approved the risk.
+    pub approved: Answer,
     /// What the failover's command answered.
     pub failover: Answer,
     /// The whole story's length, the preparation of the servers apart.
@@ -43,11 +45,11 @@ pub async fn play(world: &mut World, voice: &Voice) -> Result<Ending, Failure> {
     let client = traffic(world, voice).await?;
     backup(world, voice).await?;
     disaster(world, voice, &client).await?;
-    let failover = fail_over(world, voice, &client).await?;
+    let (approved, failover) = fail_over(world, voice, &client).await?;
     restore(world, voice).await?;
     let tally = client.finish().await?;
     let lost = lost(&tally, "customer", &world.standby, DATABASE).await?;
-    let ending = Ending { tally, lost, failover, took: voice.elapsed() };
+    let ending = Ending { tally, lost, approved, failover, took: voice.elapsed() };
     tell(&ending, voice)?;
     Ok(ending)
 }
@@ -78,6 +80,11 @@ async fn controller(world: &mut World, voice: &Voice) -> Result<(), Failure> {
     let folder = world.folder.display().to_string();
     voice.say("\nThe check warns of a first start: it cannot know that nothing was promoted.");
     voice.run(&world.cli, &["apply", &folder, "--yes"]).await?;
+    voice.say("\nWhoever asks for a failover does not approve it: the second person logs in, too.");
+    voice.say("$ lifeboat token create --user second   (its output is what they log in with)");
+    let made = world.cli.run(&["token", "create", "--user", "second"], PATIENCE).await?.expect_code(0)?;
+    let file = world.scratch.write_secret("second-token", made.stdout.trim())?.display().to_string();
+    voice.run(&world.second, &["login", &address, "--user", "second", "--token-file", &file]).await?;
     for agent in [&mut world.east, &mut world.west] {
         let host = agent.host().to_owned();
         voice.say(&format!("\n$ lifeboat token create --host {host}   (its output enrols the agent)"));
@@ -139,9 +146,13 @@ async fn disaster(world: &mut World, voice: &Voice, client: &Client) -> Result<(
     Ok(())
 }
 
-async fn fail_over(world: &World, voice: &Voice, client: &Client) -> Result<Answer, Failure> {
+async fn fail_over(world: &World, voice: &Voice, client: &Client) -> Result<(Answer, Answer), Failure> {
     voice.chapter("5. The failover");
-    let answer = voice.run(&world.cli, &["run", "region-failover", "--yes"]).await?;
+    voice.run(&world.cli, &["run", "region-failover", "--detach"]).await?;
+    let run = waiting(world).await?;
+    voice.say("\nThe second person reads what is risked, and says yes:");
+    let approved = voice.run(&world.second, &["approve", &run, "--yes"]).await?;
+    let answer = voice.run(&world.cli, &["watch", &run]).await?;
     let west = match world.estate.west.app.ip() {
         std::net::IpAddr::V4(address) => address,
         std::net::IpAddr::V6(_) => return Err(Failure::Unexpected("west has no IPv4 address".to_owned())),
@@ -149,7 +160,20 @@ async fn fail_over(world: &World, voice: &Voice, client: &Client) -> Result<Answ
     client.wait_for_address(west, PATIENCE).await?;
     client.wait_for_writes(SOME_WRITES, PATIENCE).await?;
     told(world, "monitoring").await?;
-    Ok(answer)
+    Ok((approved, answer))
+}
+
+/// The run waits for a person. Gives its id.
+async fn waiting(world: &World) -> Result<String, Failure> {
+    until("a run that waits for a person", PATIENCE, async || {
+        let answer = world.second.run(&["runs", "list", "--open", "--output", "json"], PATIENCE).await;
+        let runs = answer.and_then(|answer| answer.json()).map_err(|failure| failure.chain())?;
+        match (runs[0]["status"].as_str(), runs[0]["run"].as_str()) {
+            (Some("waiting"), Some(id)) => Ok(id.to_owned()),
+            _ => Err(runs.to_string()),
+        }
+    })
+    .await
 }
 
 /// The webhook heard of it.

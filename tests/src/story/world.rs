@@ -26,6 +26,8 @@ const PASSWORD: &str = "a-password-of-the-demo\n";
 pub struct World {
     /// The command line of the operator.
     pub cli: Cli,
+    /// The second person of the estate, at a machine of their own.
+    pub second: Cli,
     /// The agent of the region that is lost.
     pub east: Agent,
     /// The agent of the region that takes over.
@@ -93,8 +95,8 @@ impl World {
             Agent::prepare(&scratch, &region.host(), controller_at, &estate.policy(region), "")
         };
         let (east, west) = (agent(&estate.east)?, agent(&estate.west)?);
-        let cli = Cli::new(&scratch, "operator")?;
-        Ok(Self { cli, east, west, controller, primary, standby, bind, webhook, estate, folder, scratch })
+        let (cli, second) = (Cli::new(&scratch, "operator")?, Cli::new(&scratch, "second")?);
+        Ok(Self { cli, second, east, west, controller, primary, standby, bind, webhook, estate, folder, scratch })
     }
 
     /// A client that begins to write through whatever the name server says.

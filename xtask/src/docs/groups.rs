@@ -107,6 +107,13 @@ static ALL: &[Group] = &[
         advice: "Stock restic reads the same repository: `restic check --read-data` is a second opinion.",
     },
     Group {
+        first: 3100,
+        title: "Command line: people and audit",
+        about: "who did what, and whether the record of it is whole.",
+        why: "A record that was changed proves nothing about what was done.",
+        advice: "`lifeboat audit verify` names each run and event that is not as it was recorded.",
+    },
+    Group {
         first: 4000,
         title: "Command line",
         about: "what was typed.",
