@@ -12,7 +12,7 @@ use crate::settings::Settings;
 use crate::standing::Standing;
 use crate::store::{Store, StoreError};
 use crate::{loops, rpc};
-use model::{Epoch, Name};
+use model::{Epoch, Micros, Name};
 use runtime::fs::{FileError, PRIVATE, write_durable};
 use runtime::telemetry::endpoint;
 use runtime::{Clock, Explained, Ids, Policy, Tasks};
@@ -51,6 +51,10 @@ pub struct App {
     pub estate: Estate,
     /// Whether we may command.
     pub standing: Standing,
+    /// When this process began.
+    pub started_at: Micros,
+    /// The hour of the nightly previews, in UTC.
+    pub preview_hour: u8,
 }
 
 /// A controller that runs.
@@ -171,6 +175,8 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Started, StartE
         fleet: Fleet::new(clock.clone(), settings.heartbeat),
         runs: Runs::default(),
         standing: Standing::default(),
+        started_at: clock.now(),
+        preview_hour: settings.preview_hour,
         tasks: tasks.clone(),
         name,
         store,

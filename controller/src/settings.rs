@@ -23,6 +23,8 @@ pub struct Settings {
     /// How often an agent says that it lives.
     #[serde(with = "model::duration")]
     pub heartbeat: Duration,
+    /// The hour, in UTC, in which every plan is previewed; 24 for never.
+    pub preview_hour: u8,
     /// Also write the first admin token to a file of the data folder.
     pub admin_token_file: bool,
     /// How long a stop may take.
@@ -40,6 +42,7 @@ impl Default for Settings {
             listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
             names: Vec::new(),
             heartbeat: Duration::from_secs(2),
+            preview_hour: 3,
             admin_token_file: false,
             drain: Duration::from_secs(10),
             telemetry: telemetry::Settings::default(),
@@ -81,6 +84,12 @@ impl Documented for Settings {
                 "How often each agent says that it lives; 50ms to 60s. Three missed ones count as silence.",
             ),
             Key::new(
+                "preview-hour",
+                "LIFEBOAT_PREVIEW_HOUR",
+                "3",
+                "The hour, in UTC, in which every host is asked whether it would do its part of each plan; 24 for never.",
+            ),
+            Key::new(
                 "admin-token-file",
                 "LIFEBOAT_ADMIN_TOKEN_FILE",
                 "false",
@@ -99,6 +108,9 @@ impl Documented for Settings {
         }
         if !HEARTBEATS.contains(&self.heartbeat) {
             flaws.push("heartbeat: must be between 50ms and 60s".to_string());
+        }
+        if self.preview_hour > crate::loops::preview::NEVER {
+            flaws.push("preview-hour: must be between 0 and 23, or 24 for never".to_string());
         }
         flaws
     }

@@ -40,6 +40,7 @@ struct Rows {
     members: Vec<Row>,
     checks: Vec<Row>,
     sources: Vec<Row>,
+    plans: Vec<Row>,
 }
 
 impl Rows {
@@ -50,11 +51,12 @@ impl Rows {
             members: status.members.iter().map(member_row).collect(),
             checks: status.checks.iter().map(|check| check_row(check, now)).collect(),
             sources: status.sources.iter().map(|source| source_row(source, now)).collect(),
+            plans: status.plans.iter().map(|plan| plan_row(plan, now)).collect(),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Row> {
-        self.hosts.iter().chain(&self.members).chain(&self.checks).chain(&self.sources)
+        self.hosts.iter().chain(&self.members).chain(&self.checks).chain(&self.sources).chain(&self.plans)
     }
 
     fn bad(&self) -> bool {
@@ -132,6 +134,20 @@ fn source_row(source: &v1::SourceState, now: Micros) -> Row {
     Row { what: source.source.clone(), place: String::new(), word, mood, detail }
 }
 
+/// What every host said when it was asked last night whether it would do its part.
+fn plan_row(plan: &v1::PlanState, now: Micros) -> Row {
+    let (word, mood) = if plan.ready { ("ready", Mood::Good) } else { ("refused", Mood::Bad) };
+    let why: Vec<String> = plan.refusals.iter().map(refusal).collect();
+    let detail = format!("asked {}{}{}", ago(now, at(plan.at_us)), if why.is_empty() { "" } else { "; " }, why.join("; "));
+    Row { what: plan.plan.clone(), place: String::new(), word, mood, detail }
+}
+
+fn refusal(one: &v1::PlanRefusal) -> String {
+    let problem = one.problem.clone().unwrap_or_default();
+    let step = if one.step.is_empty() { String::new() } else { format!("{}: ", one.step) };
+    format!("{step}{} ({})", problem.message, problem.code)
+}
+
 fn text(status: &v1::StatusResponse, rows: &Rows) -> String {
     let mut out = format!(
         "controller {} {}, epoch {}, estate version {}\n",
@@ -142,6 +158,7 @@ fn text(status: &v1::StatusResponse, rows: &Rows) -> String {
         ("members", &rows.members),
         ("checks", &rows.checks),
         ("sources", &rows.sources),
+        ("plans", &rows.plans),
     ] {
         if rows.is_empty() {
             continue;
@@ -171,6 +188,17 @@ fn verdict(status: &v1::StatusResponse, rows: &Rows) -> String {
     }
 }
 
+fn plan_json(plan: &v1::PlanState, now_us: i64) -> serde_json::Value {
+    let row = plan_row(plan, at(now_us));
+    let one = |refusal: &v1::PlanRefusal| {
+        let problem = refusal.problem.clone().unwrap_or_default();
+        serde_json::json!({"step": refusal.step, "code": problem.code, "message": problem.message, "advice": problem.advice})
+    };
+    serde_json::json!({"name": plan.plan, "is": row.word, "ok": plan.ready, "at": at(plan.at_us),
+        "estate_version": plan.estate_version, "detail": row.detail,
+        "refusals": plan.refusals.iter().map(one).collect::<Vec<_>>()})
+}
+
 fn json(status: &v1::StatusResponse, rows: &Rows) -> serde_json::Value {
     let list = |rows: &[Row]| -> Vec<serde_json::Value> {
         let one = |row: &Row| serde_json::json!({"name": row.what, "where": row.place, "is": row.word, "ok": row.mood != Mood::Bad, "detail": row.detail});
@@ -180,6 +208,7 @@ fn json(status: &v1::StatusResponse, rows: &Rows) -> serde_json::Value {
         "controller": status.controller, "version": status.version, "epoch": status.epoch,
         "estate_version": status.estate_version, "hosts": list(&rows.hosts), "members": list(&rows.members),
         "checks": list(&rows.checks), "sources": list(&rows.sources),
+        "plans": status.plans.iter().map(|plan| plan_json(plan, status.now_us)).collect::<Vec<_>>(),
         "open_runs": status.open_runs.iter().map(super::runs::json).collect::<Vec<_>>(),
         "now": at(status.now_us), "green": !rows.bad(),
     })

@@ -3,6 +3,7 @@
 
 mod gauges;
 mod heard;
+pub mod preview;
 mod tidy;
 
 use crate::app::App;
@@ -23,6 +24,7 @@ struct Loop {
 const LOOPS: &[Loop] = &[
     Loop { name: "loop heard", every: Duration::from_secs(10), once: heard::once },
     Loop { name: "loop gauges", every: Duration::from_secs(2), once: gauges::once },
+    Loop { name: "loop preview", every: Duration::from_secs(60), once: preview::once },
     Loop { name: "loop tidy", every: Duration::from_secs(600), once: tidy::once },
 ];
 

@@ -4,6 +4,7 @@ use super::{Services, show, status};
 use crate::agents::fleet::Known;
 use crate::app::App;
 use crate::store::agents::AgentRow;
+use crate::store::previews::PreviewRow;
 use crate::store::scheduled::ScheduledRow;
 use model::{HostName, Micros};
 use plan::CheckedEstate;
@@ -29,6 +30,7 @@ impl Service for Services {
         let points = app.store.newest_points().await.map_err(status::of_store)?;
         let scheduled = app.store.newest_scheduled().await.map_err(status::of_store)?;
         let runs = app.store.runs(true, MAX_RUNS).await.map_err(status::of_store)?;
+        let previews = app.store.previews().await.map_err(status::of_store)?;
         let (known, in_force) = (app.fleet.all(), app.estate.get());
         let estate = in_force.as_ref().map(|in_force| &in_force.checked);
         Ok(Response::new(v1::StatusResponse {
@@ -44,6 +46,7 @@ impl Service for Services {
                 .unwrap_or_default(),
             open_runs: runs.into_iter().map(|row| show::of_row(app, row)).collect(),
             now_us: app.clock.now().0,
+            plans: estate.map(|estate| plans(estate, previews)).unwrap_or_default(),
         }))
     }
 }
@@ -129,6 +132,24 @@ fn checks(host: &HostName, known: &Known) -> Vec<v1::MonitorState> {
         at_us: monitor.at.0,
     };
     known.monitors.iter().map(state).collect()
+}
+
+/// Previews of plans that there still are.
+fn plans(estate: &CheckedEstate, previews: Vec<PreviewRow>) -> Vec<v1::PlanState> {
+    let declared: BTreeSet<&str> = estate.plans().map(model::Name::as_str).collect();
+    let kept = previews.into_iter().filter(|row| declared.contains(row.plan.as_str()));
+    let state = |row: PreviewRow| v1::PlanState {
+        ready: row.outcome == "ready",
+        plan: row.plan,
+        at_us: row.at.0,
+        estate_version: row.estate,
+        refusals: row
+            .refusals
+            .into_iter()
+            .map(|one| v1::PlanRefusal { step: one.step, problem: Some((&one.problem).into()) })
+            .collect(),
+    };
+    kept.map(state).collect()
 }
 
 fn sources(

@@ -13,4 +13,5 @@ mod tell;
 
 pub use error::RunError;
 pub use live::Live;
+pub use preempt::call_off;
 pub use registry::Runs;

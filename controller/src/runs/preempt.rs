@@ -50,6 +50,11 @@ pub(super) async fn set_aside(runs: &Runs, run: RunId, by: &UserName, plan: &Che
     }
     let reason = format!("a live recovery needs what it holds: {}", plan.name);
     tracing::warn!(%run, %by, plan = %plan.name, "a run is called off for a live recovery");
+    call_off(runs, run, by, reason).await
+}
+
+/// Calls a run off: cancels it, and closes it as it is when its agents do not answer. Gives whether it is over.
+pub async fn call_off(runs: &Runs, run: RunId, by: &UserName, reason: String) -> bool {
     // Whoever may start the recovery may set aside what stands in its way.
     let person = Person { name: by.clone(), admin: true, roles: Roles::default() };
     let cancel = Command::Cancel { reason: reason.clone() };

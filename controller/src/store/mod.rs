@@ -23,6 +23,7 @@ pub mod leadership;
 pub mod lock;
 pub mod logins;
 pub mod points;
+pub mod previews;
 pub mod runs;
 pub mod scheduled;
 pub mod tokens;

@@ -7,5 +7,6 @@ mod failover;
 mod faults;
 mod house;
 mod people;
+mod preview;
 mod rogue;
 mod runs;
