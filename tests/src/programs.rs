@@ -124,6 +124,12 @@ impl Controller {
         &self.data
     }
 
+    /// The id of its process, 0 while there is none.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().map_or(0, Process::id)
+    }
+
     /// Its log file.
     #[must_use]
     pub fn log(&self) -> &Path {

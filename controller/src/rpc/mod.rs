@@ -5,6 +5,7 @@ pub mod commands;
 pub mod enrolment;
 pub mod estate;
 pub mod fleet;
+pub mod incoming;
 pub mod link;
 pub mod runs;
 pub mod show;
@@ -15,6 +16,7 @@ pub mod watch;
 use crate::app::{App, StartError};
 use crate::auth::gate::GateLayer;
 use crate::settings::Settings;
+use futures::TryStreamExt as _;
 use proto::MAX_MESSAGE_BYTES;
 use proto::v1::agent_link_server::AgentLinkServer;
 use proto::v1::backups_server::BackupsServer;
@@ -62,6 +64,7 @@ pub async fn serve(app: &Arc<App>, settings: &Settings) -> Result<SocketAddr, St
     let keys = app.authority.server_keys(&app.name, &settings.names, app.clock.now(), app.ids.fresh())?;
     let router = router(app, runtime::tls::server_tls(&keys)).await?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING.0));
+    let incoming = incoming.map_ok(incoming::Attentive::new);
     let stop = app.stopping.clone();
     app.tasks.spawn("grpc", Policy::VITAL, async move {
         let serving = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
