@@ -32,8 +32,23 @@ pub(super) async fn perform(actions: &Actions, token: &Token, record: &RecordSpe
     }
     match cut_over(actions, token, record, to).await {
         Ok(output) => Outcome::success(&output),
-        Err(stop) => stop.into(),
+        Err(stop) => stop.or(&by_hand(record, to)).into(),
     }
+}
+
+/// What a person sets at the provider when it takes nothing from us: its own page may still work.
+fn by_hand(record: &RecordSpec, to: &Name) -> String {
+    let ttl = record.ttl.as_secs();
+    let addresses = record.values.get(to).into_iter().flatten();
+    let lines = addresses.map(|address| {
+        let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+        format!("`{} {ttl} {kind} {address}`", record.fqdn)
+    });
+    format!(
+        "Or set by hand, at the provider: {}. Then skip this step (`lifeboat skip`), or answer that it is done \
+         (`lifeboat answer`), with that as the reason.",
+        lines.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Says what became of it. "Not done" comes after the change was made too old to arrive.
