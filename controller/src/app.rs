@@ -158,7 +158,14 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Started, StartE
         writer.run_until(stop_writing).await;
         Ok::<_, Infallible>(())
     });
-    let epoch = store.lead(name.as_str(), ids.fresh(), clock.now()).await?;
+    let seen = store.leadership().await?;
+    let claim = crate::store::leadership::Claim {
+        name: name.to_string(),
+        holder: ids.fresh(),
+        place: store.place(&clock.boot_id()).unwrap_or_default(),
+        length: std::time::Duration::from_secs(5),
+    };
+    let epoch = store.lead(claim, &seen, clock.now()).await?;
     let authority = Authority::open(&settings.data, name.as_str(), clock.now(), ids.fresh())?;
     let admin_token = login::first_admin_token(&authority, &store, clock.now()).await?;
     if let (true, Some(token)) = (settings.admin_token_file, &admin_token) {
