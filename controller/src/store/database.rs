@@ -64,6 +64,14 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Whether the URL holds a password, which it should not.
+    pub fn has_password(&self) -> bool {
+        let url = &self.options.database_url;
+        url.password().is_some() || url.query_pairs().any(|(key, _)| key == "password")
+    }
+}
+
 /// Where it is, without user and password.
 impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
