@@ -13,6 +13,7 @@ mod links;
 mod names;
 mod orders;
 mod people;
+mod shared;
 mod sweep;
 mod telemetry;
 mod world;
