@@ -186,12 +186,23 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use runtime::settings::assert_sample_is_current;
+    use runtime::settings::{Sources, assert_sample_is_current, load};
 
     #[test]
     fn the_sample_explains_every_setting() {
         assert_sample_is_current::<Settings>("../deploy/controller.yaml".as_ref());
+    }
+
+    #[test]
+    fn the_sample_of_a_shared_database_is_read() {
+        let file = Some(PathBuf::from("../deploy/controller-shared.yaml"));
+        let settings: Settings = load(&Sources { file, env: &|_| None, flags: Vec::new() }).unwrap();
+        assert!(settings.database_password.is_some() && !settings.database_without_standby);
+        assert!(matches!(settings.database(), Err(StartError::Password(_))), "its file is not here");
+        let settings = Settings { database_password: None, ..settings };
+        assert_eq!(settings.database().unwrap().to_string(), "postgres://journal.example/lifeboat");
     }
 
     #[test]

@@ -136,6 +136,9 @@ fn say(what: &str, took: Duration) {
 async fn fault_17_a_killed_leaders_run_goes_on_at_its_step_under_the_standby() {
     let mut pair = pair("fault-17", "5s").await;
     let run = pair.under_way().await;
+    // Somebody watches, and need do nothing.
+    let watching = pair.world.cli.command(&["watch", &run.to_string()]).unwrap().output();
+    let watching = tokio::spawn(watching);
     pair.world.controller.kill();
     let since = Instant::now();
     pair.world.open("one");
@@ -147,6 +150,8 @@ async fn fault_17_a_killed_leaders_run_goes_on_at_its_step_under_the_standby() {
     assert!(status.stdout.contains("two"), "{}", status.stdout);
     pair.ask_the_second();
     pair.ended_once(run).await;
+    let watched = tokio::time::timeout(SOON, watching).await.unwrap().unwrap().unwrap();
+    assert!(watched.status.success(), "{watched:?}");
     // The one that died comes back, and waits.
     pair.second.start().await.unwrap();
     pair.until_log(&pair.second, "a controller that waits", &["another controller leads"]).await;
