@@ -131,7 +131,7 @@ pub async fn settle(
 /// Watches until the run has ended, somebody presses Ctrl-C, or nobody answers any more.
 async fn follow(session: &Session, run: RunId) -> Result<Exit, Failure> {
     let mut watcher = Watcher {
-        session,
+        session: session.clone(),
         run,
         live: Live::new(),
         seen: 0,
@@ -160,6 +160,7 @@ async fn follow(session: &Session, run: RunId) -> Result<Exit, Failure> {
                 let wait = Backoff::RECONNECT.wait(failures, 0.5).unwrap_or(TICK);
                 failures += 1;
                 tokio::time::sleep(wait.min(Duration::from_secs(2))).await;
+                watcher.session.look_again().await;
                 if watcher.interrupted() {
                     return Ok(Exit::Open);
                 }
@@ -174,8 +175,8 @@ fn transient(failure: &Failure) -> bool {
 
 type Interrupts = std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
-struct Watcher<'a> {
-    session: &'a Session,
+struct Watcher {
+    session: Session,
     run: RunId,
     live: Live,
     seen: u64,
@@ -184,19 +185,19 @@ struct Watcher<'a> {
     interrupts: Interrupts,
 }
 
-impl Watcher<'_> {
+impl Watcher {
     /// One stream's life.
     async fn attached(&mut self, away: &mut Instant) -> Result<Exit, Failure> {
         let request =
             traced(v1::WatchRequest { run: self.run.0.as_bytes().to_vec(), after_sequence: self.seen });
         let mut stream = self.session.runs().watch(request).await?.into_inner();
         loop {
-            let view = view(self.session, self.run).await?;
+            let view = view(&self.session, self.run).await?;
             *away = Instant::now();
             self.draw(&view);
             if !view.is_open() {
                 self.live.leave();
-                finish(self.session, &view);
+                finish(&self.session, &view);
                 return Ok(exit_of(&view));
             }
             self.questions(&view).await?;
@@ -262,7 +263,7 @@ impl Watcher<'_> {
             self.live.leave();
             screen::say(format!("\n{}\n", screen::wrapped(&asked.question)));
             if self.session.ask(&format!("Approve {}?", asked.step)) {
-                settle(self.session, self.run, asked, false, "").await?;
+                settle(&self.session, self.run, asked, false, "").await?;
             } else {
                 screen::say(format!(
                     "waiting; to approve: lifeboat approve {} {}",

@@ -41,11 +41,13 @@ pub(super) struct Acting {
     controls: Controls,
     watches: Vec<(Token, HostName, Duration)>,
     own: Vec<Input>,
+    lapses: u64,
 }
 
 impl Acting {
     pub(super) fn new(app: Arc<App>, run: RunId, inbox: mpsc::Sender<Input>, trace: Arc<str>) -> Self {
         Self {
+            lapses: app.leading.lapses(),
             app,
             run,
             inbox,
@@ -57,11 +59,20 @@ impl Acting {
         }
     }
 
-    /// Performs what is not under way yet.
+    /// Performs what is not under way yet. Nothing while the leadership has lapsed; whoever renews it wakes us.
     pub(super) fn act(&mut self, perform: Vec<Perform>, head: &Head) {
+        self.watches.clear();
+        if !self.app.leading.holds() {
+            return;
+        }
+        let lapses = self.app.leading.lapses();
+        if self.lapses != lapses {
+            // Actions of our own were stopped where they were, as at a restart: they begin again.
+            self.dispatched.retain(|_, dispatched| *dispatched != Dispatched::Here);
+            self.lapses = lapses;
+        }
         let wanted: BTreeSet<Key> = perform.iter().map(Perform::key).collect();
         self.dispatched.retain(|key, _| wanted.contains(key));
-        self.watches.clear();
         for effect in perform {
             let key = effect.key();
             match effect {

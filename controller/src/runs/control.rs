@@ -30,6 +30,7 @@ impl Controls {
         self.0.insert(token.clone(), stop.clone());
         let (inbox, token) = (inbox.clone(), token.clone());
         let actions = Actions::new(app.store.clone(), app.clock.clone());
+        let leading = app.leading.clone();
         app.tasks.spawn(format!("action {token}"), Policy::BACKGROUND, async move {
             let began = Instant::now();
             let performing = tokio::time::timeout(timeout, actions.perform(&token, &action));
@@ -38,6 +39,8 @@ impl Controls {
                 biased;
                 // Whoever revoked it reports what became of it.
                 () = stop.cancelled() => return Ok(()),
+                // Whoever leads next performs it again, and finds what was done.
+                () = leading.lapsed() => return Ok(()),
                 outcome = performing => outcome.unwrap_or_else(|_| timed_out(timeout)),
             };
             let took_us = u64::try_from(began.elapsed().as_micros()).ok();

@@ -199,7 +199,11 @@ impl Driver<'_> {
             let error = match self.app.store.append(self.app.epoch, batch.clone(), points.clone()).await {
                 Ok(()) => return Ok(true),
                 Err(StoreError::Moved { .. }) => return Ok(false),
-                Err(error @ (StoreError::Full { .. } | StoreError::Query { .. })) => error,
+                Err(
+                    error @ (StoreError::Full { .. }
+                    | StoreError::Query { .. }
+                    | StoreError::Unreachable { .. }),
+                ) => error,
                 Err(error) => {
                     self.app.judge(&error);
                     return Err(error.into());
