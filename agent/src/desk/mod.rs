@@ -15,6 +15,7 @@ use crate::policy::Policy;
 use crate::spool::{Spool, SpoolError, State};
 use model::{Ack, Epoch, Micros, Order, Outcome, Problem, Progress, RunId, StepPath, Token};
 use runtime::clock::Clock;
+use runtime::crash;
 use runtime::tasks::{self, Tasks};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -140,7 +141,7 @@ impl Desk {
         let (now, boot) = (self.0.deps.clock.now(), self.0.deps.clock.boot_id());
         let token = order.token.clone();
         let reply = self
-            .write(move |spool| match judge(spool.memory(), &order, policy) {
+            .write(move |spool| match judged(spool, &order, policy) {
                 Verdict::TurnAway(problem) => Ok(Reply::TurnedAway(Outcome::Refused { problem })),
                 Verdict::Take => {
                     spool.take(order, None, now, &boot)?;
@@ -160,6 +161,7 @@ impl Desk {
             }
             other => other?,
         };
+        crash::point_of("order-taken", &token.step);
         match &reply {
             Reply::Ack(Ack::Accepted) => self.start(token),
             Reply::Ack(Ack::Ended) => self.tell(News::Ended(token)),
@@ -334,6 +336,13 @@ impl Inner {
             job.cancel.cancel();
         }
     }
+}
+
+/// What the rules say of an order; nothing has happened by then.
+fn judged(spool: &Spool, order: &Order, policy: Result<(), Problem>) -> Verdict {
+    let verdict = judge(spool.memory(), order, policy);
+    crash::point_of("order-judged", &order.token.step);
+    verdict
 }
 
 /// A token that is known: its state, and the newer epoch under which it came.

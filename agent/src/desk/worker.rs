@@ -4,6 +4,7 @@ use super::{Inner, News, Stop, authority, lock};
 use crate::jobs::{self, Context};
 use crate::spool::{SpoolError, State};
 use model::{Micros, Outcome, Problem, Progress, Token, Work};
+use runtime::crash;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -177,9 +178,9 @@ async fn begin(inner: &Arc<Inner>, token: &Token) -> Result<Option<(Work, Durati
             return Ok(None);
         }
         let found = (entry.order.work.clone(), entry.order.timeout);
-        runtime::crash::point("after-spool");
+        crash::point_of("after-spool", &key.step);
         spool.begin(&key, at)?;
-        runtime::crash::point("after-begin");
+        crash::point_of("after-begin", &key.step);
         Ok(Some(found))
     });
     begun.await.unwrap_or(Err(SpoolError::Poisoned))
@@ -193,11 +194,11 @@ async fn end(
 ) -> Result<(), SpoolError> {
     let (ended, key, owner) = (inner.deps.clock.now(), token.clone(), inner.clone());
     let took = inner.deps.clock.since_boot().saturating_sub(started.1);
-    runtime::crash::point("before-end");
+    crash::point_of("before-end", &key.step);
     let written =
         tokio::task::spawn_blocking(move || owner.spool().end(&key, outcome, started.0, ended, took)).await;
     written.unwrap_or(Err(SpoolError::Poisoned))?;
-    runtime::crash::point("after-end");
+    crash::point_of("after-end", &token.step);
     let _ = inner.news.send(News::Ended(token.clone()));
     Ok(())
 }
@@ -205,6 +206,7 @@ async fn end(
 /// The guard: asked just before the effect.
 fn still_wanted(inner: &Inner, token: &Token) -> Result<(), Problem> {
     let spool = inner.spool();
+    crash::point_of("acting", &token.step);
     match spool.entry(token) {
         Some(entry) if entry.schedule.is_some() => Ok(()),
         Some(entry) => authority(spool.memory(), entry.order.epoch),

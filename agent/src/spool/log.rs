@@ -13,6 +13,8 @@
 //! A kill leaves the page cache in place and thus the seal. Only a power loss can take the seal away,
 //! and a power loss that also flips a bit in the last synced record is beyond what one disk can promise.
 
+use super::Named;
+use runtime::crash;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -135,8 +137,11 @@ impl Log {
             }
             frames.extend_from_slice(&frame(payload));
         }
+        let last = payloads.last().map(Vec::as_slice).unwrap_or_default();
         self.file.write_all(&frames).map_err(io("append to", &self.path))?;
+        crash::point_of("spool-written", Named(last));
         self.file.sync_data().map_err(io("sync", &self.path))?;
+        crash::point_of("spool-synced", Named(last));
         self.file.write_all(&SEAL).map_err(io("seal", &self.path))?;
         self.bytes += (frames.len() + SEAL.len()) as u64;
         Ok(())

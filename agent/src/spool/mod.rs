@@ -354,6 +354,17 @@ impl Spool {
     }
 }
 
+/// A record as crash points name it.
+struct Named<'a>(&'a [u8]);
+
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let json: serde_json::Value = serde_json::from_slice(self.0).unwrap_or_default();
+        let step = json["token"]["step"].as_str().or(json["order"]["token"]["step"].as_str());
+        write!(f, "{}-{}", json["record"].as_str().unwrap_or("other"), step.unwrap_or("run"))
+    }
+}
+
 fn encode(record: &Record) -> Result<Vec<u8>, SpoolError> {
     serde_json::to_vec(record).map_err(|source| SpoolError::Unreadable {
         path: PathBuf::from("a new record"),

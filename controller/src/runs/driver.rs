@@ -14,7 +14,7 @@ use super::{RunError, late};
 use crate::app::App;
 use crate::store::StoreError;
 use crate::store::points::PointRow;
-use engine::{Advance, Batch, Command, Event, Recorded, Report, RunState};
+use engine::{Advance, Batch, Command, Entry, Event, Recorded, Report, RunState};
 use model::{Head, HostName, Micros, RunId, Token, UserName};
 use plan::checked::Action;
 use runtime::{Backoff, crash};
@@ -121,13 +121,13 @@ impl Driver<'_> {
         )
         .map_err(|error| RunError::Illegal { run: self.run, error })?;
         if !batch.entries.is_empty() {
-            crash::point("before-commit");
+            crash::point_of("before-commit", First(&batch.entries));
             if !self.commit(&batch).await? {
                 // Somebody else moved the run: read it again. Whoever waits hears nothing and asks again.
                 (self.state, self.head) = late::load(&self.app.runs, self.run).await?;
                 return Ok(());
             }
-            crash::point("after-commit");
+            crash::point_of("after-commit", First(&batch.entries));
             (self.state, self.head) = (batch.state, batch.head);
         }
         let shown = Arc::new(self.state.clone());
@@ -142,6 +142,9 @@ impl Driver<'_> {
             }
         }
         self.wake_at = wake_at;
+        if !batch.entries.is_empty() {
+            crash::point_of("before-acting", First(&batch.entries));
+        }
         self.acting.act(perform, &self.head);
         Ok(())
     }
@@ -159,7 +162,7 @@ impl Driver<'_> {
                         continue;
                     }
                     if let Report::Ended { token, .. } = &report {
-                        crash::point("after-result");
+                        crash::point_of("after-result", &token.step);
                         self.acting.ended(token);
                     }
                     waiters.extend(done.map(Waiter::Reporter));
@@ -253,6 +256,19 @@ impl Driver<'_> {
         }
         came.extend(self.acting.silences());
         Some(came)
+    }
+}
+
+/// The first event of a batch, as crash points name it.
+struct First<'a>(&'a [Entry]);
+
+impl std::fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(first) = self.0.first() else { return f.write_str("nothing") };
+        let event = &first.recorded.event;
+        let json = serde_json::to_value(event).unwrap_or_default();
+        let step = json["token"]["step"].as_str().or(json["step"].as_str());
+        write!(f, "{}-{}", event.kind(), step.unwrap_or("run"))
     }
 }
 

@@ -7,6 +7,7 @@ mod agents;
 mod clock;
 mod controllers;
 mod data;
+mod failover;
 mod input;
 mod journals;
 mod links;
