@@ -129,6 +129,19 @@ impl Log {
     /// Appends records and returns once they are durable. After an error the log must not be used again:
     /// whether the records are there is not known.
     pub fn append(&mut self, payloads: &[Vec<u8>]) -> Result<(), LogError> {
+        self.append_unsynced(payloads)?;
+        let last = payloads.last().map(Vec::as_slice).unwrap_or_default();
+        crash::point_of("spool-written", Named(last));
+        self.file.sync_data().map_err(io("sync", &self.path))?;
+        crash::point_of("spool-synced", Named(last));
+        self.file.write_all(&SEAL).map_err(io("seal", &self.path))?;
+        self.bytes += SEAL.len() as u64;
+        Ok(())
+    }
+
+    /// Appends records that may be lost with the machine's power: until the next [`Log::append`] they are
+    /// not durable, and not sealed.
+    pub fn append_unsynced(&mut self, payloads: &[Vec<u8>]) -> Result<(), LogError> {
         let mut frames = Vec::new();
         for payload in payloads {
             if payload.is_empty() || payload.len() > MAX_RECORD_BYTES {
@@ -137,13 +150,8 @@ impl Log {
             }
             frames.extend_from_slice(&frame(payload));
         }
-        let last = payloads.last().map(Vec::as_slice).unwrap_or_default();
         self.file.write_all(&frames).map_err(io("append to", &self.path))?;
-        crash::point_of("spool-written", Named(last));
-        self.file.sync_data().map_err(io("sync", &self.path))?;
-        crash::point_of("spool-synced", Named(last));
-        self.file.write_all(&SEAL).map_err(io("seal", &self.path))?;
-        self.bytes += (frames.len() + SEAL.len()) as u64;
+        self.bytes += frames.len() as u64;
         Ok(())
     }
 

@@ -26,6 +26,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 const MAX_INPUTS: usize = 64;
 /// Longest wait between two turns: wall clocks may be set, so no timer is trusted for longer.
 const MAX_NAP: Duration = Duration::from_secs(5);
+/// How long the news that an order arrived may wait for other news, to be recorded in one commit: work that
+/// takes no time has ended by then.
+const COMPANY: Duration = Duration::from_millis(20);
 /// Waits between two tries of an append that the store could not take.
 const PATIENCE: Backoff =
     Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5), tries: None };
@@ -52,6 +55,13 @@ pub(super) enum Input {
         /// Told once it is durable.
         done: oneshot::Sender<Result<Arc<RunState>, RunError>>,
     },
+}
+
+impl Input {
+    /// Only says that an order has arrived. Should it be lost, the order is sent again.
+    fn is_acceptance(&self) -> bool {
+        matches!(self, Input::Report { report: Report::Accepted { .. }, .. })
+    }
 }
 
 /// Whom to tell after the commit.
@@ -248,14 +258,37 @@ impl Driver<'_> {
                 () = tokio::time::sleep(nap) => {}
             }
         }
-        while came.len() < MAX_INPUTS {
-            match inbox.try_recv() {
-                Ok(input) => came.push(input),
-                Err(_) => break,
-            }
-        }
+        take_waiting(inbox, &mut came);
+        self.wait_for_company(inbox, &mut came).await;
         came.extend(self.acting.silences());
         Some(came)
+    }
+
+    /// Waits a moment for more while nothing came but that orders arrived.
+    async fn wait_for_company(&self, inbox: &mut mpsc::Receiver<Input>, came: &mut Vec<Input>) {
+        let deadline = tokio::time::Instant::now() + COMPANY;
+        while !came.is_empty() && came.len() < MAX_INPUTS && came.iter().all(Input::is_acceptance) {
+            tokio::select! {
+                () = self.app.stopping.cancelled() => return,
+                () = self.way.wake.notified() => return,
+                () = tokio::time::sleep_until(deadline) => return,
+                more = inbox.recv() => match more {
+                    Some(more) => came.push(more),
+                    None => return,
+                },
+            }
+            take_waiting(inbox, came);
+        }
+    }
+}
+
+/// What waits already, as far as one turn takes it.
+fn take_waiting(inbox: &mut mpsc::Receiver<Input>, came: &mut Vec<Input>) {
+    while came.len() < MAX_INPUTS {
+        match inbox.try_recv() {
+            Ok(input) => came.push(input),
+            Err(_) => break,
+        }
     }
 }
 

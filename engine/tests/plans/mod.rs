@@ -2,6 +2,7 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 pub mod invariants;
+pub mod random;
 
 use engine::event::{About, Event};
 use engine::simulator::{Simulation, World};

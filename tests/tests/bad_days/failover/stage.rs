@@ -148,6 +148,12 @@ channels:
             controller.kill();
             keys.into_iter().for_each(|known| controller.set(known, if known == key { value } else { "" }));
             let _ = controller.start().await;
+            // An agent whose sessions were all short waits longer each time; a new one does not.
+            for host in ["east-1", "west-1"] {
+                let agent = self.world.agent(host);
+                agent.kill();
+                agent.start().unwrap();
+            }
         } else {
             let agent = self.world.agent(&host);
             agent.kill();
@@ -278,7 +284,7 @@ channels:
             .pids("app")
             .into_iter()
             .enumerate()
-            .filter_map(|(number, pid)| tests::process::alive(pid).then_some(number + 1))
+            .filter_map(|(number, pid)| self.is_ours(pid).then_some(number + 1))
             .collect();
         if answers != [address(to)] || alive != [wanted.app] {
             return Err(format!(
@@ -287,6 +293,13 @@ channels:
         }
         self.here = to;
         self.all_connected().await
+    }
+
+    /// Whether a process lives and is one of this stage: a number may belong to somebody else by now.
+    fn is_ours(&self, pid: u32) -> bool {
+        let folder = self.world.scratch.path().display().to_string();
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        tests::process::alive(pid) && String::from_utf8_lossy(&environment).contains(&folder)
     }
 
     /// People heard of the beginning and of the end. A message may come again, under its own key.
