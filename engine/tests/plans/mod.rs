@@ -1,6 +1,7 @@
 //! Plans and people for the tests of the engine.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod fates;
 pub mod invariants;
 pub mod random;
 

@@ -13,8 +13,10 @@ mod agent;
 mod controller;
 mod faults;
 mod judge;
+mod life;
 mod message;
 mod person;
+mod sessions;
 mod store;
 mod world;
 

@@ -7,6 +7,7 @@
 //! (`LIFEBOAT_FULL`). `LIFEBOAT_CRASH_POINT=ROLE=NAME:PASS` takes one: a failure says which.
 
 mod stage;
+mod verdict;
 
 use stage::{Role, Stage};
 use std::time::{Duration, Instant};
