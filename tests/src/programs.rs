@@ -150,6 +150,12 @@ impl Controller {
         &self.log
     }
 
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
+    }
+
     /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         self.process = None;
@@ -276,6 +282,12 @@ impl Agent {
             Some(process) => process.alive(),
             None => Err(Failure::Unexpected(format!("the agent of {} was not started", self.host))),
         }
+    }
+
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// Kills the agent alone with SIGKILL: the services that it supervises go on.

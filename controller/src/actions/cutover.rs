@@ -68,10 +68,10 @@ async fn cut_over(
     let wanted = wanted(record, to).map_err(Stop::before_a_write)?;
     let zone = actions.zone(&record.zone).await?;
     let saved = plan_once(actions, token, &zone, wanted).await?;
-    runtime::crash::point("cutover-saved");
+    runtime::crash::point_of("cutover-saved", &token.step);
     let already_saved = ready(Ok::<_, Infallible>(()));
     let moved = zone.cut_over(&saved.planned, already_saved).await.map_err(Stop::of_a_write)?;
-    runtime::crash::point("cutover-done");
+    runtime::crash::point_of("cutover-done", &token.step);
     Ok(output(actions, &saved, &moved))
 }
 
@@ -95,7 +95,7 @@ async fn plan_once(actions: &Actions, token: &Token, zone: &Zone, wanted: Wanted
     let Wanted { name, values, ttl_seconds } = wanted;
     let planned =
         zone.plan_change(&name, values, ttl_seconds, token.run).await.map_err(Stop::before_a_write)?;
-    runtime::crash::point("cutover-planned");
+    runtime::crash::point_of("cutover-planned", &token.step);
     let new = Saved { attempt: token.attempt, at: actions.clock.now(), planned };
     saved::keep(store, token, old.as_ref(), new).await
 }

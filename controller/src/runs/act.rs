@@ -13,6 +13,7 @@ use engine::{Perform, Report};
 use model::{Head, HostName, Order, RunId, Token, Work};
 use proto::v1;
 use proto::v1::controller_message::Message;
+use runtime::crash;
 use runtime::telemetry::trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -80,6 +81,7 @@ impl Acting {
                     self.send(key, &token, &host, work, timeout, head);
                 }
                 Perform::Revoke { token, host: Some(host) } => {
+                    crash::point_of("revoking", &token.step);
                     let epoch = Some(self.app.epoch.into());
                     let revoke = v1::Revoke { token: Some((&token).into()), epoch };
                     self.say(key, &host, Message::Revoke(revoke));
@@ -127,7 +129,9 @@ impl Acting {
         let order = Order { token: token.clone(), epoch, head, work, timeout };
         match proto::order_to_wire(&order, trace::current().unwrap_or_default()) {
             Ok(order) => {
+                crash::point_of("order-sending", &token.step);
                 if session.send_order(token, order).is_ok() {
+                    crash::point_of("order-sent", &token.step);
                     tracing::info!(%host, "order sent");
                     self.dispatched.insert(key, Dispatched::Session(session.number()));
                 }
@@ -139,6 +143,7 @@ impl Acting {
     fn probe(&mut self, key: Key, token: &Token, host: &HostName, work: &Work) {
         match work.parameters() {
             Ok(parameters) => {
+                crash::point_of("probing", &token.step);
                 let (kind, version) = (work.kind().to_string(), work.version());
                 let (token, epoch) = (Some(token.into()), Some(self.app.epoch.into()));
                 self.say(key, host, Message::Probe(v1::Probe { token, epoch, kind, version, parameters }));
@@ -159,6 +164,7 @@ impl Acting {
         for session in hosts.iter().filter_map(|host| self.app.fleet.session(host)) {
             let closed = v1::RunClosed { run: run.0.as_bytes().to_vec() };
             // An error means that the session is over: the next one hears it.
+            crash::point("run-closing");
             let _ = session.send(Message::RunClosed(closed));
         }
     }

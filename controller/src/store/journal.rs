@@ -154,6 +154,8 @@ pub(crate) async fn write(connection: &mut Connection, batch: Batch) -> Result<(
     let mut previous: Option<String> = (found > 0).then(|| row.get(1));
     for entry in &entries {
         insert(connection, entry, previous.as_deref()).await?;
+        // In the middle of a transaction: nothing of it may be seen again.
+        runtime::crash::point_of("event-written", format_args!("{}", entry.recorded.event.kind()));
         previous = Some(entry.hash.to_string());
     }
     let (open, ended) = (state.is_open(), summary.ended_at.unwrap_or_default());

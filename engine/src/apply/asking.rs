@@ -8,6 +8,7 @@ use super::IllegalEvent;
 use crate::event::{About, Event};
 use crate::state::{Approval, Question, RunState, Stage};
 use model::{ApprovalId, Micros};
+use std::sync::Arc;
 
 pub(super) fn fold(
     mut state: RunState,
@@ -21,7 +22,7 @@ pub(super) fn fold(
     }
     if let Event::ApprovalAsked { step, about, question, role, digest, expires_at, .. } = event {
         let index = state.index(step).ok_or_else(illegal)?;
-        let step = &mut state.steps[index];
+        let step = Arc::make_mut(&mut state.steps[index]);
         if !matches!(step.stage, Stage::Active { .. }) {
             return Err(illegal());
         }
@@ -66,9 +67,8 @@ pub(super) fn fold(
 }
 
 fn slot(state: &mut RunState, approval: ApprovalId) -> Option<&mut Approval> {
-    state
-        .steps
-        .iter_mut()
-        .flat_map(|step| [&mut step.gate, &mut step.risk])
-        .find(|slot| slot.asked().is_some_and(|question| question.id == approval))
+    let asks = |slot: &Approval| slot.asked().is_some_and(|question| question.id == approval);
+    let step = state.steps.iter_mut().find(|step| asks(&step.gate) || asks(&step.risk))?;
+    let step = Arc::make_mut(step);
+    Some(if asks(&step.gate) { &mut step.gate } else { &mut step.risk })
 }

@@ -166,7 +166,7 @@ fn wake_at(state: &RunState) -> Option<Micros> {
     let deadlines = state.open_attempts().filter_map(|(place, attempt)| deadline(state, place, attempt));
     let tries =
         state.steps.iter().flat_map(|step| [next_try(&step.tasks), next_try(&step.undo.tasks)]).flatten();
-    let expiries = state.steps.iter().flat_map(questions).map(|question| question.expires_at);
+    let expiries = state.steps.iter().flat_map(|step| questions(step)).map(|question| question.expires_at);
     // A paused run begins nothing: its scheduled tries need no waking.
     let tries = tries.filter(|_| !matches!(state.phase, Phase::Paused { .. }));
     deadlines.chain(tries).chain(expiries).min()

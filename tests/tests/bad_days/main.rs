@@ -8,6 +8,7 @@ mod clock;
 mod controllers;
 mod data;
 mod failed_over;
+mod failover;
 mod floods;
 mod input;
 mod journals;
