@@ -4,7 +4,8 @@
 use agent::desk::{Deps, Desk, News, Reply, Revoked};
 use agent::policy::Policy;
 use agent::spool::{Spool, State};
-use model::jobs::Command;
+use model::jobs::{Check, Command};
+use model::nouns::{CheckSpec, Question};
 use model::{
     Ack, Digest, Direction, Epoch, Head, HostName, Mode, Name, Order, Outcome, RunId, StepPath, Target,
     Token, Work,
@@ -36,7 +37,7 @@ impl Host {
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
         let hash = hex::encode(sha2::Sha256::digest(text.as_bytes()));
         let policy = format!(
-            "version: 1\njobs: [command]\nscripts:\n  - path: {}\n    sha256: {hash}\n",
+            "version: 1\njobs: [command, check]\nscripts:\n  - path: {}\n    sha256: {hash}\n",
             script.display()
         );
         std::fs::write(folder.path().join("policy.yaml"), policy).unwrap();
@@ -246,6 +247,23 @@ async fn an_epoch_that_came_meanwhile_keeps_an_older_order_from_beginning() {
     assert_eq!(code(&outcome), "LB2110");
     let state = desk.read(|spool| spool.entry(&order.token).unwrap().state.clone());
     assert_eq!((state, host.times_done()), (State::Spooled, 0));
+}
+
+#[tokio::test]
+async fn fault_14_work_that_a_takeover_stopped_is_unknown_and_no_refusal_of_whoever_took_over() {
+    let host = Host::new();
+    let desk = host.desk();
+    let mut order = host.order(1, "0");
+    // `sleep x` fails, so it is asked again and again, and each time the epoch is compared first.
+    let question =
+        Question::Command { script: host.script.clone(), args: vec!["x".to_string()], sha256: None };
+    let check = CheckSpec { name: Name::new("never").unwrap(), question, within: LIMIT };
+    order.work = Work::Check(Check { check, retries: 1000, pause: Duration::from_millis(20) });
+    desk.order(order.clone()).await.unwrap();
+    begun(&host).await;
+    desk.obey(Epoch { number: 2, holder: Uuid::from_u128(2) }).await.unwrap().unwrap();
+    let outcome = ended(&desk, &order.token).await;
+    assert_eq!((outcome.as_str(), code(&outcome).as_str()), ("unknown", "LB2209"), "{outcome:?}");
 }
 
 #[tokio::test]

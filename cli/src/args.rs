@@ -102,7 +102,7 @@ pub enum Verb {
 /// `login`
 #[derive(Debug, Args)]
 pub struct Login {
-    /// The controller, `host:port`.
+    /// The controller, `host:port`; of several, each, with commas between them: whichever leads is asked.
     pub address: String,
     /// File with the token; `-` reads it from stdin. Asked for on the terminal when absent.
     #[arg(long)]

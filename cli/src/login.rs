@@ -2,12 +2,13 @@
 
 use crate::failure::Failure;
 use model::{Micros, UserName};
-use proto::v1::{self, enrolment_client::EnrolmentClient};
+use proto::v1::{self, enrolment_client::EnrolmentClient, runs_client::RunsClient};
 use runtime::fs::{PRIVATE, PUBLIC, read_bounded, write_durable};
 use runtime::lifecycle::Exit;
 use runtime::tls::{self, Dial, JoinToken, Keys};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use tonic::Code;
 use tonic::transport::Channel;
 
 /// Largest file of a login, in bytes.
@@ -15,10 +16,13 @@ const MAX_BYTES: usize = 64 * 1024;
 /// A certificate is renewed when less than this share of its life is left.
 const RENEW_AT: u32 = 2;
 
+/// The code of a controller that cannot be connected to.
+const UNREACHABLE: &str = "LB5453";
+
 /// What a login is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Profile {
-    /// `host:port`.
+    /// `host:port` of each controller, with commas between them.
     pub address: String,
     /// Who.
     pub user: UserName,
@@ -64,21 +68,27 @@ impl Login {
         let user = UserName::new(user)
             .map_err(|error| Failure::usage("LB4004", error.to_string(), "Give another --user."))?;
         let token = JoinToken::parse(token.trim()).map_err(explained(Exit::Usage))?;
-        let ca = tls::pin::fetch(address, token.ca_hash()).await.map_err(explained(Exit::Refused))?;
         private_folder(&self.folder)?;
         let keys = Keys::make().map_err(explained(Exit::No))?;
-        let channel = tls::connect(&Dial::controller(address, &ca)).await.map_err(explained(Exit::No))?;
         let request = v1::LoginRequest {
             token: token.text().to_string(),
             user: user.to_string(),
             csr_pem: keys.request().map_err(explained(Exit::No))?,
         };
-        let certificate = EnrolmentClient::new(channel).login(request).await?.into_inner();
-        keys.store(&self.folder.join("key.pem")).map_err(explained(Exit::No))?;
-        let profile =
-            Profile { address: address.to_string(), user, from: now, until: Micros(certificate.expires_us) };
-        self.keep(&profile, &certificate)?;
-        Ok(profile)
+        let mut told = None;
+        for one in addresses(address) {
+            match let_in(one, token.ca_hash(), request.clone()).await {
+                Ok(certificate) => {
+                    keys.store(&self.folder.join("key.pem")).map_err(explained(Exit::No))?;
+                    let until = Micros(certificate.expires_us);
+                    let profile = Profile { address: address.to_string(), user, from: now, until };
+                    self.keep(&profile, &certificate)?;
+                    return Ok(profile);
+                }
+                Err(failure) => told = worth_telling(told, failure),
+            }
+        }
+        Err(told.unwrap_or_else(no_address))
     }
 
     /// A channel as the user who logged in, and who that is. Renews the certificate at half its life.
@@ -101,13 +111,21 @@ impl Login {
             });
         }
         let keys = Keys::load(&self.folder.join("key.pem")).map_err(explained(Exit::Usage))?;
-        let dial = Dial::controller(&profile.address, &self.text("ca.pem")?)
-            .with_identity(&self.text("certificate.pem")?, &keys.pem());
-        let channel = tls::connect(&dial).await.map_err(explained(Exit::No))?;
-        if now.since(profile.from) * RENEW_AT >= profile.until.since(profile.from) {
-            self.renew(channel.clone(), &keys, &profile, now).await;
+        let (ca, certificate) = (self.text("ca.pem")?, self.text("certificate.pem")?);
+        let mut told = None;
+        for address in addresses(&profile.address) {
+            let dial = Dial::controller(address, &ca).with_identity(&certificate, &keys.pem());
+            match leader(&dial, address != profile.address).await {
+                Ok(channel) => {
+                    if now.since(profile.from) * RENEW_AT >= profile.until.since(profile.from) {
+                        self.renew(channel.clone(), &keys, &profile, now).await;
+                    }
+                    return Ok((channel, Profile { address: address.to_string(), ..profile }));
+                }
+                Err(failure) => told = worth_telling(told, failure),
+            }
         }
-        Ok((channel, profile))
+        Err(told.unwrap_or_else(no_address))
     }
 
     /// A renewal that fails is no reason to fail the command: the certificate is still good.
@@ -142,6 +160,45 @@ impl Login {
         })?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// The addresses of a list.
+fn addresses(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|address| !address.is_empty())
+}
+
+/// Gets a certificate at one address.
+async fn let_in(address: &str, ca_hash: &str, request: v1::LoginRequest) -> Result<v1::Certificate, Failure> {
+    let ca = tls::pin::fetch(address, ca_hash).await.map_err(explained(Exit::Refused))?;
+    let channel = tls::connect(&Dial::controller(address, &ca)).await.map_err(explained(Exit::No))?;
+    Ok(EnrolmentClient::new(channel).login(request).await?.into_inner())
+}
+
+/// A channel to a controller. One of several is asked something small: one that waits says so.
+async fn leader(dial: &Dial, of_several: bool) -> Result<Channel, Failure> {
+    let channel = tls::connect(dial).await.map_err(explained(Exit::No))?;
+    if of_several {
+        let asked = v1::ListRunsRequest { open_only: true, limit: 1 };
+        let answer = RunsClient::new(channel.clone()).list(asked).await;
+        if let Err(status) = answer
+            && status.code() == Code::Unavailable
+        {
+            return Err(status.into());
+        }
+    }
+    Ok(channel)
+}
+
+/// Of what several controllers say, that of one that answered is worth more than that none did.
+fn worth_telling(before: Option<Failure>, failure: Failure) -> Option<Failure> {
+    match before {
+        Some(before) if failure.problem.code == UNREACHABLE => Some(before),
+        _ => Some(failure),
+    }
+}
+
+fn no_address() -> Failure {
+    Failure::usage("LB4007", "no address of a controller is given", "Log in: `lifeboat login HOST:PORT`.")
 }
 
 fn private_folder(folder: &Path) -> Result<(), Failure> {

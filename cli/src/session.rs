@@ -14,6 +14,7 @@ use tonic::transport::Channel;
 const LOOK_AT: u32 = 500;
 
 /// An open session with a controller.
+#[derive(Clone)]
 pub struct Session {
     /// The channel.
     pub channel: Channel,
@@ -25,14 +26,23 @@ pub struct Session {
     pub yes: bool,
     /// The time.
     pub clock: Clock,
+    login: Login,
 }
 
 impl Session {
     /// Opens it with the login in the given folder.
     pub async fn open(cli: &Cli) -> Result<Session, Failure> {
         let clock = Clock::system();
-        let (channel, profile) = Login::in_folder(cli.config.clone())?.connect(clock.now()).await?;
-        Ok(Session { channel, profile, output: cli.output, yes: cli.yes, clock })
+        let login = Login::in_folder(cli.config.clone())?;
+        let (channel, profile) = login.connect(clock.now()).await?;
+        Ok(Session { channel, profile, output: cli.output, yes: cli.yes, clock, login })
+    }
+
+    /// Looks for whichever controller leads now. Without one everything stays as it is.
+    pub async fn look_again(&mut self) {
+        if let Ok((channel, profile)) = self.login.connect(self.clock.now()).await {
+            (self.channel, self.profile) = (channel, profile);
+        }
     }
 
     /// Client for runs.

@@ -1,12 +1,15 @@
 //! The controller put together: what every part holds, and the order in which it starts.
 //!
 //! Order. The folder's lock comes first, so that a second controller ends before it touches anything.
-//! Then the store, then the next epoch: from here on whoever led before can append nothing. Only then
-//! are open runs taken up and agents let in.
+//! Then the store and the CA. Then the leadership, for which a controller that shares its database may
+//! wait: from the next epoch on whoever led before can append nothing. Only then are open runs taken up
+//! and agents let in.
 
 use crate::agents::Fleet;
+use crate::auth::authority::CA_FILE;
 use crate::auth::{AuthError, Authority, login};
 use crate::estate::Estate;
+use crate::leading::{self, Candidate, Leading, win};
 use crate::runs::{RunError, Runs};
 use crate::settings::Settings;
 use crate::standing::Standing;
@@ -33,6 +36,8 @@ pub struct App {
     pub store: Store,
     /// Our authority.
     pub epoch: Epoch,
+    /// Until when we have it.
+    pub leading: Leading,
     /// The time.
     pub clock: Clock,
     /// Fresh ids.
@@ -119,6 +124,25 @@ pub enum StartError {
     /// The name in the settings.
     #[error("LB1136: {0:?} is not a name")]
     Name(String),
+    /// Other controllers have a CA, and we have none.
+    #[error("LB1228: the controllers of this database have a CA, and {} has none", folder.display())]
+    NoCa {
+        /// Our data folder.
+        folder: std::path::PathBuf,
+    },
+    /// Other controllers have another CA.
+    #[error("LB1229: the CA in {} is {ours}, and that of this database's controllers is {theirs}", folder.display())]
+    OtherCa {
+        /// Our data folder.
+        folder: std::path::PathBuf,
+        /// SHA-256 of our CA's certificate.
+        ours: String,
+        /// SHA-256 of theirs.
+        theirs: String,
+    },
+    /// The password of the database.
+    #[error("LB1230: the password of the database cannot be read")]
+    Password(#[source] runtime::secret::SecretError),
 }
 
 impl StartError {
@@ -142,6 +166,10 @@ impl Explained for StartError {
                 "Is the port free, and is the address one of this host?"
             }
             StartError::Tls(_) | StartError::Reflection(_) => "This is a defect: report it with the log.",
+            StartError::NoCa { .. } | StartError::OtherCa { .. } => {
+                "Copy ca.pem and ca.key from the data folder of the first controller to this one, readable by this user alone, and start again."
+            }
+            StartError::Password(_) => "Check the file or variable that `database-password` names.",
             StartError::Name(_) => "Use letters, digits, '.', '_' and '-'.",
             StartError::Store(_) | StartError::Auth(_) | StartError::Runs(_) => {
                 "Look at the data folder and its disk."
@@ -150,21 +178,35 @@ impl Explained for StartError {
     }
 }
 
-/// Starts a controller: everything that it does runs as tasks of `tasks`.
-pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Started, StartError> {
+/// Starts a controller: everything that it does runs as tasks of `tasks`. With a shared database it waits
+/// until it leads; None when the process stops before.
+pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Option<Started>, StartError> {
     let (clock, ids) = (Clock::system(), Ids::system());
     let name = Name::new(&settings.name).map_err(|error| StartError::Name(error.text))?;
     make_folder(settings)?;
-    let (store, writer) = Store::open(&settings.data, name.as_str()).await?;
+    let database = settings.database()?;
+    let (store, writer) = Store::open_in(&settings.data, name.as_str(), database).await?;
     let stopping = tasks.token();
     let stop_writing = stopping.clone();
     tasks.spawn("store writer", Policy::VITAL, async move {
         writer.run_until(stop_writing).await;
         Ok::<_, Infallible>(())
     });
-    let epoch = store.lead(name.as_str(), ids.fresh(), clock.now()).await?;
+    let authority = authority(settings, &store, &clock, &ids).await?;
+    let (standing, listener) = (Standing::default(), rpc::listen(settings)?);
+    let metrics = serve_metrics(tasks, &standing, settings).await?;
+    let candidate = Candidate {
+        settings,
+        name: &name,
+        store: &store,
+        authority: &authority,
+        listener: &listener,
+        clock: &clock,
+        ids: &ids,
+        tasks,
+    };
+    let Some((epoch, leading)) = win(&candidate).await? else { return Ok(None) };
     store.first_checkpoints(clock.now()).await?;
-    let authority = Authority::open(&settings.data, name.as_str(), clock.now(), ids.fresh())?;
     let admin_token = login::first_admin_token(&authority, &store, clock.now()).await?;
     if let (true, Some(token)) = (settings.admin_token_file, &admin_token) {
         let path = settings.data.join(ADMIN_TOKEN_FILE);
@@ -174,25 +216,28 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Started, StartE
         estate: Estate::load(&store).await?,
         fleet: Fleet::new(clock.clone(), settings.heartbeat),
         runs: Runs::default(),
-        standing: Standing::default(),
+        standing,
         started_at: clock.now(),
         preview_hour: settings.preview_hour,
         tasks: tasks.clone(),
         name,
         store,
         epoch,
+        leading,
         clock,
         ids,
         stopping,
         authority,
     });
+    if app.store.is_shared() {
+        leading::keep(&app, settings.leadership);
+    }
     app.runs.bind(&app);
     let open = app.runs.open_all().await?;
-    let address = rpc::serve(&app, settings).await?;
-    let metrics = serve_metrics(&app, settings).await?;
+    let address = rpc::serve(&app, settings, listener).await?;
     loops::start(&app);
     tracing::info!(%address, epoch = epoch.number, open_runs = open, "controller started");
-    Ok(Started { address, metrics, admin_token, app })
+    Ok(Some(Started { address, metrics, admin_token, app }))
 }
 
 /// The data folder holds the CA's key: for this user alone.
@@ -202,14 +247,42 @@ fn make_folder(settings: &Settings) -> Result<(), StartError> {
     made.map_err(|error| StartError::Folder { folder, error })
 }
 
-async fn serve_metrics(app: &Arc<App>, settings: &Settings) -> Result<Option<SocketAddr>, StartError> {
+/// The CA. Controllers that share a database sign with the same one: the first writes down which it is, and
+/// the others have a copy of it in their folders.
+async fn authority(
+    settings: &Settings,
+    store: &Store,
+    clock: &Clock,
+    ids: &Ids,
+) -> Result<Authority, StartError> {
+    let folder = settings.data.clone();
+    let open = || Authority::open(&settings.data, &settings.name, clock.now(), ids.fresh());
+    if !store.is_shared() {
+        return Ok(open()?);
+    }
+    if store.ca_hash().await?.is_some() && !folder.join(CA_FILE).exists() {
+        return Err(StartError::NoCa { folder });
+    }
+    let authority = open()?;
+    let (ours, theirs) = (authority.ca_hash(), store.keep_ca_hash(authority.ca_hash()).await?);
+    match ours == theirs {
+        true => Ok(authority),
+        false => Err(StartError::OtherCa { folder, ours: ours.to_string(), theirs }),
+    }
+}
+
+async fn serve_metrics(
+    tasks: &Tasks,
+    standing: &Standing,
+    settings: &Settings,
+) -> Result<Option<SocketAddr>, StartError> {
     let Some(address) = settings.telemetry.metrics else { return Ok(None) };
-    let standing = app.standing.clone();
+    let standing = standing.clone();
     let health = Arc::new(move || match standing.lost() {
         None => Ok(()),
         Some(problem) => Err(problem.to_string()),
     });
-    let bound = endpoint::serve(&app.tasks, address, health).await;
+    let bound = endpoint::serve(tasks, address, health).await;
     bound.map(Some).map_err(|error| StartError::Metrics { address, why: error.to_string() })
 }
 

@@ -12,6 +12,7 @@ pub mod auth;
 pub mod channels;
 pub mod dns;
 pub mod estate;
+pub mod leading;
 pub mod loops;
 pub mod rpc;
 pub mod runs;

@@ -51,9 +51,10 @@ async fn main() -> Exit {
     });
     let exit = match controller::app::start(&settings, &tasks).await {
         Ok(started) => {
-            announce(&started);
-            // Whatever still holds the app may not keep the store open.
-            drop(started);
+            // None: it was stopped before it led. Whatever still holds the app may not keep the store open.
+            if let Some(started) = started {
+                announce(&started);
+            }
             tasks.run(settings.drain).await
         }
         Err(error) => {

@@ -1,6 +1,9 @@
 //! The controller's settings: flag over environment over file over default.
 
-use model::Name;
+use crate::app::StartError;
+use crate::store::database::{Database, Server};
+use model::{Name, SecretRef};
+use runtime::secret::{self, SecretBytes};
 use runtime::settings::{Documented, Key};
 use runtime::telemetry;
 use serde::{Deserialize, Serialize};
@@ -16,6 +19,15 @@ pub struct Settings {
     pub name: String,
     /// Where its store, CA and keys are.
     pub data: PathBuf,
+    /// URL of a PostgreSQL that several controllers share. Empty: SQLite in the data folder.
+    pub database: String,
+    /// Where the password of that database is.
+    pub database_password: Option<SecretRef>,
+    /// Whether that database needs no synchronous standby.
+    pub database_without_standby: bool,
+    /// How long a leadership lasts without a renewal.
+    #[serde(with = "model::duration")]
+    pub leadership: Duration,
     /// Where it listens for gRPC.
     pub listen: SocketAddr,
     /// Names and addresses by which it is dialled.
@@ -39,6 +51,10 @@ impl Default for Settings {
         Self {
             name: "main".to_string(),
             data: PathBuf::from("/var/lib/lifeboat/controller"),
+            database: String::new(),
+            database_password: None,
+            database_without_standby: false,
+            leadership: Duration::from_secs(5),
             listen: SocketAddr::from(([0, 0, 0, 0], 7443)),
             names: Vec::new(),
             heartbeat: Duration::from_secs(2),
@@ -53,6 +69,9 @@ impl Default for Settings {
 /// Shortest and longest heartbeat that makes sense.
 const HEARTBEATS: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)..=Duration::from_secs(60);
 
+/// Shortest and longest leadership that makes sense.
+const LEADERSHIPS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
 impl Documented for Settings {
     const TITLE: &'static str = "Settings of lifeboat-controller";
 
@@ -64,6 +83,30 @@ impl Documented for Settings {
                 "LIFEBOAT_DATA",
                 "/var/lib/lifeboat/controller",
                 "Folder of the store, the CA and its key. Made when it is missing, for this user alone.",
+            ),
+            Key::new(
+                "database",
+                "LIFEBOAT_DATABASE",
+                "postgres://lifeboat@db.example/lifeboat?sslmode=verify-full",
+                "A PostgreSQL that several controllers share, without its password. Not set: SQLite in the data\nfolder, for one controller.",
+            ),
+            Key::new(
+                "database-password",
+                "",
+                "{ file: /etc/lifeboat/database-password }",
+                "Where its password is: { file: PATH } or { env: NAME }. Not set: none.",
+            ),
+            Key::new(
+                "database-without-standby",
+                "LIFEBOAT_DATABASE_WITHOUT_STANDBY",
+                "false",
+                "Start although that database has no synchronous standby: when its disk is lost, the journal is.",
+            ),
+            Key::new(
+                "leadership",
+                "LIFEBOAT_LEADERSHIP",
+                "5s",
+                "With a shared database: how long a leader leads without a renewal, and so how long it takes until\nanother takes over; 1s to 60s. The same for all controllers.",
             ),
             Key::new(
                 "listen",
@@ -112,18 +155,78 @@ impl Documented for Settings {
         if self.preview_hour > crate::loops::preview::NEVER {
             flaws.push("preview-hour: must be between 0 and 23, or 24 for never".to_string());
         }
+        if !LEADERSHIPS.contains(&self.leadership) {
+            flaws.push("leadership: must be between 1s and 60s".to_string());
+        }
+        if let Some(flaw) = self.flaw_of_database() {
+            flaws.push(format!("database: {flaw}"));
+        }
         flaws
+    }
+}
+
+impl Settings {
+    fn flaw_of_database(&self) -> Option<&'static str> {
+        if self.database.is_empty() {
+            return None;
+        }
+        if !["postgres://", "postgresql://"].iter().any(|scheme| self.database.starts_with(scheme)) {
+            return Some("must begin with postgres://");
+        }
+        match Server::new(&self.database, None, true, self.leadership) {
+            Ok(server) if server.has_password() => {
+                Some("must hold no password: name its file or variable as `database-password`")
+            }
+            Ok(_) => None,
+            Err(_) => Some("is not a URL"),
+        }
+    }
+
+    /// The database that the store lies in, its password read.
+    pub fn database(&self) -> Result<Database, StartError> {
+        if self.database.is_empty() {
+            return Ok(Database::in_folder(&self.data));
+        }
+        let secret = self.database_password.as_ref().map(secret::resolve).transpose();
+        let secret = secret.map_err(StartError::Password)?;
+        let password =
+            secret.as_ref().map(SecretBytes::expose_text).transpose().map_err(StartError::Password)?;
+        let server = Server::new(&self.database, password, self.database_without_standby, self.leadership)?;
+        Ok(Database::Postgres(server))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use runtime::settings::assert_sample_is_current;
+    use runtime::settings::{Sources, assert_sample_is_current, load};
 
     #[test]
     fn the_sample_explains_every_setting() {
         assert_sample_is_current::<Settings>("../deploy/controller.yaml".as_ref());
+    }
+
+    #[test]
+    fn the_sample_of_a_shared_database_is_read() {
+        let file = Some(PathBuf::from("../deploy/controller-shared.yaml"));
+        let settings: Settings = load(&Sources { file, env: &|_| None, flags: Vec::new() }).unwrap();
+        assert!(settings.database_password.is_some() && !settings.database_without_standby);
+        assert!(matches!(settings.database(), Err(StartError::Password(_))), "its file is not here");
+        let settings = Settings { database_password: None, ..settings };
+        assert_eq!(settings.database().unwrap().to_string(), "postgres://journal.example/lifeboat");
+    }
+
+    #[test]
+    fn a_database_is_a_url_without_a_password() {
+        let flaws = |database: &str| {
+            let settings = Settings { database: database.to_string(), ..Settings::default() };
+            settings.check().join(" ")
+        };
+        assert_eq!(flaws("postgres://lifeboat@db.example/lifeboat?sslmode=verify-full"), "");
+        assert!(flaws("postgres://lifeboat:hunter2@db.example/lifeboat").contains("no password"));
+        assert!(!flaws("postgres://lifeboat:hunter2@db.example/lifeboat").contains("hunter2"));
+        assert!(flaws("mysql://db.example/lifeboat").contains("postgres://"));
     }
 
     #[test]

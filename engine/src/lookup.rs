@@ -37,17 +37,17 @@ pub fn class_of(action: &Action) -> Class {
 impl RunState {
     /// Index of a step.
     pub fn index(&self, path: &StepPath) -> Option<usize> {
-        self.plan.steps.iter().position(|step| step.path == *path)
+        self.places.by_path.get(path).copied()
     }
 
     /// A step by its path.
     pub fn step(&self, path: &StepPath) -> Option<&StepState> {
-        self.steps.get(self.index(path)?)
+        self.steps.get(self.index(path)?).map(|step| &**step)
     }
 
     /// Declarations and states of all steps, in the order of the plan.
     pub fn both(&self) -> impl Iterator<Item = (&Step, &StepState)> {
-        self.plan.steps.iter().zip(self.steps.iter())
+        self.plan.steps.iter().zip(self.steps.iter().map(|step| &**step))
     }
 
     /// The same orders marked "would you?": nothing is asked of people, nothing is waited for.
@@ -121,6 +121,11 @@ impl RunState {
     pub fn has_closing(&self) -> bool {
         let begun = matches!(self.phase, Phase::Closing { .. } | Phase::Ending { decided: Some(_), .. });
         !begun && self.plan.steps.iter().any(|step| step.finally)
+    }
+
+    /// Every step before it is done.
+    pub fn may_follow(&self, step: usize) -> bool {
+        self.places.before.get(step).is_some_and(|before| before.iter().all(|step| self.is_done(*step)))
     }
 
     /// The step counts as done for those after it.

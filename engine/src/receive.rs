@@ -7,7 +7,7 @@
 use crate::attempt::{Attempt, AttemptState, Input, Silence};
 use crate::event::{Actor, Event, Notice, ProbeAnswer, Revocation};
 use crate::lookup::Place;
-use crate::state::{Approval, RunState, StepState};
+use crate::state::{Approval, RunState};
 use model::{ApprovalId, HostName, Micros, Name, Outcome, Token};
 use plan::checked::Action;
 
@@ -128,7 +128,7 @@ pub fn receive(state: &RunState, report: Report) -> Option<Event> {
 
 /// The question is still there, and nobody was told that of it before.
 fn told(state: &RunState, approval: ApprovalId, notice: Notice) -> bool {
-    let mut questions = state.steps.iter().flat_map(StepState::approvals).filter_map(Approval::question);
+    let mut questions = state.steps.iter().flat_map(|step| step.approvals()).filter_map(Approval::question);
     let question = questions.find(|question| question.id == approval);
     state.is_open() && question.is_some_and(|question| question.told.iter().all(|told| told.notice != notice))
 }

@@ -38,8 +38,32 @@ pub struct RunState {
     pub epoch: u64,
     /// What it is doing.
     pub phase: Phase,
-    /// Its steps, in the order of the plan.
-    pub steps: Vec<StepState>,
+    /// Its steps, in the order of the plan. Shared, so that a copy of a large run costs little: one event
+    /// changes one step.
+    pub steps: Vec<Arc<StepState>>,
+    /// Where the steps of the plan stand.
+    pub(crate) places: Arc<Places>,
+}
+
+/// Where the steps of a plan stand, looked up once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    /// The number of each step.
+    pub(crate) by_path: BTreeMap<StepPath, usize>,
+    /// Numbers of the steps before each.
+    pub(crate) before: Vec<Vec<usize>>,
+}
+
+impl Places {
+    pub(crate) fn of(plan: &CheckedPlan) -> Self {
+        let numbered = plan.steps.iter().enumerate();
+        let by_path: BTreeMap<StepPath, usize> =
+            numbered.map(|(number, step)| (step.path.clone(), number)).collect();
+        let numbers =
+            |paths: &[StepPath]| paths.iter().filter_map(|path| by_path.get(path).copied()).collect();
+        let before = plan.steps.iter().map(|step| numbers(&step.after)).collect();
+        Self { before, by_path }
+    }
 }
 
 /// What the controller knew when a run was requested.

@@ -4,15 +4,13 @@
 
 mod plans;
 
-use engine::simulator::{BEGINNING, Crash, Fate, Simulation, World};
-use engine::{Command, Event, Recorded, RunStatus, decide, replay};
-use model::{Class, Direction, Evidence, Token};
+use engine::simulator::{Crash, Fate, Simulation, World};
+use engine::{Event, Recorded, RunStatus, decide, replay};
+use model::{Class, Evidence};
 use plan::checked::{CheckedPlan, OnFailure, Step, Undo};
+use plans::fates::{Behave, MS, bring_to_an_end, unwind, world};
 use plans::invariants::assert_invariants;
 use plans::*;
-use std::time::Duration;
-
-const MS: Duration = Duration::from_millis(10);
 
 fn two_hosts() -> CheckedPlan {
     let mut app = start("app", &[], "a");
@@ -107,124 +105,9 @@ fn shapes() -> Vec<(&'static str, CheckedPlan)> {
     ]
 }
 
-fn truth(run: &Simulation, token: &Token) -> bool {
-    run.world.effects().any(|there| there == token)
-}
-
-/// A person who knows the truth, approves what is asked, and when a step fails does `on_failure`.
-fn bring_to_an_end(run: &mut Simulation, on_failure: &dyn Fn(&str) -> Command) {
-    for _ in 0..200 {
-        assert!(run.run(20_000).unwrap(), "the simulation does not come to rest");
-        let needs = match run.state.status() {
-            RunStatus::Waiting { needs } => needs,
-            RunStatus::Stuck { .. } => {
-                tell(run, &Command::End { reason: "it stays as it is".to_string() });
-                continue;
-            }
-            _ => break,
-        };
-        use engine::Need;
-        let command = match &needs[0] {
-            Need::Approval { .. } => yes(&run.state),
-            Need::Asking { step, .. } => retry(step.as_str()),
-            Need::Decision { step, .. } => on_failure(step.as_str()),
-            Need::Answer { token, .. } | Need::Host { token, .. } => answer(token, truth(run, token)),
-        };
-        run.command(&command, &by(&command)).unwrap().unwrap();
-    }
-    assert!(!run.state.is_open(), "the run did not end: {:?}", run.state.status());
-}
-
-type Behave = fn(&'static str) -> World;
-
-fn world(shape: &str, at: &'static str, behave: Behave) -> World {
-    let mut world = behave(at);
-    if shape == "failover with a dead east" {
-        world.take_offline(&host("east-1"), BEGINNING);
-    }
-    world
-}
-
-fn all_well(_: &'static str) -> World {
-    World::new()
-}
-
-/// The first attempt of the step fails.
-fn fails_once(at: &'static str) -> World {
-    World::new().behaving(move |token, _| {
-        let hit = token.step.as_str() == at && token.direction == Direction::Do && token.attempt == 1;
-        (hit.then(|| Fate::Fail(problem("no"))), MS)
-    })
-}
-
-fn hangs_undone(at: &'static str) -> World {
-    World::new().behaving(move |token, _| {
-        let hit = token.step.as_str() == at && token.direction == Direction::Do && token.attempt == 1;
-        (hit.then_some(Fate::Hang { effect: false }), MS)
-    })
-}
-
-fn dies_done(at: &'static str) -> World {
-    World::new().behaving(move |token, _| {
-        let hit = token.step.as_str() == at && token.direction == Direction::Do && token.attempt == 1;
-        (hit.then_some(Fate::Die { effect: true }), MS)
-    })
-}
-
-fn undo_fails(at: &'static str) -> World {
-    World::new().behaving(move |token, _| {
-        let first = token.attempt == 1;
-        let fails = token.step.as_str() == at && (first || token.direction == Direction::Undo);
-        (fails.then(|| Fate::Fail(problem("no"))), MS)
-    })
-}
-
-fn try_again(step: &str) -> Command {
-    retry(step)
-}
-
-fn unwind(_: &str) -> Command {
-    Command::Unwind { reason: "it failed".to_string() }
-}
-
-type Decide = fn(&str) -> Command;
-
-/// Every shape with every fate of every step, and what a person then does.
-fn scenarios() -> Vec<(String, CheckedPlan, &'static str, &'static str, Behave, Decide)> {
-    let mut all = Vec::new();
-    for (shape, plan) in shapes() {
-        let steps: Vec<&'static str> = plan
-            .steps
-            .iter()
-            .map(|step| &*Box::leak(step.path.as_str().to_string().into_boxed_str()))
-            .collect();
-        all.push((
-            format!("{shape}: all well"),
-            plan.clone(),
-            shape,
-            "",
-            all_well as Behave,
-            try_again as Decide,
-        ));
-        for at in steps {
-            let fates: [(&str, Behave, Decide); 5] = [
-                ("fails, retried", fails_once, try_again),
-                ("fails, unwound", fails_once, unwind),
-                ("hangs", hangs_undone, try_again),
-                ("dies after its effect", dies_done, unwind),
-                ("its undo fails", undo_fails, unwind),
-            ];
-            for (fate, behave, decide) in fates {
-                all.push((format!("{shape}: {at} {fate}"), plan.clone(), shape, at, behave, decide));
-            }
-        }
-    }
-    all
-}
-
 #[test]
 fn every_shape_ends_well_or_honestly_whatever_happens_to_each_of_its_steps() {
-    for (what, plan, shape, at, behave, decide) in scenarios() {
+    for (what, plan, shape, at, behave, decide) in plans::fates::scenarios(shapes()) {
         let mut run = begun(plan, world(shape, at, behave));
         bring_to_an_end(&mut run, &decide);
         assert_invariants(&run);
@@ -245,7 +128,7 @@ fn essence(event: &Event) -> String {
 
 #[test]
 fn a_journal_cut_at_any_row_decides_what_the_live_run_decided() {
-    for (what, plan, shape, at, behave, decide_failure) in scenarios() {
+    for (what, plan, shape, at, behave, decide_failure) in plans::fates::scenarios(shapes()) {
         let mut run = begun(plan, world(shape, at, behave));
         bring_to_an_end(&mut run, &decide_failure);
         let rows: Vec<Recorded> = run.journal.iter().map(|entry| entry.recorded.clone()).collect();
@@ -273,7 +156,9 @@ fn faults_01_to_05_a_crash_after_every_event_changes_nothing_but_the_epoch_eithe
 }
 
 fn crash_everywhere(half: usize) {
-    for (what, plan, shape, at, behave, decide) in scenarios().into_iter().skip(half).step_by(2) {
+    for (what, plan, shape, at, behave, decide) in
+        plans::fates::scenarios(shapes()).into_iter().skip(half).step_by(2)
+    {
         let mut smooth = begun(plan.clone(), world(shape, at, behave));
         bring_to_an_end(&mut smooth, &decide);
         let rows = smooth.journal.len();

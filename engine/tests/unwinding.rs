@@ -179,7 +179,7 @@ fn a_promotion_that_was_only_sent_counts_as_a_point_of_no_return() {
 }
 
 #[test]
-fn what_runs_when_unwinding_begins_is_revoked_and_settled_first() {
+fn fault_51_what_runs_when_a_person_unwinds_is_revoked_and_settled_before_anything_is_undone() {
     let world = World::new().behaving(|token, _| {
         (
             (token.step.as_str() == "b" && token.direction == Direction::Do)

@@ -13,11 +13,13 @@ use crate::estate::checks::Ask;
 use crate::estate::contacts::Contact;
 use crate::estate::repositories::Repository;
 use crate::estate::schedules::Schedule;
+use crate::lower::Draft;
 use crate::steps::{Facts, Lowered, Part};
 use crate::text::{At, Fields, Node, Span, values};
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
 use std::collections::{BTreeMap, HashSet};
+use std::rc::Rc;
 
 /// Why a plan is lowered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +73,19 @@ pub(crate) enum Use {
 }
 
 impl Context<'_> {
+    /// What is found meanwhile is about this step, and says which call brought it here.
+    pub fn about(&mut self, step: &Draft, tell: impl FnOnce(&mut Self)) {
+        self.called_by(step.caller.as_ref(), tell);
+    }
+
+    /// What is found meanwhile is about a step that this call brought here: `step "reach" of plan "failover"`.
+    pub fn called_by<T>(&mut self, caller: Option<&Rc<str>>, tell: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.sink.caller, caller.cloned());
+        let told = tell(self);
+        self.sink.caller = outer;
+        told
+    }
+
     /// Reads `region` and `hosts` of a step: one of them, or none for everything that is not lost.
     pub fn selection(&mut self, fields: &mut Fields<'_>) -> Option<Selection> {
         let region = fields.get("region").map(|node| self.region(node));

@@ -84,7 +84,8 @@ pub(crate) struct Sink {
     errors: usize,
     references: Vec<Reference>,
     strict: bool,
-    caller: Option<Rc<str>>,
+    /// The call that brought here what is looked at; `Context::called_by` sets it and puts it back.
+    pub caller: Option<Rc<str>>,
     used_secrets: Vec<At<Name>>,
     /// Named secrets of the estate, as far as they have been read: nouns that are read after them look here.
     pub secrets: BTreeMap<Name, Ready<SecretRef>>,
@@ -141,12 +142,6 @@ impl Sink {
     /// What is still to come is an error from now on, as for a run, or a warning, as for a check.
     pub fn strict(&mut self, strict: bool) {
         self.strict = strict;
-    }
-
-    /// What is found from now on is about a step that a call brought here: `step "reach" of plan "failover"`.
-    /// Gives what was said before.
-    pub fn called_by(&mut self, caller: Option<&Rc<str>>) -> Option<Rc<str>> {
-        std::mem::replace(&mut self.caller, caller.cloned())
     }
 
     /// Something whose job this version lacks.

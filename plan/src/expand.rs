@@ -165,9 +165,7 @@ impl All {
                 scope.chain[from..].iter().chain([&&child.name.value]).map(|name| name.as_str()).collect();
             let message = format!("plans call each other: {}", circle.join(" → "));
             // The circle names the calls itself.
-            let caller = cx.sink.called_by(None);
-            cx.sink.push(&codes::CALL_CIRCLE, call.plan.span, message);
-            cx.sink.called_by(caller.as_ref());
+            cx.called_by(None, |cx| cx.sink.push(&codes::CALL_CIRCLE, call.plan.span, message));
             self.sound = false;
             return Vec::new();
         }
@@ -188,10 +186,7 @@ impl All {
             chain: scope.chain.iter().copied().chain([&child.name.value]).collect(),
         };
         self.finally(cx, child, call);
-        let outer = cx.sink.called_by(inner.caller.as_ref());
-        let last = self.open(cx, &child.steps, &inner, call.plan.span);
-        cx.sink.called_by(outer.as_ref());
-        last
+        cx.called_by(inner.caller.as_ref(), |cx| self.open(cx, &child.steps, &inner, call.plan.span))
     }
 
     /// A called plan ends in the middle of the calling one, so what it does "at the end" has no end to wait for.

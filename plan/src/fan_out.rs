@@ -77,28 +77,30 @@ fn how_many(cx: &mut Context<'_>, node: &Node, least: i64) -> Option<HowMany> {
 
 /// Steps that touch many hosts say how many may fail, and only kinds that can do without some of them.
 pub(crate) fn rules(drafts: &[Draft], cx: &mut Context<'_>) {
-    for draft in drafts.iter().filter(|draft| draft.skipped.is_none()) {
-        cx.sink.called_by(draft.caller.as_ref());
-        let fits = KINDS.contains(&draft.kind.name);
-        let hosts = draft.facts().map_or(0, |facts| facts.hosts.len());
-        match &draft.common.fan_out {
-            Some(asked) if !fits => {
-                let message = format!(
-                    "a {} has no `fan-out`: it is done only when every host has done it",
-                    draft.kind.name
-                );
-                let help = format!("these have one: {}", KINDS.join(", "));
-                cx.sink.push_with(&codes::NO_SUCH_COMMON, asked.span, message, help);
-            }
-            None if fits && hosts > FEW_HOSTS => {
-                let message = format!(
-                    "{} acts on {hosts} hosts at once, and nothing says how many may fail",
-                    draft.name.value
-                );
-                cx.sink.push(&codes::UNBOUNDED_FAN_OUT, draft.params_span, message);
-            }
-            Some(_) | None => {}
+    let running = drafts.iter().filter(|draft| draft.skipped.is_none());
+    running.for_each(|draft| cx.about(draft, |cx| bounded(draft, cx)));
+}
+
+fn bounded(draft: &Draft, cx: &mut Context<'_>) {
+    let fits = KINDS.contains(&draft.kind.name);
+    let hosts = draft.facts().map_or(0, |facts| facts.hosts.len());
+    match &draft.common.fan_out {
+        Some(asked) if !fits => {
+            let message = format!(
+                "a {} has no `fan-out`: it is done only when every host has done it",
+                draft.kind.name
+            );
+            let help = format!("these have one: {}", KINDS.join(", "));
+            cx.sink.push_with(&codes::NO_SUCH_COMMON, asked.span, message, help);
         }
+        None if fits && hosts > FEW_HOSTS => {
+            let message = format!(
+                "{} acts on {hosts} hosts at once, and nothing says how many may fail",
+                draft.name.value
+            );
+            cx.sink.push(&codes::UNBOUNDED_FAN_OUT, draft.params_span, message);
+        }
+        Some(_) | None => {}
     }
 }
 

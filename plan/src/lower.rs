@@ -268,14 +268,12 @@ pub(crate) fn obey(drafts: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut 
     for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
         if let Some(facts) = draft.facts() {
             let of_step = Rules { steps: drafts, graph, index, at, facts };
-            cx.sink.called_by(draft.caller.as_ref());
-            (draft.kind.rules)(&of_step, cx);
+            cx.about(draft, |cx| (draft.kind.rules)(&of_step, cx));
         }
     }
     rules::check(drafts, graph, index, cx);
     outputs::rules(drafts, graph, cx);
     fan_out::rules(drafts, cx);
-    cx.sink.called_by(None);
 }
 
 /// Where a step stands among those that are lowered together.

@@ -238,27 +238,31 @@ pub(crate) fn told_newest(at: Span, cx: &mut Context<'_>) {
 pub(crate) fn targets_exist(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
     for (at, step) in steps.iter().enumerate().filter(|(_, step)| step.skipped.is_none()) {
         let Some(facts) = step.facts() else { continue };
-        cx.sink.called_by(step.caller.as_ref());
         let rules = Rules { steps, graph, index, at, facts };
-        for (provision, maker) in rules.each(index.of_kind("provision")).filter(|(other, _)| *other != at) {
-            let makes = maker.facts().map(|facts| facts.makes.as_slice()).unwrap_or_default();
-            let Some(host) = facts.hosts.iter().find(|host| makes.contains(host)) else { continue };
-            if !graph.before(provision, at) || !maker.must_succeed() {
-                let message =
-                    format!("{host} is made by step {:?}, not always before this one", maker.name.value);
-                let help = format!("add `after: {}`", maker.name.value);
-                cx.sink.push_with(&codes::EARLY_TARGET, step.params_span, message, help);
-            }
+        cx.about(step, |cx| target_exists(&rules, cx));
+    }
+}
+
+fn target_exists(rules: &Rules<'_>, cx: &mut Context<'_>) {
+    let (step, facts, at) = (rules.step(), rules.facts, rules.at);
+    for (provision, maker) in rules.each(rules.index.of_kind("provision")).filter(|(other, _)| *other != at) {
+        let makes = maker.facts().map(|facts| facts.makes.as_slice()).unwrap_or_default();
+        let Some(host) = facts.hosts.iter().find(|host| makes.contains(host)) else { continue };
+        if !rules.graph.before(provision, at) || !maker.must_succeed() {
+            let message =
+                format!("{host} is made by step {:?}, not always before this one", maker.name.value);
+            let help = format!("add `after: {}`", maker.name.value);
+            cx.sink.push_with(&codes::EARLY_TARGET, step.params_span, message, help);
         }
-        if DATA.contains(&step.kind.name) {
-            server_runs(&rules, cx);
-        }
-        if step.kind.name == "command" {
-            for (service, host) in
-                facts.services.iter().flat_map(|service| facts.hosts.iter().map(move |host| (service, host)))
-            {
-                service_runs(&rules, service, host, cx);
-            }
+    }
+    if DATA.contains(&step.kind.name) {
+        server_runs(rules, cx);
+    }
+    if step.kind.name == "command" {
+        for (service, host) in
+            facts.services.iter().flat_map(|service| facts.hosts.iter().map(move |host| (service, host)))
+        {
+            service_runs(rules, service, host, cx);
         }
     }
 }

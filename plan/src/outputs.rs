@@ -108,29 +108,30 @@ pub(crate) fn field<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
 /// Every output that is used was given before: its step is always done then, once, on one target.
 pub(crate) fn rules(drafts: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
     for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.skipped.is_none()) {
-        cx.sink.called_by(draft.caller.as_ref());
-        for one in &draft.uses {
-            let Some(producer) = drafts.get(one.producer) else { continue };
-            let name = &producer.name.value;
-            if !graph.before(one.producer, at) || !producer.must_succeed() {
-                let message = format!(
-                    "the output {:?} of step {name:?} is not always there before this step",
-                    one.output
-                );
-                let help = format!(
-                    "add `after: {name}`, and let it neither be skipped nor fail with `on-failure: continue`"
-                );
-                cx.sink.push_with(&codes::LATE_OUTPUT, one.span, message, help);
-            }
-            let targets: usize =
-                producer.lowered.iter().flat_map(|lowered| &lowered.parts).map(|part| part.tasks.len()).sum();
-            let parts = producer.lowered.iter().map(|lowered| lowered.parts.len()).sum::<usize>();
-            if targets > parts {
-                let message =
-                    format!("step {name:?} acts on several targets; which of them gives {:?}?", one.output);
-                cx.sink.push(&codes::UNKNOWN_OUTPUT, one.span, message);
-            }
-            still_to_come(cx, one.span, "filling in outputs while a run goes on");
+        cx.about(draft, |cx| given_before(at, draft, drafts, graph, cx));
+    }
+}
+
+fn given_before(at: usize, draft: &Draft, drafts: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
+    for one in &draft.uses {
+        let Some(producer) = drafts.get(one.producer) else { continue };
+        let name = &producer.name.value;
+        if !graph.before(one.producer, at) || !producer.must_succeed() {
+            let message =
+                format!("the output {:?} of step {name:?} is not always there before this step", one.output);
+            let help = format!(
+                "add `after: {name}`, and let it neither be skipped nor fail with `on-failure: continue`"
+            );
+            cx.sink.push_with(&codes::LATE_OUTPUT, one.span, message, help);
         }
+        let targets: usize =
+            producer.lowered.iter().flat_map(|lowered| &lowered.parts).map(|part| part.tasks.len()).sum();
+        let parts = producer.lowered.iter().map(|lowered| lowered.parts.len()).sum::<usize>();
+        if targets > parts {
+            let message =
+                format!("step {name:?} acts on several targets; which of them gives {:?}?", one.output);
+            cx.sink.push(&codes::UNKNOWN_OUTPUT, one.span, message);
+        }
+        still_to_come(cx, one.span, "filling in outputs while a run goes on");
     }
 }

@@ -30,10 +30,11 @@ const LOOKS: [&str; 2] = ["check", "command"];
 /// Asks every rule.
 pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_>) {
     for step in steps.iter().filter(|step| step.skipped.is_none()) {
-        cx.sink.called_by(step.caller.as_ref());
-        failure_domains(step, cx);
-        retry(step, cx);
-        undo(step, cx);
+        cx.about(step, |cx| {
+            failure_domains(step, cx);
+            retry(step, cx);
+            undo(step, cx);
+        });
     }
     concurrency(steps, graph, cx);
     cut_off(steps, graph, index, cx);
@@ -41,7 +42,8 @@ pub(crate) fn check(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut 
     order::targets_exist(steps, graph, index, cx);
     if cx.purpose == Purpose::Check && cx.mode == Mode::Live {
         unchecked(steps, graph, index, cx);
-        steps.iter().filter(|step| step.skipped.is_none()).for_each(|step| unfed(step, cx));
+        let running = steps.iter().filter(|step| step.skipped.is_none());
+        running.for_each(|step| cx.about(step, |cx| unfed(step, cx)));
     }
 }
 
@@ -62,7 +64,8 @@ fn unchecked(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context
     let Some(last) = left.last() else { return };
     let names: Vec<&str> = left.iter().map(|at| steps[*at].name.value.as_str()).collect();
     let message = format!("nothing checks what came of {}", names.join(", "));
-    cx.sink.push(&codes::UNCHECKED, steps[*last].name.span, message);
+    let last = &steps[*last];
+    cx.about(last, |cx| cx.sink.push(&codes::UNCHECKED, last.name.span, message));
 }
 
 /// A point comes from a repository that gets backups of the source. Where the plan promises an RPO, its
@@ -132,9 +135,8 @@ fn cut_off(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'
             Some((cut.name.value.clone(), cx.acts_for(host).clone()))
         });
         if let Some((cut, host)) = found {
-            cx.sink.called_by(step.caller.as_ref());
             let message = format!("step {cut:?} has cut {host} off, and nobody reaches it any more");
-            cx.sink.push(&codes::CUT_OFF, step.params_span, message);
+            cx.about(step, |cx| cx.sink.push(&codes::CUT_OFF, step.params_span, message));
         }
     }
 }
@@ -153,9 +155,8 @@ fn unseen(steps: &[Draft], graph: &Graph, index: &Index<'_>, cx: &mut Context<'_
     let left = changes.iter().filter(|at| !graph.later(*at).meets(&looks));
     let brings = |step: &&Draft| step.facts().is_none_or(|facts| !facts.holds);
     if let Some(step) = left.filter_map(|at| steps.get(at)).filter(brings).last() {
-        cx.sink.called_by(step.caller.as_ref());
         let message = format!("nothing looks at what step {:?} has done", step.name.value);
-        cx.sink.push(&codes::UNCHECKED_END, step.params_span, message);
+        cx.about(step, |cx| cx.sink.push(&codes::UNCHECKED_END, step.params_span, message));
     }
 }
 
@@ -223,18 +224,23 @@ fn concurrency(steps: &[Draft], graph: &Graph, cx: &mut Context<'_>) {
     for (at, target) in &presumed {
         by_target.entry(target).or_default().put(*at, true);
     }
-    let peaceful = |at: usize| PEACEFUL.contains(&steps[at].kind.name);
+    let kind = |at: usize| steps[at].kind.name;
+    let fine = |first: usize, second: usize| {
+        let peaceful = [first, second].iter().all(|at| PEACEFUL.contains(&kind(*at)));
+        // Two sources of one host, say: whoever comes second finds it cut off.
+        peaceful || kind(first) == "isolate" && kind(second) == "isolate"
+    };
     for (target, among) in by_target {
         for second in among.iter() {
             let beside = among.without(graph.earlier(second)).without(graph.later(second));
             for first in beside.iter().take_while(|first| *first < second) {
-                if !(peaceful(first) && peaceful(second)) {
+                if !fine(first, second) {
                     let message = format!(
                         "it may run at the same time as step {:?}, and both act on {target}",
                         steps[first].name.value
                     );
-                    cx.sink.called_by(steps[second].caller.as_ref());
-                    cx.sink.push(&codes::CONCURRENT, steps[second].name.span, message);
+                    let second = &steps[second];
+                    cx.about(second, |cx| cx.sink.push(&codes::CONCURRENT, second.name.span, message));
                 }
             }
         }

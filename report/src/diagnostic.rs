@@ -18,6 +18,23 @@ use std::collections::BTreeSet;
 /// What stands before the spot in a line that is too long, in columns.
 const BEFORE: usize = 24;
 
+/// What was said about each code so far. A list of eighty findings tells a reason once, and each place.
+#[derive(Debug, Default)]
+pub struct Said(BTreeSet<(String, String)>);
+
+impl Said {
+    /// The next finding, in lines of at most 80 columns, without what was said of its code already.
+    pub fn next(&mut self, found: &Diagnostic) -> String {
+        let mut shown = found.clone();
+        for text in [&mut shown.why, &mut shown.help] {
+            if !self.0.insert((found.code.clone(), text.clone())) {
+                text.clear();
+            }
+        }
+        diagnostic(&shown)
+    }
+}
+
 /// One finding, in lines of at most 80 columns.
 pub fn diagnostic(found: &Diagnostic) -> String {
     let head = format!("{}[{}]: ", found.severity.as_str(), found.code);
@@ -43,7 +60,8 @@ pub fn diagnostic(found: &Diagnostic) -> String {
 
 /// All findings with an empty line between them, and a summary at the end.
 pub fn diagnostics(found: &[Diagnostic]) -> String {
-    let mut out: Vec<String> = found.iter().map(diagnostic).collect();
+    let mut said = Said::default();
+    let mut out: Vec<String> = found.iter().map(|one| said.next(one)).collect();
     out.push(summary(found));
     out.join("\n\n")
 }
@@ -121,6 +139,16 @@ error[LB0201]: unknown host \"dbx\"
           the run would stand still in the middle.
    = help: did you mean \"db-1\"?";
         assert_eq!(diagnostic(&found("    members: [dbx, db-2]", 15, 18)), expected);
+    }
+
+    #[test]
+    fn a_reason_is_told_once_and_an_advice_when_it_is_another() {
+        let (one, mut other) = (found("a", 1, 2), found("b", 1, 2));
+        other.help = "declare it".into();
+        let text = diagnostics(&[one.clone(), one.clone(), other, one]);
+        assert_eq!(text.matches("= why:").count(), 1, "{text}");
+        assert_eq!(text.matches("= help:").count(), 2, "{text}");
+        assert_eq!(text.matches("--> estate.yaml:12:1").count(), 4, "{text}");
     }
 
     #[test]

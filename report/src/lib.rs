@@ -22,7 +22,7 @@ pub mod state;
 pub mod tree;
 pub mod units;
 
-pub use diagnostic::{diagnostic, diagnostics};
+pub use diagnostic::{Said, diagnostic, diagnostics};
 pub use engine::view::{ApprovalView, AttemptView, DecisionView, StepView, View};
 pub use github::github;
 pub use run::{Report, run_report};

@@ -6,6 +6,7 @@
 //! test failed; each wait has a bound.
 
 pub mod app;
+pub mod bench;
 pub mod bind;
 pub mod client;
 pub mod failure;

@@ -58,14 +58,28 @@ impl Controller {
     /// # Errors
     /// [`Failure::Io`] when the settings cannot be written.
     pub fn prepare(scratch: &Scratch, address: SocketAddr, more: &str) -> Result<Self, Failure> {
-        let data = scratch.path().join("controller");
+        Self::named(scratch, "main", "controller", address, more)
+    }
+
+    /// The same with a name of its own, and a folder and files that are called `file`.
+    ///
+    /// # Errors
+    /// [`Failure::Io`] when the settings cannot be written.
+    pub fn named(
+        scratch: &Scratch,
+        name: &str,
+        file: &str,
+        address: SocketAddr,
+        more: &str,
+    ) -> Result<Self, Failure> {
+        let data = scratch.path().join(file);
         let settings = format!(
-            "name: main\ndata: {data}\nlisten: \"{address}\"\nnames: [\"{ip}\"]\nheartbeat: {HEARTBEAT}\nadmin-token-file: true\n{more}",
+            "name: {name}\ndata: {data}\nlisten: \"{address}\"\nnames: [\"{ip}\"]\nheartbeat: {HEARTBEAT}\nadmin-token-file: true\n{more}",
             data = data.display(),
             ip = address.ip(),
         );
-        let settings = scratch.write("controller.yaml", &settings)?;
-        let log = scratch.log("controller");
+        let settings = scratch.write(&format!("{file}.yaml"), &settings)?;
+        let log = scratch.log(file);
         Ok(Self { address, data, settings, log, environment: Vec::new(), process: None })
     }
 
@@ -124,10 +138,22 @@ impl Controller {
         &self.data
     }
 
+    /// The id of its process, 0 while there is none.
+    #[must_use]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().map_or(0, Process::id)
+    }
+
     /// Its log file.
     #[must_use]
     pub fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// Kills it with SIGKILL.
@@ -256,6 +282,12 @@ impl Agent {
             Some(process) => process.alive(),
             None => Err(Failure::Unexpected(format!("the agent of {} was not started", self.host))),
         }
+    }
+
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Process::id)
     }
 
     /// Kills the agent alone with SIGKILL: the services that it supervises go on.

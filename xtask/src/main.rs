@@ -1,4 +1,5 @@
-//! The project's own commands: `cargo xtask demo | test | bench | docs | tidy | ci | packages`.
+//! The project's own commands: `cargo xtask demo | test | simulate | bench | docs | tidy | ci |
+//! packages`.
 //!
 //! Everything a newcomer or a CI machine types is here, so that both run the same thing.
 
@@ -10,6 +11,7 @@ mod failure;
 mod newest_restic;
 mod packages;
 mod play;
+mod simulate;
 mod suite;
 mod tidy;
 
@@ -33,6 +35,8 @@ enum Verb {
     Demo,
     /// Run the test suite: every kind and every fault once.
     Test(suite::Arguments),
+    /// Play the engine with a controller, agents and a network that fail, by seeds.
+    Simulate(simulate::Arguments),
     /// Measure beside peers, in turns. Figures are ratios and never a test.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
     let done = match arguments.command {
         Verb::Demo => play::demo(),
         Verb::Test(arguments) => suite::run(&arguments),
+        Verb::Simulate(arguments) => simulate::run(&arguments),
         Verb::Bench(bench) => bench::run(&bench),
         Verb::Docs => docs::write(),
         Verb::Tidy => tidy::run(),

@@ -1,7 +1,7 @@
 //! The desk: takes orders in, has them done, keeps their answers.
 //!
-//! Order of events for one token, each arrow a durable append: taken → begun → job → ended → sent. The
-//! worker asks the guard just before its effect: a newer epoch or a revocation that came meanwhile
+//! Order of events for one token, each arrow a durable append: taken → begun → job → ended → sent. Where a
+//! place is free at once, taken and begun are one append, with one sync of the disk. The worker asks the guard just before its effect: a newer epoch or a revocation that came meanwhile
 //! stops it there. Revoke and begin run under one lock, so a token is either never begun, or running
 //! and then stopped; there is no moment between.
 
@@ -15,6 +15,7 @@ use crate::policy::Policy;
 use crate::spool::{Spool, SpoolError, State};
 use model::{Ack, Epoch, Micros, Order, Outcome, Problem, Progress, RunId, StepPath, Token};
 use runtime::clock::Clock;
+use runtime::crash;
 use runtime::tasks::{self, Tasks};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -138,13 +139,13 @@ impl Desk {
     pub async fn order(&self, order: Order) -> Result<Reply, SpoolError> {
         let policy = self.0.deps.policy.permits(&order.work);
         let (now, boot) = (self.0.deps.clock.now(), self.0.deps.clock.boot_id());
-        let token = order.token.clone();
+        let (token, desk, span) = (order.token.clone(), self.clone(), tracing::Span::current());
         let reply = self
-            .write(move |spool| match judge(spool.memory(), &order, policy) {
+            .write(move |spool| match judged(spool, &order, policy) {
                 Verdict::TurnAway(problem) => Ok(Reply::TurnedAway(Outcome::Refused { problem })),
                 Verdict::Take => {
-                    spool.take(order, None, now, &boot)?;
-                    Ok(Reply::Ack(Ack::Accepted))
+                    let _below = span.enter();
+                    desk.take(spool, order, now, &boot).map(Reply::Ack)
                 }
                 Verdict::Refuse(problem) => {
                     spool.take_refused(order, problem, now, &boot)?;
@@ -160,12 +161,29 @@ impl Desk {
             }
             other => other?,
         };
+        crash::point_of("order-taken", &token.step);
         match &reply {
-            Reply::Ack(Ack::Accepted) => self.start(token),
+            // Taken and started already, unless it was spooled by an earlier life.
+            Reply::Ack(Ack::Accepted) => self.start(token, None),
             Reply::Ack(Ack::Ended) => self.tell(News::Ended(token)),
             Reply::Ack(Ack::Running) | Reply::TurnedAway(_) => {}
         }
         Ok(reply)
+    }
+
+    /// Takes a new order in. It is started under the spool's lock, so that a revocation that finds it begun
+    /// also finds it running.
+    fn take(&self, spool: &mut Spool, order: Order, now: Micros, boot: &str) -> Result<Ack, SpoolError> {
+        let token = order.token.clone();
+        let Ok(place) = self.0.places.clone().try_acquire_owned() else {
+            spool.take(order, None, now, boot)?;
+            self.start(token, None);
+            return Ok(Ack::Accepted);
+        };
+        let begun = worker::Begun { place, work: order.work.clone(), timeout: order.timeout };
+        spool.take_and_begin(order, now, boot)?;
+        self.start(token, Some(begun));
+        Ok(Ack::Accepted)
     }
 
     /// Takes work that a schedule fired, and gives its end.
@@ -180,7 +198,7 @@ impl Desk {
         .await?;
         let mut news = self.news();
         match policy {
-            Ok(()) => self.start(token.clone()),
+            Ok(()) => self.start(token.clone(), None),
             Err(problem) => self.finish_unstarted(&token, Outcome::Refused { problem }).await?,
         }
         loop {
@@ -296,7 +314,7 @@ impl Desk {
         let _ = self.0.news.send(news);
     }
 
-    fn start(&self, token: Token) {
+    fn start(&self, token: Token, begun: Option<worker::Begun>) {
         let inner = self.0.clone();
         let (over_tx, over) = watch::channel(false);
         let job = Running { cancel: CancellationToken::new(), stop: Arc::default(), over };
@@ -314,7 +332,7 @@ impl Desk {
         let span =
             tracing::info_span!("job", run = %token.run, step = %token.step, attempt = token.attempt, host);
         let job = async move {
-            let result = worker::work(&inner, &token, cancel, stop).await;
+            let result = worker::work(&inner, &token, begun, cancel, stop).await;
             lock(&inner.running).remove(&token.key());
             let _ = over_tx.send(true);
             result
@@ -334,6 +352,13 @@ impl Inner {
             job.cancel.cancel();
         }
     }
+}
+
+/// What the rules say of an order; nothing has happened by then.
+fn judged(spool: &Spool, order: &Order, policy: Result<(), Problem>) -> Verdict {
+    let verdict = judge(spool.memory(), order, policy);
+    crash::point_of("order-judged", &order.token.step);
+    verdict
 }
 
 /// A token that is known: its state, and the newer epoch under which it came.

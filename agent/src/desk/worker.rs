@@ -4,9 +4,10 @@ use super::{Inner, News, Stop, authority, lock};
 use crate::jobs::{self, Context};
 use crate::spool::{SpoolError, State};
 use model::{Micros, Outcome, Problem, Progress, Token, Work};
+use runtime::crash;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Lines that wait for a slow session; more are dropped, a job never waits for them.
@@ -18,24 +19,34 @@ const MAX_OUTCOME_BYTES: usize = 400 * 1024;
 /// Longest text of a problem that was too large, in characters, and how many causes and lines of it stay.
 const MAX_TEXT_CHARS: usize = 2000;
 const MAX_TEXTS: usize = 20;
+/// The code by which an epoch is refused.
+const NOT_OBEYED: &str = "LB2110";
 /// Between two progress messages of one job.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
+
+/// Work that is begun in the spool and holds its place among the jobs.
+pub(super) struct Begun {
+    pub(super) place: OwnedSemaphorePermit,
+    pub(super) work: Work,
+    pub(super) timeout: Duration,
+}
 
 /// Does one token's work. Every outcome is durable before anyone hears of it.
 pub(super) async fn work(
     inner: &Arc<Inner>,
     token: &Token,
+    begun: Option<Begun>,
     cancel: CancellationToken,
     stop: Arc<Mutex<Option<Stop>>>,
 ) -> Result<(), SpoolError> {
-    let place = tokio::select! {
-        place = inner.places.clone().acquire_owned() => place.ok(),
-        () = cancel.cancelled() => None,
+    let begun = match begun {
+        Some(begun) => Some(begun),
+        None => wait_and_begin(inner, token, &cancel).await?,
     };
-    let begun = if place.is_some() { begin(inner, token).await? } else { None };
-    let Some((work, timeout)) = begun else {
+    let Some(Begun { place: _place, work, timeout }) = begun else {
         return leave_unbegun(inner, token).await;
     };
+    crash::point_of("after-begin", &token.step);
     let (weak, key) = (Arc::downgrade(inner), token.clone());
     let (context, streams) = inner.context(token, cancel.clone(), move || match weak.upgrade() {
         Some(inner) => still_wanted(&inner, &key),
@@ -47,6 +58,7 @@ pub(super) async fn work(
     let outcome = match (outcome, stopped) {
         (Outcome::Cancelled, Some(Stop::TimeOut)) => timed_out(timeout),
         (Outcome::Cancelled, Some(Stop::Shutdown)) => super::interrupted(),
+        (Outcome::Refused { problem }, _) if problem.code == NOT_OBEYED => superseded(),
         (outcome, _) => outcome,
     };
     tracing::info!(outcome = outcome.as_str(), job = work.kind(), "job ended");
@@ -162,7 +174,22 @@ fn flush(inner: &Inner, token: &Token, output: &mut mpsc::Receiver<String>) {
     }
 }
 
-/// Marks it begun, if it still may begin. Under the spool's lock, so a revocation is before or after.
+/// Waits for a place and marks it begun, if it still may begin.
+async fn wait_and_begin(
+    inner: &Arc<Inner>,
+    token: &Token,
+    cancel: &CancellationToken,
+) -> Result<Option<Begun>, SpoolError> {
+    let place = tokio::select! {
+        place = inner.places.clone().acquire_owned() => place.ok(),
+        () = cancel.cancelled() => None,
+    };
+    let Some(place) = place else { return Ok(None) };
+    let begun = begin(inner, token).await?;
+    Ok(begun.map(|(work, timeout)| Begun { place, work, timeout }))
+}
+
+/// Marks it begun. Under the spool's lock, so a revocation is before or after.
 async fn begin(inner: &Arc<Inner>, token: &Token) -> Result<Option<(Work, Duration)>, SpoolError> {
     let (at, key, owner) = (inner.deps.clock.now(), token.clone(), inner.clone());
     let begun = tokio::task::spawn_blocking(move || {
@@ -177,9 +204,8 @@ async fn begin(inner: &Arc<Inner>, token: &Token) -> Result<Option<(Work, Durati
             return Ok(None);
         }
         let found = (entry.order.work.clone(), entry.order.timeout);
-        runtime::crash::point("after-spool");
+        crash::point_of("after-spool", &key.step);
         spool.begin(&key, at)?;
-        runtime::crash::point("after-begin");
         Ok(Some(found))
     });
     begun.await.unwrap_or(Err(SpoolError::Poisoned))
@@ -193,11 +219,11 @@ async fn end(
 ) -> Result<(), SpoolError> {
     let (ended, key, owner) = (inner.deps.clock.now(), token.clone(), inner.clone());
     let took = inner.deps.clock.since_boot().saturating_sub(started.1);
-    runtime::crash::point("before-end");
+    crash::point_of("before-end", &key.step);
     let written =
         tokio::task::spawn_blocking(move || owner.spool().end(&key, outcome, started.0, ended, took)).await;
     written.unwrap_or(Err(SpoolError::Poisoned))?;
-    runtime::crash::point("after-end");
+    crash::point_of("after-end", &token.step);
     let _ = inner.news.send(News::Ended(token.clone()));
     Ok(())
 }
@@ -205,11 +231,24 @@ async fn end(
 /// The guard: asked just before the effect.
 fn still_wanted(inner: &Inner, token: &Token) -> Result<(), Problem> {
     let spool = inner.spool();
+    crash::point_of("acting", &token.step);
     match spool.entry(token) {
         Some(entry) if entry.schedule.is_some() => Ok(()),
         Some(entry) => authority(spool.memory(), entry.order.epoch),
         None => Err(Problem::new("LB2205", "the spool does not know this token", "Report this.")),
     }
+}
+
+/// The guard said no to work that had begun. Whoever commands now gets the result, and is not the one that
+/// this host no longer obeys; how far the work had come before is for its probe to say.
+fn superseded() -> Outcome {
+    let problem = Problem::new(
+        "LB2209",
+        "another controller took over while this was running; it was stopped before it went further",
+        "Nothing to do: the controller that commands now asks what came of it.",
+    )
+    .transient();
+    Outcome::Unknown { problem }
 }
 
 fn timed_out(timeout: Duration) -> Outcome {

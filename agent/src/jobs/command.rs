@@ -8,6 +8,7 @@ use super::child::{self, Exit, Program};
 use super::{Context, End, Job, Preview, Probe};
 use model::Problem;
 use model::jobs::{Command, CommandOutput};
+use runtime::crash;
 use sha2::Digest as _;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -63,7 +64,11 @@ pub async fn run(context: &Context, script: &Path, args: &[String]) -> Result<Ex
         stdin: Stdio::null(),
         stdout: None,
     };
-    child::start(context, program)?.wait(context).await
+    let running = child::start(context, program)?;
+    crash::point("script-started");
+    let exit = running.wait(context).await;
+    crash::point("script-ended");
+    exit
 }
 
 /// Is the file on disk the one that the policy lists? Gives its path with links resolved: the one to run.

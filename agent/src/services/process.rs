@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 use model::jobs::ServiceState;
 use model::nouns::ProcessSpec;
 use model::{Name, Problem};
+use runtime::crash;
 use serde::{Deserialize, Serialize};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
@@ -163,6 +164,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         // Dropping the handle does not end the process; tokio reaps it when it ends while we live.
         let child = command.spawn().map_err(|error| self.failed("start", "LB2407", &error))?;
+        crash::point_of("service-started", &self.name);
         let pid = child.id().unwrap_or_default();
         let identity = alive::stat(pid).map_or(Identity { pid, started_ticks: 0 }, |stat| stat.identity);
         let record = Record { identity, boot: alive::boot_id(), argv: self.spec.argv.clone() };
@@ -173,6 +175,7 @@ impl Process {
             self.end_all(alive::family(identity)).await?;
             return Err(self.failed("record", "LB2406", &error));
         }
+        crash::point_of("service-recorded", &self.name);
         if alive::wait_gone(SETTLE, || alive::family(identity)).await.is_empty() || !alive::is_alive(identity)
         {
             return Err(Problem::new(
@@ -219,6 +222,7 @@ impl Process {
 
     async fn stop_locked(&self) -> Result<(), Problem> {
         let seen = self.everybody();
+        crash::point_of("service-stopping", &self.name);
         if let (Some(leader), Some(signal)) = (self.leader(), alive::signal_named(&self.spec.stop_signal)) {
             alive::signal(leader, signal);
             alive::wait_gone(self.spec.stop_grace, || {
@@ -227,6 +231,7 @@ impl Process {
             .await;
         }
         self.end_all(seen).await?;
+        crash::point_of("service-stopped", &self.name);
         match std::fs::remove_file(self.folder.join("record.json")) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(self.failed("forget the process of", "LB2406", &error))

@@ -1,9 +1,12 @@
 //! The session: the one stream to a controller, opened again and again.
 //!
-//! The agent dials out to its controllers in turn, with jittered back-off. While none answers it lives
-//! by its assignment; what it did is in the spool and goes out with the next session. A session is
-//! reset when the controller was silent for three heartbeats, when a message cannot be sent within a
-//! bound, or when the controller holds an epoch that this host does not obey.
+//! The agent dials out to its controllers in turn, with jittered back-off after each round. One of them
+//! leads; the others say that they wait, or hold the call until it is decided, and one that takes over says
+//! that it is to be called again. When a session ends, the next in turn is dialled: the one that was lost may
+//! be a frozen machine that still takes connections. While none answers the agent lives by its assignment;
+//! what it did is in the spool and goes out with the next session. A session is reset when the
+//! controller was silent for three heartbeats, when a message cannot be sent within a bound, or when the
+//! controller holds an epoch that this host does not obey.
 
 mod hello;
 mod results;
@@ -31,6 +34,8 @@ pub(crate) const SEND_LIMIT: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(1);
 /// How long a controller may take from the dial to its welcome.
 const WELCOME_LIMIT: Duration = Duration::from_secs(10);
+/// What a controller answers that takes over.
+const TAKES_OVER: &str = "LB1226";
 /// Silent heartbeats until the session is reset.
 pub(crate) const SILENT_HEARTBEATS: u32 = 3;
 
@@ -98,19 +103,29 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), SpoolError> {
     let mut failures: u32 = 0;
-    loop {
-        for address in &controllers {
-            if stop.is_cancelled() {
-                return Ok(());
-            }
-            match once(&deps, address, &dial, &stop, &mut failures).await {
-                Ok(()) => return Ok(()),
-                Err(SessionError::Spool(error)) => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%address, error = %chain(&error), "session ended");
-                }
-            }
+    let (mut place, mut dialled) = (0, 0);
+    while let Some(address) = controllers.get(place) {
+        if stop.is_cancelled() {
+            return Ok(());
         }
+        let again = match once(&deps, address, &dial, &stop, &mut failures).await {
+            Ok(()) => return Ok(()),
+            Err(SessionError::Spool(error)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%address, error = %chain(&error), "session ended");
+                takes_over(&error)
+            }
+        };
+        match again {
+            // It is there in a moment: a back-off that grew while nobody was would only be late.
+            true => failures = 0,
+            false => place = (place + 1) % controllers.len(),
+        }
+        dialled += 1;
+        if !again && dialled < controllers.len() {
+            continue;
+        }
+        dialled = 0;
         let wait = Backoff::RECONNECT.wait(failures, rand::random()).unwrap_or(Backoff::RECONNECT.longest);
         failures = failures.saturating_add(1);
         tokio::select! {
@@ -118,6 +133,13 @@ pub async fn run(
             () = stop.cancelled() => return Ok(()),
         }
     }
+    Ok(())
+}
+
+/// Whether a controller has said that it is just taking over: the same one is dialled again.
+fn takes_over(error: &SessionError) -> bool {
+    let SessionError::Link(status) = error else { return false };
+    proto::problem_of_status(status).code == TAKES_OVER
 }
 
 async fn once(

@@ -11,6 +11,7 @@ use crate::jobs::Probe;
 use model::{Ack, Order, Outcome, Problem, Token, Work};
 use proto::v1::{self, agent_message::Message, controller_message::Message as Inbound};
 use proto::{required, run_id_of};
+use runtime::crash;
 use std::time::Duration;
 use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
@@ -62,7 +63,9 @@ impl Session {
             Some(_) | None => return Err(proto::Malformed::Missing { field: "welcome" }.into()),
         };
         let epoch = required("welcome.epoch", welcome.epoch)?.try_into()?;
+        crash::point("welcome-came");
         deps.desk.obey(epoch).await?.map_err(SessionError::NotObeyed)?;
+        crash::point("epoch-obeyed");
         let ms = welcome.heartbeat_ms.clamp(*HEARTBEAT_MS.start(), *HEARTBEAT_MS.end());
         let results = Results::from_spool(&deps.desk);
         let heartbeat = Duration::from_millis(u64::from(ms));
@@ -78,7 +81,9 @@ impl Session {
         let mut heard = Instant::now();
         loop {
             while let Some(message) = self.results.next(&self.deps.desk) {
+                let step = step_of(&message);
                 send(&self.outbound, message).await?;
+                crash::point_of("result-sent", step);
             }
             tokio::select! {
                 message = next(&mut self.inbound), if self.beside.len() < MAX_BESIDE => {
@@ -149,14 +154,22 @@ impl Session {
         match message {
             Inbound::Order(order) => self.order(order).await,
             Inbound::ResultAck(ack) => {
-                let token = required("result_ack.token", ack.token)?.try_into()?;
+                let token: Token = required("result_ack.token", ack.token)?.try_into()?;
+                crash::point_of("ack-came", &token.step);
                 self.results.acknowledged(&token);
-                Ok(self.deps.desk.delivered(token).await?)
+                self.deps.desk.delivered(token.clone()).await?;
+                crash::point_of("delivered", &token.step);
+                Ok(())
             }
             Inbound::Revoke(revoke) => self.revoke(revoke),
             Inbound::Probe(probe) => self.probe(probe),
             Inbound::Assignment(assignment) => self.assignment(assignment).await,
-            Inbound::RunClosed(closed) => Ok(self.deps.desk.close(run_id_of(&closed.run)?).await?),
+            Inbound::RunClosed(closed) => {
+                crash::point("close-came");
+                self.deps.desk.close(run_id_of(&closed.run)?).await?;
+                crash::point("closed");
+                Ok(())
+            }
             Inbound::HeartbeatAck(_) => {
                 self.bulk = allowance(self.heartbeat);
                 Ok(())
@@ -170,6 +183,7 @@ impl Session {
         let span = tracing::info_span!("order", run = %token.run, step = %token.step, attempt = token.attempt,
             host = %self.deps.host, job = %wire.kind);
         runtime::telemetry::trace::adopt(&span, &wire.traceparent);
+        crash::point_of("order-came", &token.step);
         let order = match Order::try_from(wire) {
             Ok(order) => order,
             Err(error) => return self.turned_away(&token, unreadable(&error)).await,
@@ -179,6 +193,7 @@ impl Session {
                 let state = v1::AckState::from(ack).into();
                 send(&self.outbound, Message::OrderAck(v1::OrderAck { token: Some((&token).into()), state }))
                     .await?;
+                crash::point_of("order-acknowledged", &token.step);
                 if ack == Ack::Ended {
                     self.results.push(token);
                 }
@@ -203,6 +218,7 @@ impl Session {
 
     fn revoke(&mut self, revoke: v1::Revoke) -> Result<(), SessionError> {
         let token: Token = required("revoke.token", revoke.token)?.try_into()?;
+        crash::point_of("revoke-came", &token.step);
         let epoch = required("revoke.epoch", revoke.epoch)?.try_into()?;
         let (deps, outbound) = (self.deps.clone(), self.outbound.clone());
         self.beside.spawn(async move {
@@ -218,6 +234,7 @@ impl Session {
 
     fn probe(&mut self, probe: v1::Probe) -> Result<(), SessionError> {
         let token: Token = required("probe.token", probe.token)?.try_into()?;
+        crash::point_of("probe-came", &token.step);
         let epoch = required("probe.epoch", probe.epoch)?.try_into()?;
         let work = Work::read(&probe.kind, probe.version, &probe.parameters);
         let (deps, outbound) = (self.deps.clone(), self.outbound.clone());
@@ -250,6 +267,15 @@ impl Session {
         let ack = v1::AssignmentAck { version: self.deps.keeper.version(), problem };
         send(&self.outbound, Message::AssignmentAck(ack)).await
     }
+}
+
+/// The step that a result is of, as crash points name it.
+fn step_of(message: &Message) -> String {
+    let token = match message {
+        Message::Result(result) => result.token.as_ref(),
+        _ => None,
+    };
+    token.map(|token| token.step.clone()).unwrap_or_default()
 }
 
 /// What the slowest link carries between two heartbeats, in bytes.

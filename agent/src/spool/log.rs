@@ -13,6 +13,8 @@
 //! A kill leaves the page cache in place and thus the seal. Only a power loss can take the seal away,
 //! and a power loss that also flips a bit in the last synced record is beyond what one disk can promise.
 
+use super::Named;
+use runtime::crash;
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -127,6 +129,19 @@ impl Log {
     /// Appends records and returns once they are durable. After an error the log must not be used again:
     /// whether the records are there is not known.
     pub fn append(&mut self, payloads: &[Vec<u8>]) -> Result<(), LogError> {
+        self.append_unsynced(payloads)?;
+        let last = payloads.last().map(Vec::as_slice).unwrap_or_default();
+        crash::point_of("spool-written", Named(last));
+        self.file.sync_data().map_err(io("sync", &self.path))?;
+        crash::point_of("spool-synced", Named(last));
+        self.file.write_all(&SEAL).map_err(io("seal", &self.path))?;
+        self.bytes += SEAL.len() as u64;
+        Ok(())
+    }
+
+    /// Appends records that may be lost with the machine's power: until the next [`Log::append`] they are
+    /// not durable, and not sealed.
+    pub fn append_unsynced(&mut self, payloads: &[Vec<u8>]) -> Result<(), LogError> {
         let mut frames = Vec::new();
         for payload in payloads {
             if payload.is_empty() || payload.len() > MAX_RECORD_BYTES {
@@ -136,9 +151,7 @@ impl Log {
             frames.extend_from_slice(&frame(payload));
         }
         self.file.write_all(&frames).map_err(io("append to", &self.path))?;
-        self.file.sync_data().map_err(io("sync", &self.path))?;
-        self.file.write_all(&SEAL).map_err(io("seal", &self.path))?;
-        self.bytes += (frames.len() + SEAL.len()) as u64;
+        self.bytes += frames.len() as u64;
         Ok(())
     }
 

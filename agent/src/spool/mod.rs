@@ -201,6 +201,17 @@ impl Spool {
         self.append(Record::Order { order: Box::new(order), schedule, at, boot: boot.to_string() })
     }
 
+    /// Takes an order in and begins it, in one append: for a job that may run at once. Cut off in between,
+    /// the order is there and was not begun.
+    pub fn take_and_begin(&mut self, order: Order, at: Micros, boot: &str) -> Result<(), SpoolError> {
+        if self.memory.entries.len() >= MAX_TOKENS {
+            return Err(SpoolError::Full);
+        }
+        let token = order.token.clone();
+        let order = Record::Order { order: Box::new(order), schedule: None, at, boot: boot.to_string() };
+        self.append_all(vec![order, Record::Begun { token, at }], true)
+    }
+
     /// Takes an order in that is refused at once: its token is known from here on, and its answer stays.
     pub fn take_refused(
         &mut self,
@@ -242,11 +253,12 @@ impl Spool {
         self.append(Record::Ended { token: token.clone(), outcome, started, ended, took_us })
     }
 
-    /// The controller has journaled the result.
+    /// The controller has journaled the result. Not synced: should the disk lose it, the result is sent once
+    /// more, and answered once more. The next append makes it durable.
     pub fn delivered(&mut self, token: &Token, at: Micros) -> Result<(), SpoolError> {
         match self.entry(token).map(|entry| &entry.state) {
             Some(State::Ended(end)) if !end.delivered => {
-                self.append(Record::Delivered { token: token.clone() })?;
+                self.append_all(vec![Record::Delivered { token: token.clone() }], false)?;
             }
             Some(_) | None => {}
         }
@@ -336,21 +348,43 @@ impl Spool {
     }
 
     fn append(&mut self, record: Record) -> Result<(), SpoolError> {
+        self.append_all(vec![record], true)
+    }
+
+    /// Appends records, and waits for the disk where they must be `durable` when it returns.
+    fn append_all(&mut self, records: Vec<Record>, durable: bool) -> Result<(), SpoolError> {
         if self.poisoned {
             return Err(SpoolError::Poisoned);
         }
-        let payload = encode(&record)?;
-        if payload.len() > log::MAX_RECORD_BYTES {
-            return Err(SpoolError::TooLarge { bytes: payload.len() });
+        let payloads = records.iter().map(encode).collect::<Result<Vec<_>, _>>()?;
+        if let Some(large) = payloads.iter().find(|payload| payload.len() > log::MAX_RECORD_BYTES) {
+            return Err(SpoolError::TooLarge { bytes: large.len() });
         }
         self.poisoned = true;
-        self.log.append(&[payload])?;
+        match durable {
+            true => self.log.append(&payloads)?,
+            false => self.log.append_unsynced(&payloads)?,
+        }
         self.poisoned = false;
-        self.memory.apply(record).map_err(|source| SpoolError::Unfounded {
-            path: PathBuf::from("the open spool"),
-            number: 0,
-            source,
-        })
+        for record in records {
+            self.memory.apply(record).map_err(|source| SpoolError::Unfounded {
+                path: PathBuf::from("the open spool"),
+                number: 0,
+                source,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// A record as crash points name it.
+struct Named<'a>(&'a [u8]);
+
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let json: serde_json::Value = serde_json::from_slice(self.0).unwrap_or_default();
+        let step = json["token"]["step"].as_str().or(json["order"]["token"]["step"].as_str());
+        write!(f, "{}-{}", json["record"].as_str().unwrap_or("other"), step.unwrap_or("run"))
     }
 }
 

@@ -116,3 +116,53 @@ fn a_record_that_is_too_large_is_refused_and_the_spool_goes_on() {
     assert!(matches!(refused, Err(SpoolError::TooLarge { .. })));
     spool.end(&order(1, 1).token, done(), Micros(1), Micros(2), Duration::ZERO).unwrap();
 }
+
+#[test]
+fn fault_07_an_order_that_was_to_begin_at_once_and_was_torn_in_between_has_not_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool.log");
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let before = std::fs::metadata(&path).unwrap().len();
+    spool.take_and_begin(order(1, 1), Micros(1), "boot").unwrap();
+    drop(spool);
+    let whole = std::fs::read(&path).unwrap();
+    let mut states = Vec::new();
+    for length in usize::try_from(before).unwrap()..=whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let spool = Spool::open(folder.path()).unwrap();
+        states.push(match spool.entry(&order(1, 1).token).map(|entry| entry.state.clone()) {
+            None => "unknown",
+            Some(State::Spooled) => "spooled",
+            Some(State::Running { .. }) => "begun",
+            Some(other) => panic!("{other:?}"),
+        });
+    }
+    states.dedup();
+    assert_eq!(states, ["unknown", "spooled", "begun"]);
+}
+
+#[test]
+fn fault_06_a_delivery_that_the_disk_lost_leaves_the_result_to_be_sent_again_and_nothing_else_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("spool.log");
+    let mut spool = Spool::open(folder.path()).unwrap();
+    spool.take_and_begin(order(1, 1), Micros(1), "boot").unwrap();
+    spool.end(&order(1, 1).token, done(), Micros(1), Micros(2), Duration::ZERO).unwrap();
+    let synced = std::fs::metadata(&path).unwrap().len();
+    spool.delivered(&order(1, 1).token, Micros(3)).unwrap();
+    assert_eq!(spool.open_entries().len(), 0);
+    drop(spool);
+    let whole = std::fs::read(&path).unwrap();
+    // The power goes: anything between nothing and all of it was written out.
+    for length in usize::try_from(synced).unwrap()..whole.len() {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        let spool = Spool::open(folder.path()).unwrap();
+        assert_eq!(spool.open_entries().len(), 1, "{length} of {} bytes", whole.len());
+    }
+    std::fs::write(&path, &whole).unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    assert_eq!(spool.open_entries().len(), 0);
+    spool.take(order(1, 2), None, Micros(4), "boot").unwrap();
+    drop(spool);
+    assert_eq!(Spool::open(folder.path()).unwrap().open_entries().len(), 1);
+}

@@ -24,7 +24,8 @@ async fn verify(session: &Session, known: Option<&str>) -> Result<Exit, Failure>
     let mut client = client.max_decoding_message_size(proto::MAX_MESSAGE_BYTES);
     let found = client.verify(request).await?.into_inner();
     let last = found.last.as_ref().map(|mark| format!("{}:{}", mark.number, mark.hash));
-    let line = |one: &v1::Finding| serde_json::json!({"run": one.run, "sequence": one.sequence, "what": one.what});
+    let line =
+        |one: &v1::Finding| serde_json::json!({"run": one.run, "sequence": one.sequence, "what": one.what});
     let value = serde_json::json!({
         "runs": found.runs, "events": found.events, "checkpoints": found.checkpoints, "last": last,
         "whole": found.findings.is_empty(), "findings": found.findings.iter().map(line).collect::<Vec<_>>(),
@@ -32,7 +33,9 @@ async fn verify(session: &Session, known: Option<&str>) -> Result<Exit, Failure>
     screen::show(session.output, &value, || text(&found));
     if found.findings.is_empty() {
         if let Some(last) = last {
-            screen::say(format!("to prove later that nothing was taken from the end, keep this elsewhere:\n  lifeboat audit verify --known {last}"));
+            screen::say(format!(
+                "to prove later that nothing was taken from the end, keep this elsewhere:\n  lifeboat audit verify --known {last}"
+            ));
         }
         return Ok(Exit::Done);
     }
@@ -59,7 +62,8 @@ fn text(found: &v1::VerifyResponse) -> String {
 }
 
 fn mark(text: &str) -> Result<v1::Mark, Failure> {
-    let parts = text.split_once(':').and_then(|(number, hash)| Some((number.parse().ok()?, hash.to_string())));
+    let parts =
+        text.split_once(':').and_then(|(number, hash)| Some((number.parse().ok()?, hash.to_string())));
     match parts {
         Some((number, hash)) => Ok(v1::Mark { number, hash }),
         None => Err(Failure::usage(

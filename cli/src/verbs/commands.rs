@@ -66,7 +66,8 @@ pub async fn approve(session: &Session, args: &Approve) -> Result<Exit, Failure>
     if !sure {
         return Err(Failure::no("LB4032", "not approved", "Type yes, or give --yes."));
     }
-    let answer = super::run::Answer { decline: args.decline, break_glass: args.break_glass, reason: &args.reason };
+    let answer =
+        super::run::Answer { decline: args.decline, break_glass: args.break_glass, reason: &args.reason };
     super::run::settle(session, run, asked, answer).await?;
     let missing = asked.needed.saturating_sub(u32::try_from(asked.given.len()).unwrap_or(u32::MAX) + 1);
     screen::say(match (args.decline, args.break_glass, missing) {

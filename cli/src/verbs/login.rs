@@ -44,8 +44,10 @@ fn read_token(args: &Args) -> Result<String, Failure> {
                 .map_err(|error| Failure::file("read", path, &error))?;
         }
         None => {
-            let _ =
-                write!(std::io::stderr().lock(), "token (made for you by an admin, or the admin token of the controller's first start): ");
+            let _ = write!(
+                std::io::stderr().lock(),
+                "token (made for you by an admin, or the admin token of the controller's first start): "
+            );
             let read = std::io::stdin().read_line(&mut text);
             read.map_err(|error| Failure::file("read", std::path::Path::new("the terminal"), &error))?;
         }

@@ -142,7 +142,7 @@ pub async fn settle(
 /// Watches until the run has ended, somebody presses Ctrl-C, or nobody answers any more.
 async fn follow(session: &Session, run: RunId) -> Result<Exit, Failure> {
     let mut watcher = Watcher {
-        session,
+        session: session.clone(),
         run,
         live: Live::new(),
         seen: 0,
@@ -171,6 +171,7 @@ async fn follow(session: &Session, run: RunId) -> Result<Exit, Failure> {
                 let wait = Backoff::RECONNECT.wait(failures, 0.5).unwrap_or(TICK);
                 failures += 1;
                 tokio::time::sleep(wait.min(Duration::from_secs(2))).await;
+                watcher.session.look_again().await;
                 if watcher.interrupted() {
                     return Ok(Exit::Open);
                 }
@@ -185,8 +186,8 @@ fn transient(failure: &Failure) -> bool {
 
 type Interrupts = std::pin::Pin<Box<dyn Future<Output = std::io::Result<()>> + Send>>;
 
-struct Watcher<'a> {
-    session: &'a Session,
+struct Watcher {
+    session: Session,
     run: RunId,
     live: Live,
     seen: u64,
@@ -195,19 +196,19 @@ struct Watcher<'a> {
     interrupts: Interrupts,
 }
 
-impl Watcher<'_> {
+impl Watcher {
     /// One stream's life.
     async fn attached(&mut self, away: &mut Instant) -> Result<Exit, Failure> {
         let request =
             traced(v1::WatchRequest { run: self.run.0.as_bytes().to_vec(), after_sequence: self.seen });
         let mut stream = self.session.runs().watch(request).await?.into_inner();
         loop {
-            let view = view(self.session, self.run).await?;
+            let view = view(&self.session, self.run).await?;
             *away = Instant::now();
             self.draw(&view);
             if !view.is_open() {
                 self.live.leave();
-                finish(self.session, &view);
+                finish(&self.session, &view);
                 return Ok(exit_of(&view));
             }
             self.questions(&view).await?;
@@ -275,7 +276,7 @@ impl Watcher<'_> {
             // Whoever asked for the run does not approve it; whoever may is told where it waits.
             let own = asked.role.is_some() && view.requested_by == self.session.profile.user;
             if !own && self.session.ask(&format!("Approve {}?", asked.step)) {
-                match settle(self.session, self.run, asked, Answer::default()).await {
+                match settle(&self.session, self.run, asked, Answer::default()).await {
                     Err(failure) if failure.exit == Exit::Refused => screen::problem(&failure.problem),
                     settled => settled?,
                 }

@@ -138,7 +138,12 @@ fn source_row(source: &v1::SourceState, now: Micros) -> Row {
 fn plan_row(plan: &v1::PlanState, now: Micros) -> Row {
     let (word, mood) = if plan.ready { ("ready", Mood::Good) } else { ("refused", Mood::Bad) };
     let why: Vec<String> = plan.refusals.iter().map(refusal).collect();
-    let detail = format!("asked {}{}{}", ago(now, at(plan.at_us)), if why.is_empty() { "" } else { "; " }, why.join("; "));
+    let detail = format!(
+        "asked {}{}{}",
+        ago(now, at(plan.at_us)),
+        if why.is_empty() { "" } else { "; " },
+        why.join("; ")
+    );
     Row { what: plan.plan.clone(), place: String::new(), word, mood, detail }
 }
 

@@ -32,8 +32,23 @@ pub(super) async fn perform(actions: &Actions, token: &Token, record: &RecordSpe
     }
     match cut_over(actions, token, record, to).await {
         Ok(output) => Outcome::success(&output),
-        Err(stop) => stop.into(),
+        Err(stop) => stop.or(&by_hand(record, to)).into(),
     }
+}
+
+/// What a person sets at the provider when it takes nothing from us: its own page may still work.
+fn by_hand(record: &RecordSpec, to: &Name) -> String {
+    let ttl = record.ttl.as_secs();
+    let addresses = record.values.get(to).into_iter().flatten();
+    let lines = addresses.map(|address| {
+        let kind = if address.is_ipv4() { "A" } else { "AAAA" };
+        format!("`{} {ttl} {kind} {address}`", record.fqdn)
+    });
+    format!(
+        "Or set by hand, at the provider: {}. Then skip this step (`lifeboat skip`), or answer that it is done \
+         (`lifeboat answer`), with that as the reason.",
+        lines.collect::<Vec<_>>().join(", ")
+    )
 }
 
 /// Says what became of it. "Not done" comes after the change was made too old to arrive.
@@ -53,10 +68,10 @@ async fn cut_over(
     let wanted = wanted(record, to).map_err(Stop::before_a_write)?;
     let zone = actions.zone(&record.zone).await?;
     let saved = plan_once(actions, token, &zone, wanted).await?;
-    runtime::crash::point("cutover-saved");
+    runtime::crash::point_of("cutover-saved", &token.step);
     let already_saved = ready(Ok::<_, Infallible>(()));
     let moved = zone.cut_over(&saved.planned, already_saved).await.map_err(Stop::of_a_write)?;
-    runtime::crash::point("cutover-done");
+    runtime::crash::point_of("cutover-done", &token.step);
     Ok(output(actions, &saved, &moved))
 }
 
@@ -80,7 +95,7 @@ async fn plan_once(actions: &Actions, token: &Token, zone: &Zone, wanted: Wanted
     let Wanted { name, values, ttl_seconds } = wanted;
     let planned =
         zone.plan_change(&name, values, ttl_seconds, token.run).await.map_err(Stop::before_a_write)?;
-    runtime::crash::point("cutover-planned");
+    runtime::crash::point_of("cutover-planned", &token.step);
     let new = Saved { attempt: token.attempt, at: actions.clock.now(), planned };
     saved::keep(store, token, old.as_ref(), new).await
 }

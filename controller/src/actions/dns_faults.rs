@@ -36,6 +36,23 @@ async fn fault_46_a_server_that_is_down_before_anything_was_saved_is_a_failure_t
 }
 
 #[tokio::test]
+async fn fault_48_a_provider_that_is_down_stops_the_step_with_what_to_set_by_hand() {
+    let (mut bind, home) = (Bed::one(), Home::new().await);
+    let cutover = home.cutover(bind.primary.port);
+    let actions = home.actions().await;
+    bind.primary.stop();
+    let down = failed(actions.perform(&doing(RUN), &cutover).await);
+    for said in [MOVED, "A ", "lifeboat skip"] {
+        assert!(down.advice.contains(said), "{said}: {}", down.advice);
+    }
+    // Somebody did so; the next plan takes the record from there.
+    bind.primary.start();
+    bind.by_hand(&format!("update delete {OLD}. A\nupdate add {OLD}. 60 A {MOVED}"));
+    let moved: CutoverOutput = output(actions.perform(&token(RUN, Direction::Do, 2), &cutover).await);
+    assert_eq!((moved.before.join("\n").as_str(), addresses(&bind).as_str()), (MOVED, MOVED));
+}
+
+#[tokio::test]
 async fn fault_46_a_server_that_goes_down_before_the_write_leaves_an_unknown_that_the_probe_settles() {
     let (mut bind, home) = (Bed::one(), Home::new().await);
     let port = bind.primary.port;

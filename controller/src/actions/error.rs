@@ -79,6 +79,19 @@ impl Stop {
         Stop::Failed(error.problem())
     }
 
+    /// The same with one more way out, where something was tried.
+    pub(super) fn or(self, way: &str) -> Self {
+        let with = |mut problem: Problem| {
+            problem.advice = format!("{} {way}", problem.advice).trim_start().to_string();
+            problem
+        };
+        match self {
+            Stop::Refused(problem) => Stop::Refused(problem),
+            Stop::Failed(problem) => Stop::Failed(with(problem)),
+            Stop::Unknown(problem) => Stop::Unknown(with(problem)),
+        }
+    }
+
     /// What is known.
     pub(super) fn problem(self) -> Problem {
         match self {

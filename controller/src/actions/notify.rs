@@ -47,8 +47,9 @@ pub(super) fn probe() -> ProbeAnswer {
 async fn tell(actions: &Actions, token: &Token, what: &Announcement<'_>) -> Result<NotifyOutput, Stop> {
     let message = message(token, what).map_err(stop)?;
     let announcer = channels::open_with(what.channel, actions.channels).map_err(stop)?;
+    runtime::crash::point_of("telling", &token.step);
     let told = announcer.announce(&message).await.map_err(stop)?;
-    runtime::crash::point("told");
+    runtime::crash::point_of("told", &token.step);
     Ok(NotifyOutput { channel: what.channel.name.clone(), tries: told.tries })
 }
 

@@ -117,6 +117,7 @@ pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(
     }
     match app.standing.lost() {
         Some(problem) => Err(proto::status_of_problem(Code::FailedPrecondition, &problem)),
+        None if !app.leading.holds() => Err(crate::leading::lapsed()),
         None => Ok(()),
     }
 }

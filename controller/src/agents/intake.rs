@@ -117,7 +117,7 @@ fn order_ack(
     if session.acknowledged(&token) {
         app.runs.poke_all();
     }
-    crash::point("after-send");
+    crash::point_of("after-send", &token.step);
     let accepted = Report::Accepted { token: token.clone() };
     Ok(report(app, host, &token, accepted, false))
 }
@@ -146,6 +146,7 @@ fn ended(app: &App, host: &HostName, result: v1::Result) -> Result<Option<Pendin
     {
         return Ok(Some(not_obeyed(app, host, &token, problem.clone())));
     }
+    crash::point_of("result-came", &token.step);
     let by = Actor::Agent { host: host.clone() };
     let ended = Report::Ended { token: token.clone(), outcome, by, took_us: Some(result.took_us) };
     Ok(Some(report(app, host, &token, ended, true)))

@@ -21,6 +21,7 @@ use futures::stream::FuturesUnordered;
 use model::{HostName, Token};
 use proto::v1;
 use proto::v1::controller_message::Message as ToAgent;
+use runtime::crash;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Status, Streaming};
@@ -90,6 +91,7 @@ async fn open(
     let Some(v1::agent_message::Message::Hello(hello)) = first.and_then(|first| first.message) else {
         return Err(Status::invalid_argument("the first message must be a hello"));
     };
+    crash::point_of("hello-came", host);
     require_current(&app.store, host, &caller.key_fingerprint).await?;
     let hello = hello::understand(app, hello)?;
     hello::witness(app, host, &hello).await?;
@@ -101,6 +103,7 @@ async fn open(
     });
     let ended = |_| Status::unavailable("the session ended");
     session.send(ToAgent::Welcome(welcome(app))).map_err(ended)?;
+    crash::point_of("welcomed", host);
     if let Some(assignment) = app.estate.assignment_for(host, hello.assignment_version, app.epoch) {
         session.send(ToAgent::Assignment(assignment)).map_err(ended)?;
     }
@@ -115,6 +118,7 @@ async fn open(
         replaced.end(Status::aborted("a newer session of this agent has replaced this one"));
     }
     require_current(&app.store, host, &caller.key_fingerprint).await?;
+    crash::point_of("connected", host);
     app.runs.poke_all();
     Ok(())
 }
@@ -157,9 +161,11 @@ async fn talk(
             Some(answer) = pending.next(), if !pending.is_empty() => {
                 if let Answer::Acknowledge(token) = answer {
                     let ack = v1::ResultAck { token: Some((&token).into()) };
+                    crash::point_of("result-durable", &token.step);
                     if session.send(ToAgent::ResultAck(ack)).is_err() {
                         return;
                     }
+                    crash::point_of("result-acknowledged", &token.step);
                 }
             }
             message = inbound.message(), if pending.len() < MAX_PENDING => {

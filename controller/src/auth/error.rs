@@ -127,7 +127,9 @@ impl AuthError {
     fn code(&self) -> Code {
         match self {
             AuthError::Files { .. } | AuthError::Ca { .. } | AuthError::Key(_) => Code::Internal,
-            AuthError::BadRequest(_) | AuthError::BadName(_) | AuthError::TooLong | AuthError::Either => Code::InvalidArgument,
+            AuthError::BadRequest(_) | AuthError::BadName(_) | AuthError::TooLong | AuthError::Either => {
+                Code::InvalidArgument
+            }
             AuthError::BadToken { .. }
             | AuthError::NoCertificate { .. }
             | AuthError::BadCertificate(_)

@@ -166,7 +166,9 @@ impl Zone {
         self.must_hold(&change.name)?;
         change.check()?;
         let write = || self.timed("an update", self.primary(), self.provider.compare_and_set(change));
-        match self.patiently(write).await? {
+        let verdict = self.patiently(write).await?;
+        runtime::crash::point("zone-written");
+        match verdict {
             Verdict::Written => Ok(Applied::Written),
             Verdict::ConditionFailed => {
                 let found = self.read(&change.name).await?;

@@ -48,12 +48,18 @@ fn newest_night(now: Micros, hour: u8, name: &str) -> Option<Micros> {
         return None;
     }
     let begins = |day: i64| {
-        let seed = name.bytes().fold(day as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
+        let seed =
+            name.bytes().fold(day as u64, |seed, byte| seed.wrapping_mul(31).wrapping_add(byte.into()));
         let jitter = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as i64 % (50 * 60) * 1_000_000;
         Micros(day * DAY + i64::from(hour) * HOUR + jitter)
     };
     let today = now.0.div_euclid(DAY);
-    Some([begins(today), begins(today - 1)].into_iter().find(|begin| *begin <= now).unwrap_or(begins(today - 2)))
+    Some(
+        [begins(today), begins(today - 1)]
+            .into_iter()
+            .find(|begin| *begin <= now)
+            .unwrap_or(begins(today - 2)),
+    )
 }
 
 /// Asks about every plan that was not asked about since `due`.
@@ -107,8 +113,10 @@ async fn ask(app: &App, plan: &Name, estate: u64) -> Option<PreviewRow> {
         Ok(compiled) => compiled,
         Err(found) => {
             let first = found.first();
-            let (code, message) = first.map_or(("LB1391", ""), |one| (one.code.as_str(), one.message.as_str()));
-            let advice = "Give its inputs defaults, or ask by hand: `lifeboat run PLAN --mode preview --input …`.";
+            let (code, message) =
+                first.map_or(("LB1391", ""), |one| (one.code.as_str(), one.message.as_str()));
+            let advice =
+                "Give its inputs defaults, or ask by hand: `lifeboat run PLAN --mode preview --input …`.";
             return Some(row(String::new(), whole(Problem::new(code, message, advice))));
         }
     };
@@ -161,7 +169,11 @@ fn refusals(view: &engine::View) -> Vec<Refusal> {
         let problem = step.problem.clone().or_else(|| {
             open.then(|| {
                 let message = format!("no answer: {}", step.outcome);
-                Problem::new("LB1391", message, "Is its host up, and does its agent run? `lifeboat status` says so.")
+                Problem::new(
+                    "LB1391",
+                    message,
+                    "Is its host up, and does its agent run? `lifeboat status` says so.",
+                )
             })
         })?;
         Some(Refusal { step: step.path.to_string(), problem })

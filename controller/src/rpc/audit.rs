@@ -29,7 +29,8 @@ impl Service for Services {
             tracing::error!(%run, sequence, what, "the record is not whole");
         }
         let findings = audit.findings.into_iter();
-        let findings = findings.map(|one| v1::Finding { run: one.run, sequence: one.sequence, what: one.what });
+        let findings =
+            findings.map(|one| v1::Finding { run: one.run, sequence: one.sequence, what: one.what });
         Ok(Response::new(v1::VerifyResponse {
             runs: audit.runs,
             events: audit.events,

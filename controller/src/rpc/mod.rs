@@ -6,6 +6,7 @@ pub mod commands;
 pub mod enrolment;
 pub mod estate;
 pub mod fleet;
+pub mod incoming;
 pub mod link;
 pub mod runs;
 pub mod show;
@@ -16,6 +17,7 @@ pub mod watch;
 use crate::app::{App, StartError};
 use crate::auth::gate::GateLayer;
 use crate::settings::Settings;
+use futures::TryStreamExt as _;
 use proto::MAX_MESSAGE_BYTES;
 use proto::v1::agent_link_server::AgentLinkServer;
 use proto::v1::audit_server::AuditServer;
@@ -25,10 +27,9 @@ use proto::v1::estate_server::EstateServer;
 use proto::v1::fleet_server::FleetServer;
 use proto::v1::runs_server::RunsServer;
 use runtime::Policy;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tonic::transport::Server;
 use tonic::transport::server::{Router, TcpIncoming};
 use tower::layer::util::{Identity, Stack};
@@ -56,14 +57,27 @@ pub struct Services {
     pub(crate) app: Arc<App>,
 }
 
-/// Listens and serves until the process stops. Gives the address.
-pub async fn serve(app: &Arc<App>, settings: &Settings) -> Result<SocketAddr, StartError> {
+/// Binds the address of the settings.
+pub fn listen(settings: &Settings) -> Result<TcpListener, StartError> {
     let listen = |error| StartError::Listen { address: settings.listen, error };
-    let listener = TcpListener::bind(settings.listen).await.map_err(listen)?;
+    let listener = TcpListener::bind(settings.listen).map_err(listen)?;
+    listener.set_nonblocking(true).map_err(listen)?;
+    Ok(listener)
+}
+
+/// Serves until the process stops. Gives the address.
+pub async fn serve(
+    app: &Arc<App>,
+    settings: &Settings,
+    listener: TcpListener,
+) -> Result<SocketAddr, StartError> {
+    let listen = |error| StartError::Listen { address: settings.listen, error };
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let keys = app.authority.server_keys(&app.name, &settings.names, app.clock.now(), app.ids.fresh())?;
     let router = router(app, runtime::tls::server_tls(&keys)).await?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING.0));
+    let incoming = incoming.map_ok(incoming::Attentive::new);
     let stop = app.stopping.clone();
     app.tasks.spawn("grpc", Policy::VITAL, async move {
         let serving = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());

@@ -12,12 +12,18 @@ pub fn code(error: &StoreError) -> Code {
         StoreError::Full { .. } => Code::ResourceExhausted,
         StoreError::NoRun { .. } => Code::NotFound,
         StoreError::Damaged { .. } => Code::DataLoss,
-        StoreError::EpochOver { .. } | StoreError::Closed => Code::Unavailable,
+        StoreError::EpochOver { .. } | StoreError::Closed | StoreError::Unreachable { .. } => {
+            Code::Unavailable
+        }
         StoreError::Open { .. }
         | StoreError::Migrate { .. }
         | StoreError::Locked { .. }
         | StoreError::LockFile { .. }
         | StoreError::Query { .. }
+        | StoreError::Device { .. }
+        | StoreError::Follower { .. }
+        | StoreError::LosesCommits { .. }
+        | StoreError::NoStandby { .. }
         | StoreError::Unwritable { .. } => Code::Internal,
     }
 }

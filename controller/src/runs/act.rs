@@ -14,6 +14,7 @@ use engine::{Perform, Report};
 use model::{Head, HostName, Order, RunId, Token, Work};
 use proto::v1;
 use proto::v1::controller_message::Message;
+use runtime::crash;
 use runtime::telemetry::trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -42,11 +43,13 @@ pub(super) struct Acting {
     controls: Controls,
     watches: Vec<(Token, HostName, Duration)>,
     own: Vec<Input>,
+    lapses: u64,
 }
 
 impl Acting {
     pub(super) fn new(app: Arc<App>, run: RunId, inbox: mpsc::Sender<Input>, trace: Arc<str>) -> Self {
         Self {
+            lapses: app.leading.lapses(),
             app,
             run,
             inbox,
@@ -58,11 +61,20 @@ impl Acting {
         }
     }
 
-    /// Performs what is not under way yet.
+    /// Performs what is not under way yet. Nothing while the leadership has lapsed; whoever renews it wakes us.
     pub(super) fn act(&mut self, perform: Vec<Perform>, head: &Head) {
+        self.watches.clear();
+        if !self.app.leading.holds() {
+            return;
+        }
+        let lapses = self.app.leading.lapses();
+        if self.lapses != lapses {
+            // Actions of our own were stopped where they were, as at a restart: they begin again.
+            self.dispatched.retain(|_, dispatched| *dispatched != Dispatched::Here);
+            self.lapses = lapses;
+        }
         let wanted: BTreeSet<Key> = perform.iter().map(Perform::key).collect();
         self.dispatched.retain(|key, _| wanted.contains(key));
-        self.watches.clear();
         for effect in perform {
             let key = effect.key();
             match effect {
@@ -70,6 +82,7 @@ impl Acting {
                     self.send(key, &token, &host, work, timeout, head);
                 }
                 Perform::Revoke { token, host: Some(host) } => {
+                    crash::point_of("revoking", &token.step);
                     let epoch = Some(self.app.epoch.into());
                     let revoke = v1::Revoke { token: Some((&token).into()), epoch };
                     self.say(key, &host, Message::Revoke(revoke));
@@ -123,7 +136,9 @@ impl Acting {
         let order = Order { token: token.clone(), epoch, head, work, timeout };
         match proto::order_to_wire(&order, trace::current().unwrap_or_default()) {
             Ok(order) => {
+                crash::point_of("order-sending", &token.step);
                 if session.send_order(token, order).is_ok() {
+                    crash::point_of("order-sent", &token.step);
                     tracing::info!(%host, "order sent");
                     self.dispatched.insert(key, Dispatched::Session(session.number()));
                 }
@@ -135,6 +150,7 @@ impl Acting {
     fn probe(&mut self, key: Key, token: &Token, host: &HostName, work: &Work) {
         match work.parameters() {
             Ok(parameters) => {
+                crash::point_of("probing", &token.step);
                 let (kind, version) = (work.kind().to_string(), work.version());
                 let (token, epoch) = (Some(token.into()), Some(self.app.epoch.into()));
                 self.say(key, host, Message::Probe(v1::Probe { token, epoch, kind, version, parameters }));
@@ -155,6 +171,7 @@ impl Acting {
         for session in hosts.iter().filter_map(|host| self.app.fleet.session(host)) {
             let closed = v1::RunClosed { run: run.0.as_bytes().to_vec() };
             // An error means that the session is over: the next one hears it.
+            crash::point("run-closing");
             let _ = session.send(Message::RunClosed(closed));
         }
     }

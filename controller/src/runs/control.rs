@@ -5,7 +5,7 @@ use crate::actions::Actions;
 use crate::app::App;
 use engine::{Actor, Report, Revocation};
 use model::{ControlAction, Outcome, Problem, Token};
-use runtime::Policy;
+use runtime::{Policy, crash};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
@@ -30,7 +30,9 @@ impl Controls {
         self.0.insert(token.clone(), stop.clone());
         let (inbox, token) = (inbox.clone(), token.clone());
         let actions = Actions::new(app.store.clone(), app.clock.clone());
+        let leading = app.leading.clone();
         app.tasks.spawn(format!("action {token}"), Policy::BACKGROUND, async move {
+            crash::point_of("action-begins", &token.step);
             let began = Instant::now();
             let performing = tokio::time::timeout(timeout, actions.perform(&token, &action));
             let outcome = tokio::select! {
@@ -38,8 +40,11 @@ impl Controls {
                 biased;
                 // Whoever revoked it reports what became of it.
                 () = stop.cancelled() => return Ok(()),
+                // Whoever leads next performs it again, and finds what was done.
+                () = leading.lapsed() => return Ok(()),
                 outcome = performing => outcome.unwrap_or_else(|_| timed_out(timeout)),
             };
+            crash::point_of("action-ended", &token.step);
             let took_us = u64::try_from(began.elapsed().as_micros()).ok();
             let report = Report::Ended { token, outcome, by: Actor::Controller, took_us };
             // Without a driver nobody waits for it; the next one performs it again.

@@ -14,7 +14,7 @@ use super::{RunError, late};
 use crate::app::App;
 use crate::store::StoreError;
 use crate::store::points::PointRow;
-use engine::{Advance, Batch, Command, Event, Person, Recorded, Report, RunState};
+use engine::{Advance, Batch, Command, Entry, Event, Person, Recorded, Report, RunState};
 use model::{Head, HostName, Micros, RunId, Token};
 use plan::checked::Action;
 use runtime::{Backoff, crash};
@@ -26,6 +26,9 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 const MAX_INPUTS: usize = 64;
 /// Longest wait between two turns: wall clocks may be set, so no timer is trusted for longer.
 const MAX_NAP: Duration = Duration::from_secs(5);
+/// How long the news that an order arrived may wait for other news, to be recorded in one commit: work that
+/// takes no time has ended by then.
+const COMPANY: Duration = Duration::from_millis(20);
 /// Waits between two tries of an append that the store could not take.
 const PATIENCE: Backoff =
     Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(5), tries: None };
@@ -52,6 +55,13 @@ pub(super) enum Input {
         /// Told once it is durable.
         done: oneshot::Sender<Result<Arc<RunState>, RunError>>,
     },
+}
+
+impl Input {
+    /// Only says that an order has arrived. Should it be lost, the order is sent again.
+    fn is_acceptance(&self) -> bool {
+        matches!(self, Input::Report { report: Report::Accepted { .. }, .. })
+    }
 }
 
 /// Whom to tell after the commit.
@@ -121,13 +131,13 @@ impl Driver<'_> {
         )
         .map_err(|error| RunError::Illegal { run: self.run, error })?;
         if !batch.entries.is_empty() {
-            crash::point("before-commit");
+            crash::point_of("before-commit", First(&batch.entries));
             if !self.commit(&batch).await? {
                 // Somebody else moved the run: read it again. Whoever waits hears nothing and asks again.
                 (self.state, self.head) = late::load(&self.app.runs, self.run).await?;
                 return Ok(());
             }
-            crash::point("after-commit");
+            crash::point_of("after-commit", First(&batch.entries));
             (self.state, self.head) = (batch.state, batch.head);
         }
         let shown = Arc::new(self.state.clone());
@@ -142,6 +152,9 @@ impl Driver<'_> {
             }
         }
         self.wake_at = wake_at;
+        if !batch.entries.is_empty() {
+            crash::point_of("before-acting", First(&batch.entries));
+        }
         self.acting.act(perform, &self.head);
         Ok(())
     }
@@ -160,7 +173,7 @@ impl Driver<'_> {
                         continue;
                     }
                     if let Report::Ended { token, .. } = &report {
-                        crash::point("after-result");
+                        crash::point_of("after-result", &token.step);
                         self.acting.ended(token);
                     }
                     waiters.extend(done.map(Waiter::Reporter));
@@ -202,7 +215,11 @@ impl Driver<'_> {
             let error = match self.app.store.append(self.app.epoch, batch.clone(), points.clone()).await {
                 Ok(()) => return Ok(true),
                 Err(StoreError::Moved { .. }) => return Ok(false),
-                Err(error @ (StoreError::Full { .. } | StoreError::Query { .. })) => error,
+                Err(
+                    error @ (StoreError::Full { .. }
+                    | StoreError::Query { .. }
+                    | StoreError::Unreachable { .. }),
+                ) => error,
                 Err(error) => {
                     self.app.judge(&error);
                     return Err(error.into());
@@ -248,14 +265,50 @@ impl Driver<'_> {
                 () = tokio::time::sleep(nap) => {}
             }
         }
-        while came.len() < MAX_INPUTS {
-            match inbox.try_recv() {
-                Ok(input) => came.push(input),
-                Err(_) => break,
-            }
-        }
+        take_waiting(inbox, &mut came);
+        self.wait_for_company(inbox, &mut came).await;
         came.extend(self.acting.silences());
         Some(came)
+    }
+
+    /// Waits a moment for more while nothing came but that orders arrived.
+    async fn wait_for_company(&self, inbox: &mut mpsc::Receiver<Input>, came: &mut Vec<Input>) {
+        let deadline = tokio::time::Instant::now() + COMPANY;
+        while !came.is_empty() && came.len() < MAX_INPUTS && came.iter().all(Input::is_acceptance) {
+            tokio::select! {
+                () = self.app.stopping.cancelled() => return,
+                () = self.way.wake.notified() => return,
+                () = tokio::time::sleep_until(deadline) => return,
+                more = inbox.recv() => match more {
+                    Some(more) => came.push(more),
+                    None => return,
+                },
+            }
+            take_waiting(inbox, came);
+        }
+    }
+}
+
+/// What waits already, as far as one turn takes it.
+fn take_waiting(inbox: &mut mpsc::Receiver<Input>, came: &mut Vec<Input>) {
+    while came.len() < MAX_INPUTS {
+        match inbox.try_recv() {
+            Ok(input) => came.push(input),
+            Err(_) => break,
+        }
+    }
+}
+
+/// The first event of a batch, as crash points name it.
+struct First<'a>(&'a [Entry]);
+
+impl std::fmt::Display for First<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(first) = self.0.first() else { return f.write_str("nothing") };
+        let event = &first.recorded.event;
+        let json = serde_json::to_value(event).unwrap_or_default();
+        let step = json["token"]["step"].as_str().or(json["step"].as_str());
+        write!(f, "{}-{}", event.kind(), step.unwrap_or("run"))
     }
 }
 

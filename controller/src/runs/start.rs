@@ -12,6 +12,7 @@ use crate::store::runs::{NewRun, Started};
 use engine::{Batch, Event};
 use model::{Mode, RunId, UserName};
 use plan::CheckedPlan;
+use runtime::crash;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -78,8 +79,10 @@ impl Runs {
         let events = vec![engine::start(plan, by, request)?, observed(&app)];
         let first = Batch::prepare(None, None, run, events, app.clock.now(), app.epoch.number)
             .map_err(|error| RunError::Illegal { run, error })?;
+        crash::point("before-start");
         match app.store.start(app.epoch, NewRun { resources, first }).await {
             Ok(Started::New) => {
+                crash::point("after-start");
                 metrics::counter!("lifeboat_runs_started_total").increment(1);
                 self.open(run);
                 Ok(run)

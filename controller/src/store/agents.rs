@@ -1,10 +1,10 @@
 //! What is known of each agent across restarts.
 
+use super::database::{Connection, DbRow};
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::{HostName, Micros};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 /// An enrolled agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Store {
     }
 }
 
-fn agent_of(row: &SqliteRow) -> AgentRow {
+fn agent_of(row: &DbRow) -> AgentRow {
     AgentRow {
         host: row.get(0),
         key_fingerprint: row.get(1),
@@ -135,7 +135,7 @@ fn agent_of(row: &SqliteRow) -> AgentRow {
 /// Inside a transaction: keeps an enrolment. A new one replaces the key of an older one, whose sessions
 /// are refused from then on.
 pub(crate) async fn enrol(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     host: &str,
     key_fingerprint: &str,
     now: Micros,

@@ -1,13 +1,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::checkpoints::{Audit, Mark};
+use super::database::DATABASE_FILE;
 use super::runs::NewRun;
 use super::*;
 use engine::{Batch, Event};
 use model::nouns::Objectives;
 use model::{Digest, Epoch, Micros, Mode, Name, RunId, UserName};
 use plan::checked::{CheckedPlan, FORMAT, Scenario};
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::collections::BTreeSet;
+use std::time::Duration;
 use uuid::Uuid;
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
@@ -54,7 +57,7 @@ async fn append(store: &Store, epoch: Epoch, before: &Batch, event: Event) -> Ba
 /// Three runs with four events each, their appends among each other.
 async fn store(folder: &Path) -> Store {
     let store = open(folder).await;
-    let epoch = store.lead("main", Uuid::from_u128(1), NOW).await.unwrap();
+    let epoch = store.lead_at_once("main", 1).await;
     let ada = || UserName::new("ada").unwrap();
     let mut runs = Vec::new();
     for number in 1..=3 {
@@ -103,7 +106,8 @@ async fn after(statements: &[&str], known: Option<Mark>) -> Audit {
     }
     for statement in statements {
         let statement = statement.replace("RUN1", &run(1)).replace("RUN2", &run(2)).replace("RUN3", &run(3));
-        let done = sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
+        let done =
+            sqlx::query(sqlx::AssertSqlSafe(statement.clone())).execute(&mut connection).await.unwrap();
         assert!(done.rows_affected() > 0, "it damages nothing: {statement}");
     }
     connection.close().await.unwrap();
@@ -124,7 +128,8 @@ fn only(number: u128, sequence: u64) -> BTreeSet<(String, u64)> {
 
 #[tokio::test]
 async fn a_changed_event_is_named() {
-    let change = "update journal set event = replace(event, 'ada', 'eve') where run = 'RUN2' and sequence = 3";
+    let change =
+        "update journal set event = replace(event, 'ada', 'eve') where run = 'RUN2' and sequence = 3";
     let (named, words) = found(&[change]).await;
     assert_eq!(named, only(2, 3), "{words}");
     let (named, _) = found(&["update journal set at = at + 1 where run = 'RUN1' and sequence = 2"]).await;
@@ -192,7 +197,10 @@ async fn an_event_that_was_written_by_hand_has_no_checkpoint() {
          select 'RUN1', 5, {}, 1, '{}', '{}', head from runs where run = 'RUN1'",
         NOW.0, entry.text, entry.hash
     );
-    let row = format!("update runs set sequence = 5, status = 'paused', head = '{}' where run = 'RUN1'", entry.hash);
+    let row = format!(
+        "update runs set sequence = 5, status = 'paused', head = '{}' where run = 'RUN1'",
+        entry.hash
+    );
     let (named, words) = found(&[&insert, &row]).await;
     assert_eq!((named, words.as_str()), (only(1, 5), "no checkpoint has the event"));
 }

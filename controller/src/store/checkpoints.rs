@@ -5,12 +5,13 @@
 //! lost together only somebody else can tell: a checkpoint that was written down elsewhere, or the agents,
 //! who remember the heads of the runs that they worked for.
 
+use super::database::Connection;
 use super::{Store, StoreError};
 use engine::{Entry, RunState, chain};
 use futures::FutureExt;
 use model::{Head, Micros, RunId};
 use sha2::{Digest, Sha256};
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 use std::collections::BTreeMap;
 
 /// Checkpoints that are read at once.
@@ -69,7 +70,7 @@ fn hash(previous: &str, number: i64, at: i64, run: &str, sequence: i64, head: &s
 }
 
 /// Inside a transaction: the next checkpoint.
-pub(super) async fn add(connection: &mut SqliteConnection, head: &Head, at: Micros) -> Result<(), StoreError> {
+pub(super) async fn add(connection: &mut Connection, head: &Head, at: Micros) -> Result<(), StoreError> {
     let last = sqlx::query("select number, hash from checkpoints order by number desc limit 1")
         .fetch_optional(&mut *connection)
         .await
@@ -183,7 +184,8 @@ impl Store {
                     let gone = format!("checkpoints {expected} to {} are gone", number - 1);
                     audit.tell(&run, sequence as u64, gone);
                 } else if hash(&previous, number, at, &run, sequence, &head) != found {
-                    let what = format!("checkpoint {number} was changed, or does not follow the one before it");
+                    let what =
+                        format!("checkpoint {number} was changed, or does not follow the one before it");
                     audit.tell(&run, sequence as u64, what);
                 }
                 if heads.get(&run).is_some_and(|(older, _)| *older >= sequence as u64) {
@@ -201,7 +203,8 @@ impl Store {
             }
         }
         if let (false, Some(known)) = (met, known) {
-            let what = format!("checkpoint {} that you wrote down is not there, or is another one", known.number);
+            let what =
+                format!("checkpoint {} that you wrote down is not there, or is another one", known.number);
             audit.tell("", known.number, what);
         }
         Ok(heads)
@@ -295,9 +298,9 @@ impl Store {
         for row in rows {
             let sequence = row.get::<i64, _>(0) as u64;
             let (at, epoch) = (Micros(row.get(1)), row.get::<i64, _>(2) as u64);
-            let read = model::Digest::new(row.get::<String, _>(4)).ok().and_then(|hash| {
-                Entry::read(run, sequence, at, epoch, row.get::<String, _>(3), hash).ok()
-            });
+            let read = model::Digest::new(row.get::<String, _>(4))
+                .ok()
+                .and_then(|hash| Entry::read(run, sequence, at, epoch, row.get::<String, _>(3), hash).ok());
             match read {
                 Some(entry) => entries.push(entry),
                 None => return Ok(Err((sequence, "the event was changed: it cannot be read".to_string()))),

@@ -6,20 +6,20 @@ use std::path::PathBuf;
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The database file cannot be opened.
-    #[error("LB1201: the database {} cannot be opened", path.display())]
+    /// The database cannot be opened.
+    #[error("LB1201: the database {database} cannot be opened")]
     Open {
-        /// The file.
-        path: PathBuf,
+        /// Its file, or where its server is.
+        database: String,
         /// Why.
         #[source]
         error: sqlx::Error,
     },
     /// Its tables cannot be brought up to date.
-    #[error("LB1202: the tables of {} cannot be brought up to date", path.display())]
+    #[error("LB1202: the tables of {database} cannot be brought up to date")]
     Migrate {
-        /// The file.
-        path: PathBuf,
+        /// Its file, or where its server is.
+        database: String,
         /// Why.
         #[source]
         error: Box<sqlx::migrate::MigrateError>,
@@ -102,6 +102,43 @@ pub enum StoreError {
     /// The writer is gone: the process is stopping.
     #[error("LB1212: the store is closed")]
     Closed,
+    /// The device failed under a change.
+    #[error("LB1220: the device failed while the store would {operation}")]
+    Device {
+        /// What was tried.
+        operation: &'static str,
+    },
+    /// The database does not answer. Whether a commit that was under way stands is not known.
+    #[error("LB1221: the database does not answer: the store could not {operation}")]
+    Unreachable {
+        /// What was tried.
+        operation: &'static str,
+        /// Why not.
+        #[source]
+        error: sqlx::Error,
+    },
+    /// The server is a standby.
+    #[error("LB1222: the database {database} follows another server and takes no writes")]
+    Follower {
+        /// Where it is.
+        database: String,
+    },
+    /// A crash of the server may undo what it acknowledged.
+    #[error("LB1223: the database {database} may lose commits that it acknowledged: {setting} is {value}")]
+    LosesCommits {
+        /// Where it is.
+        database: String,
+        /// The setting that is wrong.
+        setting: String,
+        /// What it is set to.
+        value: String,
+    },
+    /// A lost disk of the server takes the journal with it.
+    #[error("LB1224: the database {database} has no synchronous standby")]
+    NoStandby {
+        /// Where it is.
+        database: String,
+    },
     /// Somebody else holds what a new run needs.
     #[error("LB1350: {resource} is held by run {run}, started by {by} at {since}")]
     Held {
@@ -121,24 +158,65 @@ const SQLITE_IOERR: u32 = 10;
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
 
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
-    let sqlx::Error::Database(error) = error else { return None };
-    error.code()?.parse::<u32>().ok().map(|code| code & 0xff)
+/// PostgreSQL's code for a disk without space.
+const DISK_FULL: &str = "53100";
+/// Beginnings of PostgreSQL's codes for a server that cannot serve this connection (any more): connections
+/// that failed, a session that was ended, a server that stops or starts, too many sessions, and one that
+/// has become a standby.
+const GONE: [&str; 5] = ["08", "25P03", "57P", "53300", "25006"];
+/// How long PostgreSQL's codes are. SQLite's are numbers of at most four digits.
+const SQLSTATE_LENGTH: usize = 5;
+
+/// What a failed statement says of the database.
+enum Says {
+    /// Its disk is full.
+    Full,
+    /// It does not answer, or not us.
+    Gone,
+    /// Its device failed.
+    Device,
+    /// Something else.
+    Other,
+}
+
+fn says(error: &sqlx::Error) -> Says {
+    let code = match error {
+        // SQLite is called, not connected to: these come from a server alone.
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::PoolTimedOut | sqlx::Error::WorkerCrashed => {
+            return Says::Gone;
+        }
+        sqlx::Error::Database(error) => error.code().unwrap_or_default().into_owned(),
+        _ => return Says::Other,
+    };
+    if code.len() == SQLSTATE_LENGTH {
+        return match code.as_str() {
+            DISK_FULL => Says::Full,
+            code if GONE.iter().any(|gone| code.starts_with(gone)) => Says::Gone,
+            _ => Says::Other,
+        };
+    }
+    match code.parse::<u32>().map(|code| code & 0xff) {
+        Ok(SQLITE_FULL) => Says::Full,
+        Ok(SQLITE_IOERR | SQLITE_CORRUPT) => Says::Device,
+        Ok(_) | Err(_) => Says::Other,
+    }
 }
 
 impl StoreError {
     /// Wraps a failed statement.
     pub(crate) fn query(operation: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
-        move |error| match primary_code(&error) {
-            Some(SQLITE_FULL) => StoreError::Full { operation },
-            _ => StoreError::Query { operation, error },
+        move |error| match says(&error) {
+            Says::Full => StoreError::Full { operation },
+            Says::Gone => StoreError::Unreachable { operation, error },
+            Says::Device | Says::Other => StoreError::Query { operation, error },
         }
     }
 
     /// The disk failed under us: what was acknowledged may be gone, and trying again would only hide it.
     pub fn is_fatal(&self) -> bool {
         match self {
-            StoreError::Query { error, .. } => is_device_error(error),
+            StoreError::Device { .. } => true,
+            StoreError::Query { error, .. } => matches!(says(error), Says::Device),
             _ => false,
         }
     }
@@ -153,9 +231,10 @@ impl StoreError {
             None => problem,
         };
         match self {
-            StoreError::Full { .. } | StoreError::Moved { .. } | StoreError::Held { .. } => {
-                problem.transient()
-            }
+            StoreError::Full { .. }
+            | StoreError::Moved { .. }
+            | StoreError::Held { .. }
+            | StoreError::Unreachable { .. } => problem.transient(),
             _ => problem,
         }
     }
@@ -163,10 +242,10 @@ impl StoreError {
     fn advice(&self) -> String {
         match self {
             StoreError::Open { .. } | StoreError::LockFile { .. } => {
-                "Does the data folder exist, and may this user write there?".to_string()
+                "Does the data folder exist, and may this user write there? Of a server: is its address right, does it run, and does it let this user in?".to_string()
             }
             StoreError::Migrate { .. } => {
-                "The folder was written by another version. Start that version, or restore the folder.".to_string()
+                "It was written by another version. Start that version, or restore the database.".to_string()
             }
             StoreError::Locked { .. } => {
                 "Stop that controller first, or give this one a data folder of its own.".to_string()
@@ -182,6 +261,19 @@ impl StoreError {
             StoreError::Damaged { .. } => {
                 "Stop the controller and keep a copy of its data folder. Restore the folder from a backup; agents tell when it is too old.".to_string()
             }
+            StoreError::Device { .. } => "Look at the controller's log and its disk.".to_string(),
+            StoreError::Unreachable { .. } => {
+                "Nothing goes on until it answers; then everything goes on by itself. Look at the server and at the way to it.".to_string()
+            }
+            StoreError::Follower { .. } => {
+                "Give the address of the primary, or one that follows it, as `database` in the settings.".to_string()
+            }
+            StoreError::LosesCommits { .. } => {
+                "Set fsync and full_page_writes to on, and synchronous_commit to on or remote_apply, for this server and for the user of this controller.".to_string()
+            }
+            StoreError::NoStandby { .. } => {
+                "Give the server a synchronous standby (synchronous_standby_names). To run without one, set `database-without-standby: true`: when its disk is lost, the journal is.".to_string()
+            }
             StoreError::NoRun { .. } => "`lifeboat status` lists the runs.".to_string(),
             StoreError::Unwritable { .. } => "This is a defect: report it with the controller's log.".to_string(),
             StoreError::Closed => "The controller is stopping. Try again when it is up.".to_string(),
@@ -191,13 +283,5 @@ impl StoreError {
                 )
             }
         }
-    }
-}
-
-/// Whether the error says that the device failed, or that the file is not what it was.
-fn is_device_error(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_) => true,
-        other => matches!(primary_code(other), Some(SQLITE_IOERR | SQLITE_CORRUPT)),
     }
 }

@@ -2,13 +2,14 @@
 //! that ends it.
 
 use super::StoreError;
+use super::database::Connection;
 use model::{Micros, RunId};
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 /// Takes every resource for a run, or says who has the first that is not free. The primary key makes
 /// it impossible for two to succeed.
 pub(crate) async fn take(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     run: RunId,
     resources: &[String],
     by: &str,
@@ -33,7 +34,7 @@ pub(crate) async fn take(
     Ok(())
 }
 
-async fn holder(connection: &mut SqliteConnection, resource: &str) -> Result<StoreError, StoreError> {
+async fn holder(connection: &mut Connection, resource: &str) -> Result<StoreError, StoreError> {
     let row = sqlx::query("select run, since, requested_by from held where resource = $1")
         .bind(resource)
         .fetch_one(connection)
@@ -52,7 +53,7 @@ async fn holder(connection: &mut SqliteConnection, resource: &str) -> Result<Sto
 }
 
 /// Frees whatever a run holds.
-pub(crate) async fn free(connection: &mut SqliteConnection, run: RunId) -> Result<(), StoreError> {
+pub(crate) async fn free(connection: &mut Connection, run: RunId) -> Result<(), StoreError> {
     sqlx::query("delete from held where run = $1")
         .bind(run.to_string())
         .execute(connection)

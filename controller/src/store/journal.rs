@@ -7,13 +7,13 @@
 //! walks the chain from its first event to the head in the row: a missing tail, a gap or a changed byte
 //! is [`StoreError::Damaged`], for that run alone.
 
+use super::database::{Connection, DbRow};
 use super::points::{self, PointRow};
 use super::{Store, StoreError, checkpoints, held, leadership};
 use engine::{Batch, Entry, JournalError};
 use futures::FutureExt;
 use model::{Digest, Epoch, Head, Micros, RunId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 /// Events that one run may have. A plan of thousands of steps stays far below it.
 pub const MAX_EVENTS: i64 = 200_000;
@@ -119,7 +119,7 @@ impl Store {
         .fetch_all(self.readers())
         .await
         .map_err(StoreError::query("read a journal"))?;
-        let event = |row: &SqliteRow| EventRow {
+        let event = |row: &DbRow| EventRow {
             sequence: row.get::<i64, _>(0) as u64,
             at: Micros(row.get(1)),
             text: row.get(2),
@@ -139,7 +139,7 @@ impl Store {
 }
 
 /// Inside a transaction: the events, the row's cache, and, when the run is over, what it held.
-pub(crate) async fn write(connection: &mut SqliteConnection, batch: Batch) -> Result<(), StoreError> {
+pub(crate) async fn write(connection: &mut Connection, batch: Batch) -> Result<(), StoreError> {
     let Batch { run, expected, entries, state, head, summary, epoch: _ } = batch;
     let row = sqlx::query("select sequence, head from runs where run = $1")
         .bind(run.to_string())
@@ -154,6 +154,8 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: Batch) -> Re
     let mut previous: Option<String> = (found > 0).then(|| row.get(1));
     for entry in &entries {
         insert(connection, entry, previous.as_deref()).await?;
+        // In the middle of a transaction: nothing of it may be seen again.
+        runtime::crash::point_of("event-written", format_args!("{}", entry.recorded.event.kind()));
         previous = Some(entry.hash.to_string());
     }
     let (open, ended) = (state.is_open(), summary.ended_at.unwrap_or_default());
@@ -181,7 +183,7 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: Batch) -> Re
 }
 
 async fn insert(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     entry: &Entry,
     previous: Option<&str>,
 ) -> Result<(), StoreError> {
@@ -207,7 +209,7 @@ fn damaged(run: RunId, sequence: u64, why: impl Into<String>) -> StoreError {
     StoreError::Damaged { what: format!("event {sequence} of run {run}"), why: why.into() }
 }
 
-fn entry(run: RunId, row: &SqliteRow) -> Result<Entry, StoreError> {
+fn entry(run: RunId, row: &DbRow) -> Result<Entry, StoreError> {
     let sequence = row.get::<i64, _>(0) as u64;
     let hash =
         Digest::new(row.get::<String, _>(4)).map_err(|error| damaged(run, sequence, error.to_string()))?;

@@ -6,6 +6,7 @@
 use super::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// Name of the lock file in the data folder.
@@ -17,7 +18,7 @@ const MAX_HOLDER_BYTES: u64 = 512;
 /// Held until it is dropped.
 #[derive(Debug)]
 pub struct FolderLock {
-    _file: File,
+    file: File,
 }
 
 impl FolderLock {
@@ -54,7 +55,13 @@ impl FolderLock {
         file.set_len(0).map_err(failed("emptied"))?;
         file.rewind().map_err(failed("rewound"))?;
         file.write_all(holder.as_bytes()).map_err(failed("written"))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+
+    /// What tells this folder from every other one of this boot of this host: a copy has another.
+    pub fn identity(&self) -> Option<String> {
+        let meta = self.file.metadata().ok()?;
+        Some(format!("{}:{}", meta.dev(), meta.ino()))
     }
 }
 

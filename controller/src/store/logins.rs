@@ -1,9 +1,9 @@
 //! Logins of people, by the SHA-256 of their public keys.
 
+use super::database::Connection;
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::Micros;
-use sqlx::SqliteConnection;
 
 impl Store {
     /// Keeps that a key logged in. A later login with the same key counts anew.
@@ -48,7 +48,7 @@ impl Store {
 
 /// Inside a transaction: keeps that a key logged in.
 pub(super) async fn keep(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key_fingerprint: String,
     user: String,
     now: Micros,

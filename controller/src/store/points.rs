@@ -1,11 +1,11 @@
 //! Restore points, as agents reported them. A cache for people: the repositories hold the truth.
 
+use super::database::{Connection, DbRow};
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::jobs::{BackupOutput, ProveOutput};
 use model::{HostName, Micros, Name, Outcome, Work};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 
 /// A restore point.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl PointRow {
 
 /// Inside a transaction: keeps a point. Said again, it changes nothing but a proof that was not known.
 /// One that names a snapshot of another source changes nothing at all.
-pub(crate) async fn keep(connection: &mut SqliteConnection, point: PointRow) -> Result<(), StoreError> {
+pub(crate) async fn keep(connection: &mut Connection, point: PointRow) -> Result<(), StoreError> {
     sqlx::query(
         "insert into points (repository, snapshot, source, host, origin, at, read_bytes, stored_bytes, \
          rows, proven_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
@@ -157,7 +157,7 @@ impl Store {
     }
 }
 
-fn point_of(row: &SqliteRow) -> PointRow {
+fn point_of(row: &DbRow) -> PointRow {
     PointRow {
         source: row.get(0),
         repository: row.get(1),

@@ -71,7 +71,7 @@ impl Store {
             .fetch_all(self.readers())
             .await
             .map_err(StoreError::query("read the previews"))?;
-        let row = |row: &sqlx::sqlite::SqliteRow| PreviewRow {
+        let row = |row: &super::database::DbRow| PreviewRow {
             plan: row.get(0),
             at: Micros(row.get(1)),
             run: row.get(2),

@@ -1,11 +1,11 @@
 //! The list of runs: one row each, a cache of its journal.
 
+use super::database::{Connection, DbRow};
 use super::{Store, StoreError, held, journal, leadership};
 use engine::Batch;
 use futures::FutureExt;
 use model::{Epoch, Micros, RunId};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::Row;
 use uuid::Uuid;
 
 /// A run that is to start.
@@ -107,10 +107,7 @@ impl Store {
     }
 }
 
-async fn requested(
-    connection: &mut SqliteConnection,
-    request: Option<Uuid>,
-) -> Result<Option<RunId>, StoreError> {
+async fn requested(connection: &mut Connection, request: Option<Uuid>) -> Result<Option<RunId>, StoreError> {
     let Some(request) = request else { return Ok(None) };
     let run: Option<String> = sqlx::query_scalar("select run from runs where request = $1")
         .bind(request.to_string())
@@ -120,7 +117,7 @@ async fn requested(
     run.map(|run| id(&run)).transpose()
 }
 
-async fn insert(connection: &mut SqliteConnection, first: &Batch) -> Result<(), StoreError> {
+async fn insert(connection: &mut Connection, first: &Batch) -> Result<(), StoreError> {
     let Batch { run, state, summary, .. } = first;
     sqlx::query(
         "insert into runs (run, request, plan, title, mode, digest, requested_by, requested_at, status, \
@@ -148,7 +145,7 @@ fn id(text: &str) -> Result<RunId, StoreError> {
     })
 }
 
-fn run_of(row: &SqliteRow) -> Result<RunRow, StoreError> {
+fn run_of(row: &DbRow) -> Result<RunRow, StoreError> {
     Ok(RunRow {
         run: id(row.get(0))?,
         plan: row.get(1),

@@ -1,5 +1,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+use super::database::Database;
+use super::leadership::Claim;
 use super::runs::{NewRun, Started};
+use super::server::PostgresServer;
 use super::*;
 use engine::{Batch, Event};
 use futures::FutureExt;
@@ -7,27 +10,42 @@ use model::nouns::Objectives;
 use model::{Digest, Epoch, Micros, Mode, Name, RunId, UserName};
 use plan::checked::{CheckedPlan, FORMAT, Scenario};
 use std::sync::Mutex;
+use std::time::Duration;
 use uuid::Uuid;
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
 
 struct Bed {
     folder: tempfile::TempDir,
+    // Ends with the bed.
+    server: Option<PostgresServer>,
     store: Store,
     epoch: Epoch,
 }
 
-async fn open(folder: &Path) -> Store {
-    let (store, task) = Store::open(folder, "main").await.unwrap();
+async fn open(folder: &Path, database: Database) -> Store {
+    let (store, task) = Store::open_in(folder, "main", database).await.unwrap();
     tokio::spawn(task.run());
     store
 }
 
-async fn bed() -> Bed {
+async fn sqlite() -> Bed {
     let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
-    let epoch = store.lead("main", Uuid::from_u128(1), NOW).await.unwrap();
-    Bed { folder, store, epoch }
+    let store = open(folder.path(), Database::in_folder(folder.path())).await;
+    let epoch = store.lead_at_once("main", 1).await;
+    Bed { folder, server: None, store, epoch }
+}
+
+async fn postgres() -> Bed {
+    let (folder, server) = (tempfile::tempdir().unwrap(), PostgresServer::start().await);
+    let store = open(folder.path(), server.database()).await;
+    let epoch = store.lead_at_once("main", 1).await;
+    Bed { folder, server: Some(server), store, epoch }
+}
+
+/// What is promised of one database is promised of the other.
+async fn beds() -> [Bed; 2] {
+    [sqlite().await, postgres().await]
 }
 
 fn plan() -> CheckedPlan {
@@ -66,92 +84,213 @@ impl Bed {
 
 #[tokio::test]
 async fn what_was_appended_is_read_back_and_the_row_says_the_same() {
-    let bed = bed().await;
-    let first = bed.start(1, &[]).await.unwrap();
-    let next = next(&first);
-    bed.store.append(bed.epoch, next.clone(), Vec::new()).await.unwrap();
-    let loaded = bed.store.load(first.run).await.unwrap();
-    assert_eq!(loaded.head, next.head);
-    assert_eq!(loaded.entries, [first.entries, next.entries.clone()].concat());
-    let row = bed.store.run(first.run).await.unwrap().unwrap();
-    assert_eq!((row.sequence, row.head.as_str()), (2, next.head.hash.as_str()));
-    assert_eq!(row.status, next.summary.status);
-    assert_eq!(bed.store.hash_at(first.run, 2).await.unwrap().as_deref(), Some(next.head.hash.as_str()));
-    assert_eq!(bed.store.hash_at(first.run, 3).await.unwrap(), None);
+    for bed in beds().await {
+        let first = bed.start(1, &[]).await.unwrap();
+        let next = next(&first);
+        bed.store.append(bed.epoch, next.clone(), Vec::new()).await.unwrap();
+        let loaded = bed.store.load(first.run).await.unwrap();
+        assert_eq!(loaded.head, next.head);
+        assert_eq!(loaded.entries, [first.entries, next.entries.clone()].concat());
+        let row = bed.store.run(first.run).await.unwrap().unwrap();
+        assert_eq!((row.sequence, row.head.as_str()), (2, next.head.hash.as_str()));
+        assert_eq!(row.status, next.summary.status);
+        assert_eq!(bed.store.hash_at(first.run, 2).await.unwrap().as_deref(), Some(next.head.hash.as_str()));
+        assert_eq!(bed.store.hash_at(first.run, 3).await.unwrap(), None);
+    }
 }
 
 #[tokio::test]
 async fn of_two_appends_on_one_state_exactly_one_moves_the_run() {
-    let bed = bed().await;
-    let first = bed.start(1, &[]).await.unwrap();
-    let append = || bed.store.append(bed.epoch, next(&first), Vec::new());
-    let (a, b) = tokio::join!(append(), append());
-    let refused = match (a, b) {
-        (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
-        other => panic!("{other:?}"),
-    };
-    assert!(matches!(refused, StoreError::Moved { expected: 1, found: 2, .. }), "{refused}");
+    for bed in beds().await {
+        let first = bed.start(1, &[]).await.unwrap();
+        let append = || bed.store.append(bed.epoch, next(&first), Vec::new());
+        let (a, b) = tokio::join!(append(), append());
+        let refused = match (a, b) {
+            (Ok(()), Err(error)) | (Err(error), Ok(())) => error,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(refused, StoreError::Moved { expected: 1, found: 2, .. }), "{refused}");
+    }
 }
 
 #[tokio::test]
 async fn whoever_led_before_appends_nothing() {
-    let bed = bed().await;
-    let first = bed.start(1, &[]).await.unwrap();
-    let newer = bed.store.lead("other", Uuid::from_u128(2), NOW).await.unwrap();
-    assert_eq!(newer.number, bed.epoch.number + 1);
-    let refused = bed.store.append(bed.epoch, next(&first), Vec::new()).await.unwrap_err();
-    assert!(matches!(refused, StoreError::EpochOver { ours: 1, current: 2 }), "{refused}");
-    let refused = bed.start(2, &[]).await.unwrap_err();
-    assert!(matches!(refused, StoreError::EpochOver { .. }), "{refused}");
+    for bed in beds().await {
+        let first = bed.start(1, &[]).await.unwrap();
+        let newer = bed.store.lead_at_once("other", 2).await;
+        assert_eq!(newer.number, bed.epoch.number + 1);
+        let refused = bed.store.append(bed.epoch, next(&first), Vec::new()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::EpochOver { ours: 1, current: 2 }), "{refused}");
+        let refused = bed.start(2, &[]).await.unwrap_err();
+        assert!(matches!(refused, StoreError::EpochOver { .. }), "{refused}");
+    }
 }
 
 #[tokio::test]
 async fn a_start_that_is_refused_leaves_nothing_behind() {
-    let bed = bed().await;
-    bed.start(1, &["source/db", "service/app"]).await.unwrap();
-    let refused = bed.start(2, &["record/api", "source/db"]).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::Held { resource, .. } if resource == "source/db"), "{refused}");
-    assert_eq!(bed.store.run(RunId(Uuid::from_u128(2))).await.unwrap(), None);
-    bed.start(3, &["record/api"]).await.unwrap();
+    for bed in beds().await {
+        bed.start(1, &["source/db", "service/app"]).await.unwrap();
+        let refused = bed.start(2, &["record/api", "source/db"]).await.unwrap_err();
+        assert!(
+            matches!(&refused, StoreError::Held { resource, .. } if resource == "source/db"),
+            "{refused}"
+        );
+        assert_eq!(bed.store.run(RunId(Uuid::from_u128(2))).await.unwrap(), None);
+        bed.start(3, &["record/api"]).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_change_that_fails_takes_no_other_of_its_batch_with_it() {
-    let bed = bed().await;
-    let starts = (1..=50).map(|run| {
-        let bed = &bed;
-        async move { bed.start(run, if run % 2 == 0 { &["source/db"] } else { &[] }).await.is_ok() }
-    });
-    let good = futures::future::join_all(starts).await.into_iter().filter(|good| *good).count();
-    assert_eq!(good, 26, "25 without a resource, and one with it");
-    assert_eq!(bed.store.runs(true, 100).await.unwrap().len(), 26);
+    for bed in beds().await {
+        let starts = (1..=50).map(|run| {
+            let bed = &bed;
+            async move { bed.start(run, if run % 2 == 0 { &["source/db"] } else { &[] }).await.is_ok() }
+        });
+        let good = futures::future::join_all(starts).await.into_iter().filter(|good| *good).count();
+        assert_eq!(good, 26, "25 without a resource, and one with it");
+        assert_eq!(bed.store.runs(true, 100).await.unwrap().len(), 26);
+    }
 }
 
 #[tokio::test]
 async fn the_epoch_grows_with_each_start_and_journals_stay() {
-    let Bed { folder, store, epoch } = bed().await;
-    let bed = Bed { folder, store, epoch };
-    let first = bed.start(1, &[]).await.unwrap();
-    let Bed { folder, store, .. } = bed;
-    drop(store);
-    // The lock goes with the last handle, which the writing task drops when it has closed the database.
-    let store = loop {
-        match Store::open(folder.path(), "main").await {
-            Ok((store, task)) => {
-                tokio::spawn(task.run());
-                break store;
+    for bed in beds().await {
+        let first = bed.start(1, &[]).await.unwrap();
+        let Bed { folder, server, store, .. } = bed;
+        let database = || match &server {
+            Some(server) => server.database(),
+            None => Database::in_folder(folder.path()),
+        };
+        drop(store);
+        // The lock goes with the last handle, which the writing task drops when it has closed the database.
+        let store = loop {
+            match Store::open_in(folder.path(), "main", database()).await {
+                Ok((store, task)) => {
+                    tokio::spawn(task.run());
+                    break store;
+                }
+                Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => panic!("{error}"),
             }
-            Err(StoreError::Locked { .. }) => tokio::time::sleep(Duration::from_millis(5)).await,
-            Err(error) => panic!("{error}"),
+        };
+        assert!(store.leadership().await.unwrap().is_given_up(), "a clean stop gives the leadership up");
+        assert_eq!(store.lead_at_once("main", 2).await.number, 2);
+        assert_eq!(store.load(first.run).await.unwrap().head, first.head);
+    }
+}
+
+#[tokio::test]
+async fn rows_of_a_journal_are_neither_changed_nor_deleted() {
+    for bed in beds().await {
+        bed.start(1, &[]).await.unwrap();
+        for statement in ["update journal set at = 0", "delete from journal"] {
+            let refused = bed.store.writer().write("meddle", move |connection| {
+                async move {
+                    let meddled = sqlx::query(statement).execute(connection).await;
+                    meddled.map(drop).map_err(StoreError::query("meddle"))
+                }
+                .boxed()
+            });
+            let refused = refused.await.unwrap_err().problem().to_string();
+            assert!(refused.contains("LB1209: journal rows are never"), "{refused}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_leadership_is_renewed_by_its_holder_alone_and_ends_by_the_databases_clock() {
+    for bed in beds().await {
+        let seen = bed.store.leadership().await.unwrap();
+        assert_eq!((seen.epoch, seen.name.as_str(), seen.has_run_out()), (1, "main", false));
+        bed.store.renew(bed.epoch, Duration::from_millis(50)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(bed.store.leadership().await.unwrap().has_run_out());
+        bed.store.renew(bed.epoch, Duration::from_secs(5)).await.unwrap();
+        assert!(!bed.store.leadership().await.unwrap().has_run_out(), "nobody took it meanwhile");
+        let other = Epoch { holder: Uuid::from_u128(9), ..bed.epoch };
+        let refused = bed.store.renew(other, Duration::from_secs(5)).await.unwrap_err();
+        assert!(matches!(refused, StoreError::EpochOver { .. }), "{refused}");
+        bed.store.lead_at_once("other", 2).await;
+        let refused = bed.store.renew(bed.epoch, Duration::from_secs(5)).await.unwrap_err();
+        assert!(matches!(refused, StoreError::EpochOver { ours: 1, current: 2 }), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_that_saw_the_same_end_one_leads() {
+    for bed in beds().await {
+        let seen = bed.store.leadership().await.unwrap();
+        let claim = |holder| Claim {
+            name: "other".to_string(),
+            holder: Uuid::from_u128(holder),
+            place: String::new(),
+            length: Duration::from_secs(5),
+        };
+        let (a, b) = tokio::join!(bed.store.lead(claim(2), &seen, NOW), bed.store.lead(claim(3), &seen, NOW));
+        assert!(a.is_ok() != b.is_ok(), "{a:?} {b:?}");
+        // And one who renewed after it was looked at keeps it.
+        let seen = bed.store.leadership().await.unwrap();
+        let epoch = a.or(b).unwrap();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        bed.store.renew(epoch, Duration::from_secs(5)).await.unwrap();
+        let refused = bed.store.lead(claim(4), &seen, NOW).await.unwrap_err();
+        assert!(matches!(refused, StoreError::EpochOver { .. }), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn fault_14_an_append_whose_controller_freezes_in_mid_transaction_is_undone_and_the_takeover_goes_on() {
+    let bed = postgres().await;
+    let first = bed.start(1, &[]).await.unwrap();
+    let database = bed.server.as_ref().unwrap().database();
+    // What a frozen controller leaves: a transaction that has read the leadership and written, and says no more.
+    let mut frozen = database.connect().await.unwrap();
+    sqlx::query("begin").execute(&mut frozen).await.unwrap();
+    leadership::require(&mut frozen, bed.epoch).await.unwrap();
+    journal::write(&mut frozen, next(&first)).await.unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let standby = open(other.path(), database).await;
+    let began = std::time::Instant::now();
+    let newer = loop {
+        let epoch = standby.lead_at_once("standby", 2).await;
+        if epoch.number > 0 {
+            break epoch;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "the takeover hangs on a frozen transaction");
     };
-    assert_eq!(store.lead("main", Uuid::from_u128(2), NOW).await.unwrap().number, 2);
-    assert_eq!(store.load(first.run).await.unwrap().head, first.head);
+    assert_eq!(newer.number, 2);
+    assert!(began.elapsed() > Duration::from_secs(1), "the takeover waited for the row");
+    sqlx::query("commit").execute(&mut frozen).await.expect_err("its transaction is over");
+    assert_eq!(standby.load(first.run).await.unwrap().head, first.head, "nothing of it stands");
+    standby.append(newer, next(&Batch { epoch: 2, ..first.clone() }), Vec::new()).await.unwrap();
+    let refused = bed.store.append(bed.epoch, next(&first), Vec::new()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::EpochOver { ours: 1, current: 2 }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_that_crashes_is_connected_to_again_and_has_what_it_acknowledged() {
+    let mut bed = postgres().await;
+    let first = bed.start(1, &[]).await.unwrap();
+    bed.server.as_mut().unwrap().crash().await;
+    let next = next(&first);
+    let mut told = Vec::new();
+    loop {
+        match bed.store.append(bed.epoch, next.clone(), Vec::new()).await {
+            Ok(()) => break,
+            // The first try finds the connection broken; a later one may find that it stands.
+            Err(StoreError::Moved { .. }) => break,
+            Err(error) if told.len() < 50 => told.push(error.to_string()),
+            Err(error) => panic!("{error}: {told:?}"),
+        }
+    }
+    assert!(told.iter().all(|text| text.starts_with("LB1221")), "{told:?}");
+    assert_eq!(bed.store.load(first.run).await.unwrap().head, next.head);
 }
 
 #[tokio::test]
 async fn fault_11_a_full_disk_is_told_changes_nothing_and_passes() {
-    let bed = bed().await;
+    let bed = sqlite().await;
     let first = bed.start(1, &[]).await.unwrap();
     let limit = |pages: i64| {
         bed.store.writer().write("limit the file", move |connection| {
@@ -243,7 +382,7 @@ async fn fault_12_a_failing_device_stops_the_writer_for_good_and_nothing_is_trie
         })
         .await;
     assert!(failed.unwrap_err().is_fatal());
-    let after = store.lead("main", Uuid::from_u128(1), NOW).await;
+    let after = store.renew(Epoch { number: 1, holder: Uuid::nil() }, Duration::from_secs(5)).await;
     assert!(matches!(after, Err(StoreError::Closed)), "{after:?}");
     assert_eq!(told.lock().unwrap().len(), 1);
 }

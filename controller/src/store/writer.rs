@@ -3,10 +3,10 @@
 //! See the argument in [`super`]. A waiter that gave up (its request was dropped) changes nothing: its
 //! change is committed all the same, as if its answer had been lost on the way.
 
-use super::StoreError;
+use super::database::{Connection, Database};
+use super::{Led, StoreError, leadership};
 use futures::future::{BoxFuture, FutureExt};
-use sqlx::{Connection, SqliteConnection};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ const MAX_WAITING: usize = 1024;
 type Answer = Box<dyn FnOnce(Option<CommitFailed>) + Send>;
 
 /// One change: it runs in the transaction and gives whether it stays, and how to answer.
-type Change = Box<dyn for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Done> + Send>;
+type Change = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Done> + Send>;
 
 struct Done {
     keep: bool,
@@ -31,8 +31,15 @@ struct Done {
 
 #[derive(Clone)]
 struct CommitFailed {
-    full: bool,
+    kind: Failure,
     text: String,
+}
+
+#[derive(Clone, Copy)]
+enum Failure {
+    Full,
+    Unreachable,
+    Other,
 }
 
 /// What happens when the disk fails: called once, must not return to business.
@@ -46,24 +53,29 @@ pub struct Writer {
 
 /// The writing task: give it to the supervisor.
 pub struct WriterTask {
-    connection: SqliteConnection,
+    database: Database,
+    /// None after a server was lost: the next batch connects again.
+    connection: Option<Connection>,
+    led: Led,
     changes: mpsc::Receiver<Change>,
     on_fatal: OnFatal,
 }
 
 impl Writer {
     /// A writer over the only writing connection.
-    pub fn new(connection: SqliteConnection) -> (Writer, WriterTask) {
+    pub(super) fn new(database: Database, connection: Connection, led: Led) -> (Writer, WriterTask) {
         let (sender, changes) = mpsc::channel(MAX_WAITING);
-        (Writer { changes: sender }, WriterTask { connection, changes, on_fatal: Arc::new(end_process) })
+        let connection = Some(connection);
+        let on_fatal = Arc::new(end_process);
+        (Writer { changes: sender }, WriterTask { database, connection, led, changes, on_fatal })
     }
 
     /// Runs `change` in a transaction and returns its value once it is on the disk. When it gives an
     /// error, nothing of it stays.
-    pub async fn write<T, F>(&self, operation: &'static str, change: F) -> Result<T, StoreError>
+    pub(crate) async fn write<T, F>(&self, operation: &'static str, change: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
         let change: Change = Box::new(move |connection| {
@@ -84,15 +96,21 @@ impl Writer {
             .boxed()
         });
         self.changes.send(change).await.map_err(|_| StoreError::Closed)?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        // A change that is dropped without an answer was never begun, or was cut off with its connection.
+        answer.await.unwrap_or_else(|_| match self.changes.is_closed() {
+            true => Err(StoreError::Closed),
+            false => Err(StoreError::Unreachable { operation, error: sqlx::Error::WorkerCrashed }),
+        })
     }
 }
 
 impl CommitFailed {
     fn error(self, operation: &'static str) -> StoreError {
-        match self.full {
-            true => StoreError::Full { operation },
-            false => StoreError::Query { operation, error: sqlx::Error::Protocol(self.text) },
+        let error = sqlx::Error::Protocol(self.text);
+        match self.kind {
+            Failure::Full => StoreError::Full { operation },
+            Failure::Unreachable => StoreError::Unreachable { operation, error },
+            Failure::Other => StoreError::Query { operation, error },
         }
     }
 }
@@ -128,13 +146,14 @@ impl WriterTask {
         while self.changes.recv_many(&mut batch, MAX_BATCH).await > 0 {
             self.write(&mut batch).await;
         }
-        // A clean stop leaves one file, so that a copy of it is a copy of everything. Readers may hold it up.
-        let folded = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut self.connection).await;
-        if let Err(error) = folded {
-            tracing::debug!(%error, "the log was not folded into the database; it recovers when it is opened");
-        }
-        if let Err(error) = self.connection.close().await {
-            tracing::warn!(%error, "the database did not close cleanly; it recovers when it is opened");
+        if let Some(mut connection) = self.connection {
+            let led = *self.led.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(epoch) = led
+                && let Err(error) = leadership::give_up(&mut connection, epoch).await
+            {
+                tracing::warn!(%error, "the leadership was not given up; it runs out by itself");
+            }
+            self.database.close(connection).await;
         }
     }
 
@@ -154,9 +173,25 @@ impl WriterTask {
 
     async fn commit(&mut self, batch: &mut Vec<Change>) -> Result<(), StoreError> {
         let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
-        let result = self.try_commit(batch, &mut answers).await;
+        let result =
+            match tokio::time::timeout(self.database.commit_within(), self.try_commit(batch, &mut answers))
+                .await
+            {
+                Ok(result) => result,
+                Err(_) => {
+                    Err(StoreError::Unreachable { operation: "commit", error: sqlx::Error::PoolTimedOut })
+                }
+            };
+        if let Err(StoreError::Unreachable { .. }) = result {
+            // Whatever was under way in it is no longer ours to know.
+            self.connection = None;
+        }
         let failed = result.as_ref().err().map(|error| CommitFailed {
-            full: matches!(error, StoreError::Full { .. }),
+            kind: match error {
+                StoreError::Full { .. } => Failure::Full,
+                StoreError::Unreachable { .. } => Failure::Unreachable,
+                _ => Failure::Other,
+            },
             text: error.problem().to_string(),
         });
         for answer in answers {
@@ -170,49 +205,57 @@ impl WriterTask {
         batch: &mut Vec<Change>,
         answers: &mut Vec<Answer>,
     ) -> Result<(), StoreError> {
-        // A change that cannot even begin is dropped with its answer, and its waiter hears `Closed`; so
-        // begin comes after the changes were taken over.
+        // A change that cannot even begin is dropped with its answer; so begin comes after the changes
+        // were taken over.
         let changes = std::mem::take(batch);
-        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await;
-        if let Err(error) = begun {
-            return Err(StoreError::query("begin a transaction")(error));
-        }
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            lost => lost.insert(self.database.connect().await?),
+        };
+        execute(connection, self.database.begin(), "begin a transaction").await?;
         for change in changes {
-            if let Err(error) = self.run_change(change, answers).await {
-                self.roll_back().await;
+            if let Err(error) = run_change(connection, change, answers).await {
+                roll_back(connection).await;
                 return Err(error);
             }
         }
-        if let Err(error) = sqlx::query("COMMIT").execute(&mut self.connection).await {
-            self.roll_back().await;
-            return Err(StoreError::query("commit")(error));
+        if let Err(error) = execute(connection, "commit", "commit").await {
+            roll_back(connection).await;
+            return Err(error);
         }
         Ok(())
     }
+}
 
-    async fn run_change(&mut self, change: Change, answers: &mut Vec<Answer>) -> Result<(), StoreError> {
-        let marked = StoreError::query("mark a change");
-        sqlx::query("SAVEPOINT change").execute(&mut self.connection).await.map_err(marked)?;
-        let done = change(&mut self.connection).await;
-        answers.push(done.answer);
-        if done.fatal {
-            let error = sqlx::Error::Io(std::io::Error::other("the device failed during a change"));
-            return Err(StoreError::Query { operation: "write", error });
-        }
-        if !done.keep {
-            let undone = StoreError::query("undo a change");
-            sqlx::query("ROLLBACK TO change").execute(&mut self.connection).await.map_err(undone)?;
-        }
-        let released = StoreError::query("end a change");
-        sqlx::query("RELEASE change").execute(&mut self.connection).await.map_err(released)?;
-        Ok(())
+async fn execute(
+    connection: &mut Connection,
+    statement: &'static str,
+    operation: &'static str,
+) -> Result<(), StoreError> {
+    sqlx::query(statement).execute(connection).await.map(drop).map_err(StoreError::query(operation))
+}
+
+async fn run_change(
+    connection: &mut Connection,
+    change: Change,
+    answers: &mut Vec<Answer>,
+) -> Result<(), StoreError> {
+    execute(connection, "savepoint change", "mark a change").await?;
+    let done = change(connection).await;
+    answers.push(done.answer);
+    if done.fatal {
+        return Err(StoreError::Device { operation: "make a change" });
     }
+    if !done.keep {
+        execute(connection, "rollback to savepoint change", "undo a change").await?;
+    }
+    execute(connection, "release savepoint change", "end a change").await
+}
 
-    async fn roll_back(&mut self) {
-        // SQLite may have rolled back by itself (a full disk); then this says so, and nothing is lost.
-        if let Err(error) = sqlx::query("ROLLBACK").execute(&mut self.connection).await {
-            tracing::debug!(%error, "nothing was left to roll back");
-        }
+async fn roll_back(connection: &mut Connection) {
+    // SQLite may have rolled back by itself (a full disk), a lost server has: then nothing is lost.
+    if let Err(error) = sqlx::query("rollback").execute(connection).await {
+        tracing::debug!(%error, "nothing was left to roll back");
     }
 }
 

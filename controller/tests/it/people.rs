@@ -150,10 +150,8 @@ async fn a_run_goes_on_when_another_one_of_the_role_approves_and_nobody_else_can
     assert_eq!(approve(&ada, run, &question, None).await.unwrap_err(), "LB1381");
     // Whoever has the admin token may take any name, and speaks for nobody of the estate.
     let false_bea = house.papers_of("bea").await;
-    let false_bea = Person {
-        channel: runtime::tls::channel(&house.dial(&false_bea)).unwrap(),
-        papers: false_bea,
-    };
+    let false_bea =
+        Person { channel: runtime::tls::channel(&house.dial(&false_bea)).unwrap(), papers: false_bea };
     assert_eq!(approve(&false_bea, run, &question, None).await.unwrap_err(), "LB1380");
     approve(&bea, run, &question, None).await.unwrap();
     bea.until(run, "succeeded").await;

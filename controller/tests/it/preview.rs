@@ -44,7 +44,8 @@ async fn started(folder: &std::path::Path, tasks: &Tasks) -> Arc<App> {
     let data = folder.to_path_buf();
     let listen = "127.0.0.1:0".parse().unwrap();
     let settings = Settings { data, listen, preview_hour: 24, ..Settings::default() };
-    let app = app::start(&settings, tasks).await.unwrap_or_else(|error| panic!("{}", error.explain())).app;
+    let app =
+        app::start(&settings, tasks).await.unwrap_or_else(|error| panic!("{}", error.explain())).unwrap().app;
     let file = |(path, text): (&str, &str)| SourceFile { path: path.to_string(), text: text.to_string() };
     let files = [("e.yaml", ESTATE), ("g.yaml", GOOD), ("b.yaml", BAD), ("a.yaml", ASKS), ("c.yaml", CALLED)];
     let checked = plan::check(&files.map(file));

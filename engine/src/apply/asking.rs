@@ -12,6 +12,7 @@ use crate::state::{Approval, Question, RunState, Stage, StepState, Told, Voice};
 use crate::verdict::weakest;
 use model::{ApprovalId, Evidence, Micros};
 use plan::checked::Step;
+use std::sync::Arc;
 
 pub(super) fn fold(
     mut state: RunState,
@@ -26,7 +27,7 @@ pub(super) fn fold(
     if let Event::ApprovalAsked { step, .. } = event {
         let index = state.index(step).ok_or_else(illegal)?;
         let declared = &state.plan.steps[index];
-        ask(declared, &mut state.steps[index], event, at).ok_or_else(illegal)?;
+        ask(declared, Arc::make_mut(&mut state.steps[index]), event, at).ok_or_else(illegal)?;
         return Ok(state);
     }
     let slot = slot(&mut state, approval).ok_or_else(illegal)?;
@@ -115,6 +116,7 @@ fn answered(slot: &Approval, event: &Event, at: Micros) -> Option<Approval> {
 }
 
 fn slot(state: &mut RunState, approval: ApprovalId) -> Option<&mut Approval> {
-    let mut all = state.steps.iter_mut().flat_map(StepState::approvals_mut);
-    all.find(|slot| slot.question().is_some_and(|question| question.id == approval))
+    let is = |slot: &Approval| slot.question().is_some_and(|question| question.id == approval);
+    let step = state.steps.iter_mut().find(|step| step.approvals().into_iter().any(is))?;
+    Arc::make_mut(step).approvals_mut().into_iter().find(|slot| is(slot))
 }

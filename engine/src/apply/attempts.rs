@@ -6,6 +6,7 @@ use crate::event::{Actor, Event};
 use crate::lookup::Place;
 use crate::state::{RunState, Stage, StepState, TaskState, UndoStage};
 use model::{Direction, Micros, Token};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) fn fold(
@@ -104,7 +105,7 @@ fn admit(state: &RunState, place: Place, token: &Token, event: &Event) -> Option
 }
 
 fn begin_undo(state: &mut RunState, place: Place, at: Micros) {
-    let undo = &mut state.steps[place.step].undo;
+    let undo = &mut Arc::make_mut(&mut state.steps[place.step]).undo;
     if place.direction == Direction::Undo && undo.stage == UndoStage::NotBegun {
         undo.stage = UndoStage::Active { since: at };
     }
@@ -139,7 +140,7 @@ fn add(task: &mut TaskState, event: &Event, token: &Token, at: Micros, sequence:
 }
 
 fn task_mut(state: &mut RunState, place: Place) -> Option<&mut TaskState> {
-    let step: &mut StepState = state.steps.get_mut(place.step)?;
+    let step: &mut StepState = Arc::make_mut(state.steps.get_mut(place.step)?);
     let tasks = match place.direction {
         Direction::Do => &mut step.tasks,
         Direction::Undo => &mut step.undo.tasks,

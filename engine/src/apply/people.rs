@@ -6,6 +6,7 @@ use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoS
 use crate::verdict::weakest;
 use model::{Micros, StepPath};
 use plan::checked::{EvidenceRule, OnFailure, Undo};
+use std::sync::Arc;
 
 pub(super) fn fold(
     mut state: RunState,
@@ -32,7 +33,7 @@ pub(super) fn fold(
     let sequence = state.sequence;
     let passed_over = state.on_failure(&state.plan.steps[index]) == OnFailure::Continue;
     let rule = state.plan.steps[index].evidence.clone();
-    let step = &mut state.steps[index];
+    let step = Arc::make_mut(&mut state.steps[index]);
     match (event, stuck_here) {
         (Event::Skipped { by, reason, .. }, None) => {
             if !may_be_skipped(step, *by == Actor::Engine) {

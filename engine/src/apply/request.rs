@@ -3,7 +3,7 @@
 use super::IllegalEvent;
 use crate::event::{Event, Recorded};
 use crate::lookup::undo_tasks;
-use crate::state::{Approval, Phase, RunState, Stage, StepState, TaskState, UndoStage, Undoing};
+use crate::state::{Approval, Phase, Places, RunState, Stage, StepState, TaskState, UndoStage, Undoing};
 use plan::checked::{CheckedPlan, FORMAT, Step, Task};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,8 @@ pub(super) fn begin(recorded: &Recorded) -> Result<RunState, IllegalEvent> {
         last_at: recorded.at,
         epoch: recorded.epoch,
         phase: Phase::Pending,
-        steps: plan.steps.iter().map(fresh).collect(),
+        steps: plan.steps.iter().map(fresh).map(Arc::new).collect(),
+        places: Arc::new(Places::of(plan)),
     })
 }
 

@@ -5,6 +5,7 @@ use crate::event::{Ending, Event};
 use crate::lookup::Place;
 use crate::state::{Because, Phase, RunState, UndoStage};
 use model::{Direction, Micros};
+use std::sync::Arc;
 
 pub(super) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<RunState, IllegalEvent> {
     let next = match event {
@@ -30,7 +31,8 @@ pub(super) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
         Event::Stuck { step, problem } => {
             let next = stuck(&state, step, problem, at);
             if let (Some(_), Some(index)) = (&next, state.index(step)) {
-                state.steps[index].undo.stage = UndoStage::Failed { at, problem: problem.clone() };
+                Arc::make_mut(&mut state.steps[index]).undo.stage =
+                    UndoStage::Failed { at, problem: problem.clone() };
             }
             next
         }

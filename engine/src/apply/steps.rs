@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::state::{Phase, RunState, Stage, UndoStage};
 use model::{Micros, StepPath};
 use plan::checked::OnFailure;
+use std::sync::Arc;
 
 pub(super) fn fold(
     mut state: RunState,
@@ -18,7 +19,7 @@ pub(super) fn fold(
         return Err(illegal());
     }
     if let Event::StepUndone { .. } = event {
-        let undo = &mut state.steps[index].undo;
+        let undo = &mut Arc::make_mut(&mut state.steps[index]).undo;
         undo.stage = match undo.stage {
             UndoStage::Active { .. } | UndoStage::NotBegun => UndoStage::Done { at },
             UndoStage::Done { .. } | UndoStage::Failed { .. } | UndoStage::Skipped { .. } => {
@@ -29,7 +30,7 @@ pub(super) fn fold(
     }
     let next = stage(&state, index, event, at).ok_or_else(illegal)?;
     let failed = matches!(next, Stage::Failed { .. });
-    state.steps[index].stage = next;
+    Arc::make_mut(&mut state.steps[index]).stage = next;
     if failed {
         stop_where_the_plan_says_so(&mut state, index, at);
     }

@@ -23,9 +23,10 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
         open(state, place, attempt, &mut perform);
     }
     if let Phase::Finished { .. } = state.phase {
-        perform.extend(notices(state).filter(|effect| {
-            matches!(effect, Perform::Tell { notice: Notice::BrokeGlass, .. })
-        }));
+        perform.extend(
+            notices(state)
+                .filter(|effect| matches!(effect, Perform::Tell { notice: Notice::BrokeGlass, .. })),
+        );
         perform.push(Perform::CloseRun { run: state.run, hosts: hosts(state) });
         return (perform, None);
     }
@@ -54,7 +55,9 @@ pub(super) fn effects(state: &RunState) -> (Vec<Perform>, Option<Micros>) {
 }
 
 fn notices(state: &RunState) -> impl Iterator<Item = Perform> + '_ {
-    let each = move |(step, now)| StepState::approvals(now).into_iter().filter_map(move |slot| notice(state, step, slot));
+    let each = move |(step, now)| {
+        StepState::approvals(now).into_iter().filter_map(move |slot| notice(state, step, slot))
+    };
     state.both().flat_map(each)
 }
 
@@ -196,7 +199,7 @@ fn wake_at(state: &RunState) -> Option<Micros> {
     let deadlines = state.open_attempts().filter_map(|(place, attempt)| deadline(state, place, attempt));
     let tries =
         state.steps.iter().flat_map(|step| [next_try(&step.tasks), next_try(&step.undo.tasks)]).flatten();
-    let expiries = state.steps.iter().flat_map(questions).map(|question| question.expires_at);
+    let expiries = state.steps.iter().flat_map(|step| questions(step)).map(|question| question.expires_at);
     // A paused run begins nothing: its scheduled tries need no waking.
     let tries = tries.filter(|_| !matches!(state.phase, Phase::Paused { .. }));
     deadlines.chain(tries).chain(expiries).min()

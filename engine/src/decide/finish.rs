@@ -28,7 +28,7 @@ pub(super) fn forward(state: &RunState) -> Vec<Event> {
 /// One person decided something alone, and people are being told. No step waits for that; the end does, so that a
 /// crash takes nothing from it and the report says who could have heard. A channel gives up after its tries.
 fn telling(state: &RunState) -> bool {
-    let mut all = state.steps.iter().flat_map(StepState::approvals);
+    let mut all = state.steps.iter().flat_map(|step| step.approvals());
     all.any(|slot| slot.due_notice() == Some(Notice::BrokeGlass))
 }
 

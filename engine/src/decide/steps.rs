@@ -63,9 +63,8 @@ fn unwind_where_the_plan_says_so(state: &RunState) -> Option<Event> {
 
 /// The first step that has not begun and before which everything is done.
 fn ready(state: &RunState) -> Option<Event> {
-    for (step, now) in state.both() {
-        let done = |path: &StepPath| state.index(path).is_some_and(|index| state.is_done(index));
-        if !matches!(now.stage, Stage::Pending) || !state.is_in_turn(step) || !step.after.iter().all(done) {
+    for (index, (step, now)) in state.both().enumerate() {
+        if !matches!(now.stage, Stage::Pending) || !state.is_in_turn(step) || !state.may_follow(index) {
             continue;
         }
         return Some(match &step.skipped {

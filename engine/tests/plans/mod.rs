@@ -1,7 +1,9 @@
 //! Plans and people for the tests of the engine.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod fates;
 pub mod invariants;
+pub mod random;
 
 use engine::event::{About, Event};
 use engine::simulator::{Simulation, World};

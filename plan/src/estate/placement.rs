@@ -38,25 +38,41 @@ pub(crate) fn read<T>(
         read(alone.beside(fields.asked()), sink);
         return None;
     };
-    let mut out = Vec::with_capacity(hosts.len());
-    for (host, own) in hosts {
+    let count = hosts.len();
+    let mut out = Vec::with_capacity(count);
+    let mut unread = shared.clone();
+    for (at, (host, own)) in hosts.into_iter().enumerate() {
         let own_entries: &[Entry] = own.and_then(|node| values::entries(node, sink)).unwrap_or(&[]);
-        let merged: Vec<Entry> = shared
-            .iter()
-            .filter(|entry| !own_entries.iter().any(|own| own.key == entry.key))
-            .map(|entry| (*entry).clone())
-            .chain(own_entries.iter().cloned())
-            .collect();
-        let place = if own_entries.is_empty() { owner } else { host.span };
-        let merged = Node { span: place, value: Value::Map(merged) };
-        let name = if own_entries.is_empty() { what.clone() } else { format!("{what} on {}", host.value) };
-        let value = Fields::of(&merged, name, place, sink)
-            .and_then(|merged| read(merged.beside(fields.asked()), sink));
-        if let Some(value) = value {
+        let own_entries: Vec<&Entry> = own_entries.iter().collect();
+        let (place, name) = match own_entries.is_empty() {
+            true => (owner, what.clone()),
+            false => (host.span, format!("{what} on {}", host.value)),
+        };
+        let settle = |entries: Vec<Entry>, sink: &mut Sink| {
+            let merged = Node { span: place, value: Value::Map(entries) };
+            let merged = Fields::of(&merged, name.clone(), place, sink)?;
+            read(merged.beside(fields.asked()), sink)
+        };
+        unread.retain(|entry| has(&own_entries, entry));
+        if at + 1 == count && !unread.is_empty() {
+            // What each host replaces is held to the same: it counts for the next one.
+            settle(overlaid(&own_entries, &shared), sink);
+        }
+        if let Some(value) = settle(overlaid(&shared, &own_entries), sink) {
             out.push(OnHost { host, own: !own_entries.is_empty(), value });
         }
     }
     Some(out)
+}
+
+fn has(entries: &[&Entry], wanted: &Entry) -> bool {
+    entries.iter().any(|entry| entry.key == wanted.key)
+}
+
+/// The entries of both, those of `over` where both have one.
+fn overlaid(under: &[&Entry], over: &[&Entry]) -> Vec<Entry> {
+    let rest = under.iter().filter(|entry| !has(over, entry));
+    rest.chain(over).map(|entry| (*entry).clone()).collect()
 }
 
 /// Host names of either form, with their own settings.

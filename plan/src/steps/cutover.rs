@@ -73,9 +73,7 @@ pub(super) fn rules(rules: &Rules<'_>, cx: &mut Context<'_>) {
         if !rules.earlier().has(change) {
             let message =
                 format!("it may run after {:?} has pointed a record at its region", rules.step().name.value);
-            let outer = cx.sink.called_by(step.caller.as_ref());
-            cx.sink.push(&codes::LATE_START, step.name.span, message);
-            cx.sink.called_by(outer.as_ref());
+            cx.about(step, |cx| cx.sink.push(&codes::LATE_START, step.name.span, message));
         } else if !checks.is_empty() && !rules.graph.later(change).meets(&checks) {
             let message =
                 format!("region {:?} is checked, but not after step {name:?} changed it", to.as_str());
@@ -115,9 +113,7 @@ fn targets(rules: &Rules<'_>, to: &Name, cx: &mut Context<'_>) {
                 rules.step().name.value,
                 to.as_str()
             );
-            let outer = cx.sink.called_by(step.caller.as_ref());
-            cx.sink.push(&codes::ASKS_ELSEWHERE, step.params_span, message);
-            cx.sink.called_by(outer.as_ref());
+            cx.about(step, |cx| cx.sink.push(&codes::ASKS_ELSEWHERE, step.params_span, message));
         }
     }
 }

@@ -93,6 +93,8 @@ pub struct World {
     pub apps: Vec<App>,
     /// Other data.
     pub loose: Vec<Loose>,
+    /// Repositories in which nothing can be removed.
+    pub locked: Vec<String>,
     /// Repositories and their regions.
     pub repositories: Vec<(String, usize)>,
     /// Channels.

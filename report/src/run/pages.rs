@@ -166,7 +166,8 @@ fn approvals(report: &Report) -> Vec<Section> {
 fn broken(decision: &DecisionLine, report: &Report) -> String {
     let by = decision.by.as_ref().map(ToString::to_string).unwrap_or_default();
     let at = moment(decision.at, &report.zone);
-    let told = if decision.told.is_empty() { "nobody was told".to_string() } else { decision.told.join("; ") };
+    let told =
+        if decision.told.is_empty() { "nobody was told".to_string() } else { decision.told.join("; ") };
     format!(
         "BREAK-GLASS: {by} alone approved {} at {at}, because: {}. ({told})",
         decision.step,

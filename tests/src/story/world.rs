@@ -96,7 +96,20 @@ impl World {
         };
         let (east, west) = (agent(&estate.east)?, agent(&estate.west)?);
         let (cli, second) = (Cli::new(&scratch, "operator")?, Cli::new(&scratch, "second")?);
-        Ok(Self { cli, second, east, west, controller, primary, standby, bind, webhook, estate, folder, scratch })
+        Ok(Self {
+            cli,
+            second,
+            east,
+            west,
+            controller,
+            primary,
+            standby,
+            bind,
+            webhook,
+            estate,
+            folder,
+            scratch,
+        })
     }
 
     /// A client that begins to write through whatever the name server says.

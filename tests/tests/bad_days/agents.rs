@@ -50,10 +50,10 @@ async fn answer(world: &World, run: RunId, word: &str) {
 #[tokio::test]
 async fn fault_23_an_agent_killed_before_it_begins_does_the_work_when_it_is_back() {
     let mut world = two_steps("fault-23").await;
-    let run = dies_at(&mut world, "after-spool").await;
+    let run = dies_at(&mut world, "order-judged").await;
     let view = world.until_success(run).await;
     assert_eq!((world.count("one"), world.count("two")), (1, 1));
-    assert_eq!(step(&view, "one").attempts.len(), 1, "a spooled order may still begin under its token");
+    assert_eq!(step(&view, "one").attempts.len(), 1, "an order that did not begin may begin under its token");
 }
 
 #[tokio::test]

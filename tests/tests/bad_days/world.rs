@@ -162,6 +162,12 @@ impl Plans {
         self
     }
 
+    /// More lines for the controller's settings.
+    pub fn controller(mut self, text: &str) -> Self {
+        self.telemetry.push_str(text);
+        self
+    }
+
     /// Lets the agents dial through a link that can be cut.
     pub fn through_a_link(mut self) -> Self {
         self.through_a_link = true;

@@ -72,10 +72,11 @@ fn from_here(found: &[Diagnostic], path: &std::path::Path) -> Vec<Diagnostic> {
     found
 }
 
-/// Every diagnostic, as a good compiler shows them, on stderr.
+/// Every diagnostic, as a good compiler shows them, on stderr; a reason is told once.
 pub fn print(diagnostics: &[Diagnostic]) {
+    let mut said = report::Said::default();
     for diagnostic in diagnostics {
-        screen::say(report::diagnostic(diagnostic));
+        screen::say(said.next(diagnostic));
     }
 }
 

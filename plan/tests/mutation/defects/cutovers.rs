@@ -3,7 +3,7 @@
 use super::broken::{Broken, Step};
 
 /// A cut-over or switch, the checks before it, and its region.
-fn cut_over(b: &mut Broken<'_>) -> Option<(Step, Vec<Step>, String)> {
+pub fn cut_over(b: &mut Broken<'_>) -> Option<(Step, Vec<Step>, String)> {
     let steps: Vec<Step> = ["cutover", "switch"].iter().flat_map(|verb| b.steps(verb)).collect();
     let step = b.pick(&steps)?;
     if !b.befores(&step, "call").is_empty() {

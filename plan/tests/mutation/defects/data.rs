@@ -45,13 +45,20 @@ pub fn swap_beside(b: &mut Broken<'_>) -> Option<()> {
     Some(())
 }
 
-/// A step that takes data away, with the one that holds the writers before it.
+/// A step that takes data away, with the one that holds the writers before it: these run before the plan, on hosts
+/// that are there.
 fn held(b: &mut Broken<'_>) -> Option<(Step, Step, App)> {
     let steps: Vec<Step> = ["swap", "rollback", "sql"].iter().flat_map(|verb| b.steps(verb)).collect();
     let step = b.pick(&steps)?;
     let app = app_of(b, &step)?;
     let holds: Vec<Step> = ["stop", "scale"].iter().flat_map(|verb| b.befores(&step, verb)).collect();
     let [hold] = holds.as_slice() else { return None };
+    let lost = b.files[step.file].tree.at(&["scenario".to_string(), "lost".to_string()]).is_some();
+    let runs = |host: &&usize| {
+        let host = &b.world.hosts[**host];
+        !(host.brought || lost && host.region == DANGER)
+    };
+    app.fronts.iter().find(runs)?;
     b.told_at(&step);
     Some((step, hold.clone(), app))
 }
@@ -72,6 +79,9 @@ pub fn writers_run_there(b: &mut Broken<'_>) -> Option<()> {
     let services = params.get("services")?.texts();
     if params.get("region").is_none() && app.fronts.len() > 1 {
         let host = b.world.hosts[app.fronts[0]].name.clone();
+        if app.fronts[1..].iter().all(|host| b.world.hosts[*host].brought) {
+            return None;
+        }
         // In a plan without a lost region the other hosts go on.
         if b.files[hold.file].tree.at(&["scenario".to_string(), "lost".to_string()]).is_some() {
             return None;

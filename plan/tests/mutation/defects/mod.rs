@@ -18,6 +18,7 @@ mod parts;
 mod promises;
 mod references;
 mod secrets;
+mod taught;
 mod values;
 
 pub use broken::{Broken, in_place};
@@ -187,6 +188,17 @@ pub static CLASSES: &[Class] = &[
     class("lost witnesses", &["LB0354"], domains::witness),
     class("a point from after the suspicion", &["LB0355"], domains::suspect_point),
     class("no way back", &["LB0356"], domains::no_way_back),
+    class("a recovery at whose end nobody looks", &["LB0361"], taught::unseen_end),
+    class("a check by the name that moves", &["LB0362"], taught::asks_elsewhere),
+    class("a replay of a log nobody ships", &["LB0363"], taught::replayed),
+    class("what a suspect could have removed", &["LB0364"], taught::unlocked),
+    class("work for a host that is cut off", &["LB0365"], taught::cut_off),
+    class("a drill that would be refused", &["LB0370"], taught::no_drill),
+    class("another version that nobody checks", &["LB0371"], taught::unchecked),
+    class("a changed secret that is not read", &["LB0372"], taught::old_secret),
+    class("a deploy of what moves", &["LB0373"], taught::moving_deploy),
+    class("a restore from where nothing comes", &["LB0422"], taught::unfed),
+    class("availability that is used up", &["LB0423"], taught::used_up),
     class("steps longer than the RTO", &["LB0401"], promises::slow_path),
     class("questions longer than the RTO", &["LB0402"], promises::long_waits),
     class("an RTO above the source's", &["LB0403"], promises::looser),
@@ -206,20 +218,5 @@ pub static CLASSES: &[Class] = &[
 pub static NO_CLASS: &[(&str, &str)] = &[
     ("LB0125", "no defect: a kind whose job is still to come; every case that is not ready has some"),
     ("LB0128", "no defect: a step whose job is still to come; every case that is not ready has some"),
-    ("LB0361", LATER_THAN_THESE),
-    ("LB0362", LATER_THAN_THESE),
-    ("LB0363", LATER_THAN_THESE),
-    ("LB0364", LATER_THAN_THESE),
-    ("LB0365", LATER_THAN_THESE),
-    ("LB0370", LATER_THAN_THESE),
-    ("LB0371", LATER_THAN_THESE),
-    ("LB0372", LATER_THAN_THESE),
-    ("LB0373", LATER_THAN_THESE),
-    ("LB0422", LATER_THAN_THESE),
-    ("LB0423", LATER_THAN_THESE),
     ("LB0450", "no class yet: no random plan asks for several approvals; its cases are below testdata/rules"),
 ];
-
-/// Why there is no class for it.
-const LATER_THAN_THESE: &str =
-    "no class yet: learnt from the documents of real teams, with cases below testdata/rules";

@@ -84,7 +84,7 @@ pub fn service_at_once(b: &mut Broken<'_>) -> Option<()> {
 }
 
 pub fn source_at_once(b: &mut Broken<'_>) -> Option<()> {
-    at_once(b, &["restore", "swap", "rollback", "promote", "fence", "sql", "isolate", "unfence", "rejoin"])
+    at_once(b, &["restore", "swap", "rollback", "promote", "fence", "sql", "unfence", "rejoin"])
 }
 
 pub fn record_at_once(b: &mut Broken<'_>) -> Option<()> {

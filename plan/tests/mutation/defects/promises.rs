@@ -4,7 +4,7 @@ use super::broken::{Broken, Step};
 use crate::tree::{Tree, map};
 
 /// Plans that promise nothing about time, or something: their files.
-fn plans(b: &Broken<'_>) -> Vec<usize> {
+pub fn plans(b: &Broken<'_>) -> Vec<usize> {
     let alone = |file: &usize| b.files[*file].tree.text_of("alone") != Some("false");
     (0..b.files.len()).filter(|file| b.files[*file].tree.get("plan").is_some()).filter(alone).collect()
 }

@@ -29,6 +29,9 @@ pub fn repositories(world: &mut World) {
             fields.set("endpoint", "https://s3.shop.example");
             fields.set("object-lock", map().with("mode", "governance").with("days", "30"));
         }
+        if fields.get("object-lock").is_some() {
+            world.locked.push(name.clone());
+        }
         world.declare("repositories", &name, fields);
         world.repositories.push((name, region));
     }

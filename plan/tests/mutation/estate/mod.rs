@@ -28,6 +28,7 @@ pub fn estate(mut rng: Rng) -> World {
         hosts: Vec::new(),
         apps: Vec::new(),
         loose: Vec::new(),
+        locked: Vec::new(),
         repositories: Vec::new(),
         channels: Vec::new(),
         roles: Vec::new(),
@@ -127,6 +128,26 @@ fn stand_ins(world: &mut World) {
     for (channel, _) in section(world, "channels") {
         channels.set(&channel, channel.clone());
     }
+    let mut stacks = map();
+    for (number, (stack, fields)) in section(world, "stacks").into_iter().enumerate() {
+        let lab = world.name("lab-stack");
+        let mut rehearsed = fields.with("folder", format!("/srv/rehearsed-{number}"));
+        rehearsed.remove("brings");
+        world.declare("stacks", &lab, rehearsed);
+        stacks.set(&stack, lab);
+    }
+    let mut pools = map();
+    for (number, (pool, fields)) in section(world, "pools").into_iter().enumerate() {
+        let lab = world.name("lab-front");
+        world.declare("pools", &lab, fields.with("upstream", format!("rehearsed-{number}")));
+        pools.set(&pool, lab);
+    }
+    let mut secrets = map();
+    for (number, (secret, _)) in section(world, "secrets").into_iter().enumerate() {
+        let lab = world.name("lab-secret");
+        world.declare("secrets", &lab, map().with("file", format!("/etc/lifeboat/rehearsed-{number}")));
+        secrets.set(&secret, lab);
+    }
     let mut repositories = map();
     let stand_in = world.name("rehearsals");
     for (repository, _) in section(world, "repositories") {
@@ -138,7 +159,15 @@ fn stand_ins(world: &mut World) {
         .with("at", "/srv/rehearsals")
         .with("password", map().with("file", "/etc/lifeboat/rehearsals"));
     world.declare("repositories", &stand_in, fields);
-    for (key, table) in [("records", records), ("channels", channels), ("repositories", repositories)] {
+    let tables = [
+        ("records", records),
+        ("channels", channels),
+        ("stacks", stacks),
+        ("pools", pools),
+        ("secrets", secrets),
+        ("repositories", repositories),
+    ];
+    for (key, table) in tables {
         if !table.pairs().is_empty() {
             drill.set(key, table);
         }

@@ -113,7 +113,8 @@ pub fn promises(world: &mut World) {
         let name = world.name("objective");
         let fields = map()
             .with("of", app.writers[0].clone())
-            .with("availability", "99.9%")
+            .with("availability", "99%")
+            .with("over", "365d")
             .with("latency", map().with("within", "500ms").with("share", "95%"))
             .with("measured-by", app.health[0].clone());
         world.declare("objectives", &name, fields);

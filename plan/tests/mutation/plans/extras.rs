@@ -5,8 +5,8 @@ use crate::estate::DIGEST;
 use crate::tree::{Tree, map};
 use crate::world::{App, World};
 
-/// Verbs that take data away on a host.
-const DESTROY: [&str; 4] = ["swap", "rollback", "sql", "rejoin"];
+/// Verbs that take data away on a host, or instances with their logs.
+const DESTROY: [&str; 7] = ["swap", "rollback", "sql", "rejoin", "stop", "scale", "deploy"];
 
 /// What a person is asked.
 pub fn question(world: &mut World) -> Tree {

@@ -42,10 +42,8 @@ pub fn swapped(world: &mut World, app: &App) -> Tree {
         copy = format!("{}_copy", app.database);
         restore.set("into", &copy);
     }
-    if world.chance(50) {
-        let point = world.pick(&["latest", "2026-11-20T21:04:05Z", "deadbeef00"]);
-        restore.set("point", point);
-    }
+    // Nothing is lost, so it is the data that is bad, and the newest snapshot may hold it.
+    restore.set("point", world.pick(&["2026-11-20T21:04:05Z", "deadbeef00"]));
     let restore = plan.step(world, "restore", &[], restore);
     let mut before = vec![restore];
     if world.chance(40) {
@@ -94,6 +92,7 @@ pub fn after_intruder(world: &mut World, app: &App) -> Option<Tree> {
     if world.ready || world.hosts[clean].brought || world.there(&fronts, TARGET).is_empty() {
         return None;
     }
+    let locked = app.repositories.iter().find(|name| world.locked.contains(name))?;
     let mut plan = Plan::new(world, "intruder");
     let host = world.hosts[taken].name.clone();
     let suspect = map().with("hosts", vec![host.clone()]).with("since", "2026-11-20T21:04:05Z");
@@ -104,8 +103,7 @@ pub fn after_intruder(world: &mut World, app: &App) -> Option<Tree> {
     let hold = hold(world, &mut plan, app, &[]);
     let on = world.hosts[clean].name.clone();
     let copy = format!("{}_before", app.database);
-    let from = world.pick(&app.repositories);
-    let restore = source.clone().with("from", from).with("on", &on).with("into", &copy);
+    let restore = source.clone().with("from", locked).with("on", &on).with("into", &copy);
     let restore = restore.with("point", "2026-11-19T02:00:00Z");
     let restore = plan.step(world, "restore", &[&cut], restore);
     let swap = plan.step(world, "swap", &[&restore, &hold], source.with("copy", copy).with("on", on));
