@@ -232,6 +232,24 @@ impl Agent {
         Ok(Self { host, controller, state, settings, log, environment: Vec::new(), process: None })
     }
 
+    /// Another machine with a copy of all its files, not started: what comes of cloning a disk.
+    ///
+    /// # Errors
+    /// [`Failure`] when they cannot be copied.
+    pub fn copied(&self, scratch: &Scratch) -> Result<Self, Failure> {
+        let state = scratch.path().join(format!("copy-of-{}", self.host));
+        let copied = std::process::Command::new("cp").arg("-a").arg(&self.state).arg(&state).status();
+        if !copied.is_ok_and(|status| status.success()) {
+            return Err(Failure::Unexpected(format!("{} was not copied", self.state.display())));
+        }
+        let settings = std::fs::read_to_string(&self.settings).unwrap_or_default();
+        let settings = settings.replace(&self.state.display().to_string(), &state.display().to_string());
+        let settings = scratch.write(&format!("copy-of-{}.yaml", self.host), &settings)?;
+        let (host, log) = (self.host.clone(), scratch.log(&format!("copy-of-{}", self.host)));
+        let environment = self.environment.clone();
+        Ok(Self { host, controller: self.controller, state, settings, log, environment, process: None })
+    }
+
     /// Sets a variable of its environment for the next starts; an empty value takes it away.
     pub fn set(&mut self, key: &str, value: &str) {
         self.environment.retain(|(known, _)| known != key);
