@@ -56,6 +56,8 @@ impl Holder {
 
     /// Asks. The deadline of what is granted is counted from `now`.
     pub fn ask(&mut self, now: Duration, armed: bool) -> Request {
+        // As it crosses the wire, in whole microseconds: the answer repeats it.
+        let now = Duration::from_micros(u64::try_from(now.as_micros()).unwrap_or(u64::MAX));
         self.pending.push_back(now);
         if self.pending.len() > MAX_PENDING {
             self.pending.pop_front();
@@ -127,6 +129,14 @@ mod tests {
         assert_eq!(holder.standing(S(110)), Standing::Lapsed);
         holder.ask(S(120), true);
         assert!(holder.granted(&grant(S(120)), S(131)).is_none(), "it came too late");
+    }
+
+    #[test]
+    fn a_request_is_known_again_by_its_microsecond() {
+        let mut holder = holder();
+        let request = holder.ask(S(100) + Duration::from_nanos(1_234_567), true);
+        assert_eq!(request.sent, S(100) + Duration::from_micros(1234));
+        holder.granted(&grant(request.sent), S(101)).unwrap();
     }
 
     #[test]
