@@ -4,7 +4,7 @@
 //! memory, a new leader or a reconnected agent get the same list. The driver remembers only what it has
 //! dispatched in this process and agent session, by [`Perform::key`].
 
-use model::{ControlAction, HostName, RunId, Token, Work};
+use model::{ControlAction, HostName, Name, RunId, Token, Work};
 use std::time::Duration;
 
 /// An effect.
@@ -62,6 +62,15 @@ pub enum Perform {
         /// How long.
         after: Duration,
     },
+    /// Report once the host's lease of that source has run out for good.
+    WatchLease {
+        /// The token: a fence.
+        token: Token,
+        /// The host.
+        host: HostName,
+        /// The source.
+        source: Name,
+    },
     /// The run is over: agents may drop its tokens.
     CloseRun {
         /// The run.
@@ -85,6 +94,7 @@ impl Perform {
             Perform::Probe { token, .. } => Key("probe", Some(token.clone())),
             Perform::ProbeControl { token, .. } => Key("probe-control", Some(token.clone())),
             Perform::WatchSilence { token, .. } => Key("watch-silence", Some(token.clone())),
+            Perform::WatchLease { token, .. } => Key("watch-lease", Some(token.clone())),
             Perform::CloseRun { .. } => Key("close-run", None),
         }
     }
@@ -92,9 +102,10 @@ impl Perform {
     /// The host whose session carries it; `None` for what the controller does itself.
     pub fn host(&self) -> Option<&HostName> {
         match self {
-            Perform::Send { host, .. } | Perform::Probe { host, .. } | Perform::WatchSilence { host, .. } => {
-                Some(host)
-            }
+            Perform::Send { host, .. }
+            | Perform::Probe { host, .. }
+            | Perform::WatchSilence { host, .. }
+            | Perform::WatchLease { host, .. } => Some(host),
             Perform::Revoke { host, .. } => host.as_ref(),
             Perform::Control { .. } | Perform::ProbeControl { .. } | Perform::CloseRun { .. } => None,
         }

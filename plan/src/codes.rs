@@ -143,6 +143,9 @@ pub static ALL: &[&Code] = &[
     &UNPROVEN,
     &UNFED,
     &USED_UP,
+    &NO_LEASE,
+    &ILL_LEASE,
+    &PAUSABLE,
 ];
 
 /// A text that is not a name.

@@ -378,6 +378,48 @@ impl Drop for Agent {
     }
 }
 
+/// The watchdog of one host.
+#[derive(Debug)]
+pub struct Watchdog {
+    folder: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl Watchdog {
+    /// One that shares `folder` with its agent; not started.
+    #[must_use]
+    pub fn prepare(scratch: &Scratch, host: &str, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), log: scratch.log(&format!("watchdog-{host}")), process: None }
+    }
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// [`Failure`] when it does not come up.
+    pub async fn start(&mut self) -> Result<(), Failure> {
+        let program = program("lifeboat-watchdog")?.display().to_string();
+        let argv = [program, "--folder".to_owned(), self.folder.display().to_string()];
+        self.process = Some(Spec::new("watchdog", self.log.clone(), argv).start()?);
+        let socket = self.folder.join("watchdog.sock");
+        until("a watchdog", SETUP, async || {
+            tokio::net::UnixStream::connect(&socket).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Its log file.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}
+
 /// What a command of the CLI answered.
 #[derive(Debug, Clone)]
 pub struct Answer {

@@ -102,7 +102,10 @@ pub(super) async fn drive(
             return Err(RunError::Halted(problem));
         }
         match driver.turn(came).await {
-            Ok(()) if !driver.state.is_open() => return Ok(()),
+            Ok(()) if !driver.state.is_open() => {
+                app.leases.run_over(app, &driver.state);
+                return Ok(());
+            }
             Ok(()) => {}
             // The process is stopping: whoever starts next goes on from the journal.
             Err(RunError::Store(StoreError::Closed)) => return Ok(()),
@@ -138,6 +141,7 @@ impl Driver<'_> {
                 return Ok(());
             }
             crash::point_of("after-commit", First(&batch.entries));
+            self.app.leases.learn(self.app, &batch);
             (self.state, self.head) = (batch.state, batch.head);
         }
         let shown = Arc::new(self.state.clone());

@@ -224,7 +224,8 @@ impl Simulation {
             Report::Accepted { .. }
             | Report::Revoked { .. }
             | Report::Probed { .. }
-            | Report::Silent { .. } => None,
+            | Report::Silent { .. }
+            | Report::LeaseExpired { .. } => None,
         };
         let crashed = self.crashed;
         self.report(report)?;

@@ -216,7 +216,7 @@ impl World {
                 }
                 Perform::Revoke { token, .. } => self.revoke(host.clone(), token),
                 Perform::Probe { token, .. } | Perform::ProbeControl { token, .. } => self.probe(token),
-                Perform::WatchSilence { .. } | Perform::CloseRun { .. } => {}
+                Perform::WatchSilence { .. } | Perform::WatchLease { .. } | Perform::CloseRun { .. } => {}
             }
         }
     }

@@ -297,7 +297,7 @@ impl World {
             Perform::CloseRun { run, hosts } => {
                 hosts.iter().for_each(|host| self.send_agent(process, host, ToAgent::Closed { run }));
             }
-            Perform::WatchSilence { .. } => {}
+            Perform::WatchSilence { .. } | Perform::WatchLease { .. } => {}
         }
     }
 }
