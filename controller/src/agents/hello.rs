@@ -116,7 +116,10 @@ pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(
                 tracing::warn!(%host, run = %head.run, "a head of a run that never had work for this host");
             }
             Ok(found) => app.standing.lose(lost_journal(host, head, found.is_some())),
-            Err(error @ StoreError::Closed) => return Err(crate::rpc::status::of_store(error)),
+            // What cannot be compared now may be what was lost: the agent comes again.
+            Err(error @ (StoreError::Closed | StoreError::Unreachable { .. })) => {
+                return Err(crate::rpc::status::of_store(error));
+            }
             // One unreadable run must not keep an agent out.
             Err(error) => tracing::warn!(%host, run = %head.run, %error, "a head could not be compared"),
         }

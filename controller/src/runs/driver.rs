@@ -215,6 +215,13 @@ impl Driver<'_> {
         loop {
             let error = match self.app.store.append(self.app.epoch, batch.clone(), points.clone()).await {
                 Ok(()) => return Ok(true),
+                Err(StoreError::Moved { run, expected, found }) if found < expected => {
+                    return Err(RunError::Halted(self.app.standing.lost_events(run, expected, found)));
+                }
+                Err(StoreError::NoRun { run }) => {
+                    let expected = batch.expected;
+                    return Err(RunError::Halted(self.app.standing.lost_events(run, expected, 0)));
+                }
                 Err(StoreError::Moved { .. }) => return Ok(false),
                 Err(
                     error @ (StoreError::Full { .. }
