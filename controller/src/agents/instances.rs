@@ -46,7 +46,8 @@ mod tests {
 
     fn two_are_alive(order: &[u128]) -> bool {
         let mut instances = Instances::default();
-        order.iter().fold(false, |found, one| instances.came(Uuid::from_u128(*one)) || found)
+        let found: Vec<bool> = order.iter().map(|one| instances.came(Uuid::from_u128(*one))).collect();
+        found.contains(&true)
     }
 
     #[test]
