@@ -3,6 +3,7 @@
 use crate::assignment::Keeper;
 use crate::desk::{self, Desk};
 use crate::identity::{self, Files};
+use crate::lease::{self, Leases};
 use crate::policy::Policy;
 use crate::schedules::Schedules;
 use crate::session;
@@ -34,9 +35,11 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
         );
     }
     let keeper = Arc::new(Keeper::open(&settings.state, host.clone())?);
+    let leases = Leases::default();
     let deps = desk::Deps {
         state_dir: settings.state.clone(),
         policy: policy.clone(),
+        leases: leases.clone(),
         clock: clock.clone(),
         tasks: tasks.clone(),
     };
@@ -44,6 +47,14 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
     let board = Board::default();
     let stop = tasks.token();
 
+    let deps = lease::Deps {
+        state_dir: settings.state.clone(),
+        run_dir: settings.run.clone(),
+        policy: policy.clone(),
+        clock: clock.clone(),
+        host: host.clone(),
+    };
+    tasks.spawn("leases", TaskPolicy::VITAL, leases.clone().run(deps, keeper.watch(), stop.clone()));
     let schedules = Schedules {
         desk: desk.clone(),
         host: host.clone(),
@@ -69,8 +80,15 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
         TaskPolicy::BACKGROUND,
         identity::renew(files.clone(), controllers.clone(), clock.clone(), stop.clone()),
     );
-    let deps =
-        session::Deps { desk: desk.clone(), keeper, board, host, clock, instance: Ids::system().fresh() };
+    let deps = session::Deps {
+        desk: desk.clone(),
+        keeper,
+        board,
+        leases,
+        host,
+        clock,
+        instance: Ids::system().fresh(),
+    };
     tasks.spawn("session", TaskPolicy::VITAL, session::run(deps, controllers, dial(files), stop));
     Ok(desk)
 }

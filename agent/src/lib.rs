@@ -9,6 +9,7 @@ pub mod assignment;
 pub mod desk;
 pub mod identity;
 pub mod jobs;
+pub mod lease;
 pub mod policy;
 pub mod schedules;
 pub mod services;

@@ -56,6 +56,15 @@ enum Verb {
     },
     /// Print a settings file with every key explained.
     SampleSettings,
+    /// Become a program inside a control group: how a supervised server of a leased source begins.
+    #[command(hide = true)]
+    Within {
+        /// The folder of the group.
+        group: PathBuf,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        argv: Vec<std::ffi::OsString>,
+    },
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -65,6 +74,9 @@ async fn main() -> Exit {
     if matches!(args.verb, Verb::SampleSettings) {
         print!("{}", sample::<Settings>());
         return Exit::Done;
+    }
+    if let Verb::Within { group, argv } = &args.verb {
+        return within(group, argv);
     }
     let sources = Sources { file: Some(args.config), env: &environment, flags: Vec::new() };
     let settings: Settings = match load(&sources) {
@@ -78,7 +90,7 @@ async fn main() -> Exit {
         Verb::Run => run(&settings).await,
         Verb::Enrol { controller, token_file } => enrol(&settings, controller, &token_file).await,
         Verb::ResetSpool { .. } => reset_spool(&settings),
-        Verb::SampleSettings => Ok(Exit::Done),
+        Verb::SampleSettings | Verb::Within { .. } => Ok(Exit::Done),
     };
     done.unwrap_or_else(|problem| {
         eprintln!("{problem}\n  what to do: {}", problem.advice);
@@ -109,6 +121,23 @@ async fn run(settings: &Settings) -> Result<Exit, Problem> {
     let exit = tasks.run(DRAIN).await;
     telemetry.stop(Duration::from_secs(5)).await;
     Ok(exit)
+}
+
+/// Returns only when it fails.
+fn within(group: &std::path::Path, argv: &[std::ffi::OsString]) -> Exit {
+    use std::os::unix::process::CommandExt as _;
+    let error = match (agent::services::group::enter(group), argv.split_first()) {
+        (Err(error), _) => error,
+        (Ok(()), Some((program, args))) => std::process::Command::new(program).args(args).exec(),
+        (Ok(()), None) => std::io::Error::other("no program"),
+    };
+    let problem = Problem::new(
+        "LB2442",
+        format!("a server cannot begin in the control group {}", group.display()),
+        "Does the agent run as root, and is the program there?",
+    );
+    eprintln!("{}", problem.caused_by(&error));
+    Exit::No
 }
 
 async fn enrol(

@@ -17,6 +17,8 @@ pub struct Settings {
     pub state: PathBuf,
     /// The policy file.
     pub policy: PathBuf,
+    /// Folder that it shares with the watchdog.
+    pub run: PathBuf,
     /// Logs, spans, metrics.
     pub telemetry: telemetry::Settings,
 }
@@ -28,6 +30,7 @@ impl Default for Settings {
             controllers: Vec::new(),
             state: PathBuf::from("/var/lib/lifeboat-agent"),
             policy: PathBuf::from("/etc/lifeboat/agent-policy.yaml"),
+            run: PathBuf::from("/run/lifeboat"),
             telemetry: telemetry::Settings::default(),
         }
     }
@@ -62,6 +65,12 @@ impl Documented for Settings {
                 "/etc/lifeboat/agent-policy.yaml",
                 "What may ever be asked of this host. Owned by root and writable by nobody else.",
             ),
+            Key::new(
+                "run",
+                "LIFEBOAT_RUN",
+                "/run/lifeboat",
+                "Folder that it shares with the watchdog: its socket, and permits of leased servers. Must not survive a reboot.",
+            ),
         ];
         keys.extend(telemetry::keys());
         keys
@@ -75,8 +84,8 @@ impl Documented for Settings {
         if self.controllers.is_empty() {
             wrong.push("controllers: name at least one controller as host:port".to_string());
         }
-        if !self.state.is_absolute() || !self.policy.is_absolute() {
-            wrong.push("state and policy must be absolute paths".to_string());
+        if [&self.state, &self.policy, &self.run].into_iter().any(|path| !path.is_absolute()) {
+            wrong.push("state, policy and run must be absolute paths".to_string());
         }
         wrong
     }

@@ -54,6 +54,7 @@ impl Host {
         let deps = Deps {
             state_dir: self.state(),
             policy: Arc::new(Policy::load(&self.folder.path().join("policy.yaml")).unwrap()),
+            leases: agent::lease::Leases::default(),
             clock: Clock::system(),
             tasks: Tasks::new(Shutdown::new()),
         };

@@ -49,7 +49,8 @@ fn live(folder: &Path, clock: &Clock, stop: &CancellationToken) -> tokio::task::
     let state = folder.join("state");
     std::fs::create_dir_all(&state).unwrap();
     let tasks = Tasks::new(Shutdown::new());
-    let deps = Deps { state_dir: state.clone(), policy, clock: clock.clone(), tasks };
+    let leases = agent::lease::Leases::default();
+    let deps = Deps { state_dir: state.clone(), policy, leases, clock: clock.clone(), tasks };
     let desk = Desk::open(deps, Spool::open(&state).unwrap()).unwrap();
     let schedules = Schedules {
         desk,

@@ -8,6 +8,7 @@ use runtime::lifecycle::Exit;
 use runtime::tls::{self, Dial, JoinToken, Keys};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -18,6 +19,12 @@ const RENEW_AT: u32 = 2;
 
 /// The code of a controller that cannot be connected to.
 const UNREACHABLE: &str = "LB5453";
+
+/// What a controller says that does not lead, or not yet.
+const WAITS: [&str; 2] = ["LB1225", "LB1226"];
+/// How long a leader is looked for while another controller waits to take over, and how often.
+const LEADER_WITHIN: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a login is.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -112,20 +119,28 @@ impl Login {
         }
         let keys = Keys::load(&self.folder.join("key.pem")).map_err(explained(Exit::Usage))?;
         let (ca, certificate) = (self.text("ca.pem")?, self.text("certificate.pem")?);
-        let mut told = None;
-        for address in addresses(&profile.address) {
-            let dial = Dial::controller(address, &ca).with_identity(&certificate, &keys.pem());
-            match leader(&dial, address != profile.address).await {
-                Ok(channel) => {
-                    if now.since(profile.from) * RENEW_AT >= profile.until.since(profile.from) {
-                        self.renew(channel.clone(), &keys, &profile, now).await;
+        let began = Instant::now();
+        loop {
+            let mut told = None;
+            for address in addresses(&profile.address) {
+                let dial = Dial::controller(address, &ca).with_identity(&certificate, &keys.pem());
+                match leader(&dial, address != profile.address).await {
+                    Ok(channel) => {
+                        if now.since(profile.from) * RENEW_AT >= profile.until.since(profile.from) {
+                            self.renew(channel.clone(), &keys, &profile, now).await;
+                        }
+                        return Ok((channel, Profile { address: address.to_string(), ..profile }));
                     }
-                    return Ok((channel, Profile { address: address.to_string(), ..profile }));
+                    Err(failure) => told = worth_telling(told, failure),
                 }
-                Err(failure) => told = worth_telling(told, failure),
             }
+            let failure = told.unwrap_or_else(no_address);
+            let waits = WAITS.contains(&failure.problem.code.as_str());
+            if !waits || began.elapsed() > LEADER_WITHIN {
+                return Err(failure);
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        Err(told.unwrap_or_else(no_address))
     }
 
     /// A renewal that fails is no reason to fail the command: the certificate is still good.

@@ -10,6 +10,7 @@ use crate::auth::authority::CA_FILE;
 use crate::auth::{AuthError, Authority, login};
 use crate::estate::Estate;
 use crate::leading::{self, Candidate, Leading, win};
+use crate::leases::Leases;
 use crate::runs::{RunError, Runs};
 use crate::settings::Settings;
 use crate::standing::Standing;
@@ -60,6 +61,8 @@ pub struct App {
     pub started_at: Micros,
     /// The hour of the nightly previews, in UTC.
     pub preview_hour: u8,
+    /// Who may let a leased server accept writes.
+    pub leases: Leases,
 }
 
 /// A controller that runs.
@@ -212,7 +215,9 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Option<Started>
         let path = settings.data.join(ADMIN_TOKEN_FILE);
         write_durable(&path, format!("{token}\n").as_bytes(), PRIVATE).map_err(StartError::Token)?;
     }
+    let leases = Leases::load(&store, epoch, &clock, clock.since_boot()).await?;
     let app = Arc::new(App {
+        leases,
         estate: Estate::load(&store).await?,
         fleet: Fleet::new(clock.clone(), settings.heartbeat),
         runs: Runs::default(),
@@ -234,6 +239,9 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Option<Started>
     }
     app.runs.bind(&app);
     let open = app.runs.open_all().await?;
+    if let Err(error) = app.leases.settle(&app).await {
+        tracing::warn!(%error, "a run that fenced could not be looked at: its member stays closed");
+    }
     let address = rpc::serve(&app, settings, listener).await?;
     loops::start(&app);
     tracing::info!(%address, epoch = epoch.number, open_runs = open, "controller started");

@@ -13,6 +13,7 @@ pub mod channels;
 pub mod dns;
 pub mod estate;
 pub mod leading;
+pub mod leases;
 pub mod loops;
 pub mod rpc;
 pub mod runs;

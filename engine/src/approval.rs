@@ -122,6 +122,12 @@ fn seen(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
     let mut text = String::new();
     for task in tasks {
         let seen = match task.current().and_then(|attempt| attempt.state.silence()) {
+            Some(silence) if silence.lease_expired => {
+                format!(
+                    "the lease of {} has run out, so {} accepts no writes there.",
+                    silence.host, task.target
+                )
+            }
             Some(silence) => format!(
                 "{} has been silent for {}.{} s and did not answer the order to fence {}.",
                 silence.host,
@@ -142,8 +148,14 @@ fn seen(rule: &EvidenceRule, tasks: &[TaskState]) -> String {
     text
 }
 
-/// The silence of a fence's host counts as `unreachable`, because the plan asks for no more.
+/// The silence of a fence's host, or the end of its lease, is evidence enough: the plan asks for no more.
 pub fn silence_counts(state: &RunState, place: Place) -> bool {
     let rule = state.plan.steps.get(place.step).and_then(|step: &Step| step.evidence.as_ref());
-    place.direction == Direction::Do && rule.is_some_and(|rule| rule.required <= Evidence::Unreachable)
+    let (Direction::Do, Some(rule)) = (place.direction, rule) else { return false };
+    let task = state.tasks(place.step, place.direction).get(place.task);
+    // With no more than silence a person takes the risk; without even that there is nothing to count.
+    task.is_some_and(|task| {
+        let silent = task.current().is_some_and(|attempt| attempt.state.silence().is_some());
+        silent && rule.required <= believed(rule, task)
+    })
 }

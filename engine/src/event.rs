@@ -259,6 +259,16 @@ pub enum Event {
         /// How long it has been silent, in milliseconds.
         silent_ms: u64,
     },
+    /// The right of the agent's host to let a leased server accept writes has run out, and it gets no other: on the
+    /// controller's own clock, with a watchdog that was armed.
+    LeaseExpired {
+        /// The attempt: a fence.
+        token: Token,
+        /// The host.
+        host: HostName,
+        /// How long it has been silent, in milliseconds.
+        silent_ms: u64,
+    },
     /// The agent has durably revoked the token.
     Revoked {
         /// The attempt.
@@ -458,6 +468,7 @@ impl Event {
             Event::Ended { .. } => "ended",
             Event::TimedOut { .. } => "timed-out",
             Event::Unreachable { .. } => "unreachable",
+            Event::LeaseExpired { .. } => "lease-expired",
             Event::Revoked { .. } => "revoked",
             Event::Probed { .. } => "probed",
             Event::LateResult { .. } => "late-result",

@@ -76,6 +76,15 @@ pub enum Perform {
         /// Who may answer.
         role: Name,
     },
+    /// Report once the host's lease of that source has run out for good.
+    WatchLease {
+        /// The token: a fence.
+        token: Token,
+        /// The host.
+        host: HostName,
+        /// The source.
+        source: Name,
+    },
     /// The run is over: agents may drop its tokens.
     CloseRun {
         /// The run.
@@ -103,6 +112,7 @@ impl Perform {
             Perform::Tell { approval, notice: Notice::BrokeGlass, .. } => {
                 Key("tell-broke-glass", None, Some(*approval))
             }
+            Perform::WatchLease { token, .. } => Key("watch-lease", Some(token.clone()), None),
             Perform::CloseRun { .. } => Key("close-run", None, None),
         }
     }
@@ -110,9 +120,10 @@ impl Perform {
     /// The host whose session carries it; `None` for what the controller does itself.
     pub fn host(&self) -> Option<&HostName> {
         match self {
-            Perform::Send { host, .. } | Perform::Probe { host, .. } | Perform::WatchSilence { host, .. } => {
-                Some(host)
-            }
+            Perform::Send { host, .. }
+            | Perform::Probe { host, .. }
+            | Perform::WatchSilence { host, .. }
+            | Perform::WatchLease { host, .. } => Some(host),
             Perform::Revoke { host, .. } => host.as_ref(),
             Perform::Control { .. }
             | Perform::ProbeControl { .. }

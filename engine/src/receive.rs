@@ -8,7 +8,7 @@ use crate::attempt::{Attempt, AttemptState, Input, Silence};
 use crate::event::{Actor, Event, Notice, ProbeAnswer, Revocation};
 use crate::lookup::Place;
 use crate::state::{Approval, RunState};
-use model::{ApprovalId, HostName, Micros, Name, Outcome, Token};
+use model::{ApprovalId, Direction, HostName, Micros, Name, Outcome, Token};
 use plan::checked::Action;
 
 /// What somebody says about an attempt.
@@ -64,6 +64,15 @@ pub enum Report {
         /// Those that did not, and why.
         failed: Vec<String>,
     },
+    /// The lease of the host that is fenced has run out, and it gets no other.
+    LeaseExpired {
+        /// The attempt.
+        token: Token,
+        /// The host.
+        host: HostName,
+        /// How long it has been silent, in milliseconds.
+        silent_ms: u64,
+    },
 }
 
 impl Report {
@@ -75,7 +84,8 @@ impl Report {
             | Report::Ended { token, .. }
             | Report::Revoked { token, .. }
             | Report::Probed { token, .. }
-            | Report::Silent { token, .. } => Some(token),
+            | Report::Silent { token, .. }
+            | Report::LeaseExpired { token, .. } => Some(token),
         }
     }
 }
@@ -115,13 +125,19 @@ pub fn receive(state: &RunState, report: Report) -> Option<Event> {
             fits(state, place, attempt, &Input::Probed(&answer)).then_some(Event::Probed { token, answer })
         }
         Report::Silent { token, host, silent_ms } => {
-            let silence = Silence { host: host.clone(), since: Micros(0), silent_ms };
+            let silence = silence(&host, silent_ms, false);
             let new = attempt.state.silence().is_none();
             (new && fits(state, place, attempt, &Input::Silent(silence))).then_some(Event::Unreachable {
                 token,
                 host,
                 silent_ms,
             })
+        }
+        Report::LeaseExpired { token, host, silent_ms } => {
+            let new = !attempt.state.silence().is_some_and(|known| known.lease_expired);
+            let silence = silence(&host, silent_ms, true);
+            (new && is_fence(state, place) && fits(state, place, attempt, &Input::Silent(silence)))
+                .then_some(Event::LeaseExpired { token, host, silent_ms })
         }
     }
 }
@@ -131,6 +147,16 @@ fn told(state: &RunState, approval: ApprovalId, notice: Notice) -> bool {
     let mut questions = state.steps.iter().flat_map(|step| step.approvals()).filter_map(Approval::question);
     let question = questions.find(|question| question.id == approval);
     state.is_open() && question.is_some_and(|question| question.told.iter().all(|told| told.notice != notice))
+}
+
+fn silence(host: &HostName, silent_ms: u64, lease_expired: bool) -> Silence {
+    Silence { host: host.clone(), since: Micros(0), silent_ms, lease_expired }
+}
+
+/// Only a fence asks for evidence, and only while it is done.
+fn is_fence(state: &RunState, place: Place) -> bool {
+    place.direction == Direction::Do
+        && state.plan.steps.get(place.step).is_some_and(|step| step.evidence.is_some())
 }
 
 /// A controller knows only what this process of it began; one before it may have begun the same action.

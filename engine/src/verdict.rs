@@ -84,14 +84,18 @@ fn after_failure(failure: Failure, problem: &Problem, class: Class, left: bool) 
     }
 }
 
-/// The evidence that an attempt of a fence brought: what its agent says, `unreachable` when its host is
-/// silent, else none. A person's word brings none.
+/// The evidence that an attempt of a fence brought: what its agent says, `lease-expired` when its lease has run
+/// out, `unreachable` when its host is silent, else none. A person's word brings none.
 pub fn evidence(attempt: &Attempt) -> Evidence {
     match &attempt.state {
         AttemptState::Succeeded { output, .. } => serde_json::from_value::<FenceOutput>(output.clone())
             .map_or(Evidence::None, |output| output.evidence),
         AttemptState::Sent { .. } | AttemptState::Accepted { .. } | AttemptState::Unknown { .. } => {
-            attempt.state.silence().map_or(Evidence::None, |_| Evidence::Unreachable)
+            match attempt.state.silence() {
+                Some(silence) if silence.lease_expired => Evidence::LeaseExpired,
+                Some(_) => Evidence::Unreachable,
+                None => Evidence::None,
+            }
         }
         AttemptState::Scheduled { .. } | AttemptState::Failed { .. } | AttemptState::Cancelled { .. } => {
             Evidence::None

@@ -343,3 +343,44 @@ fn the_word_of_a_host_that_the_plan_does_not_believe_is_worth_no_more_than_its_s
     assert_eq!(word(&run), "succeeded");
     assert_eq!(engine::view(&run.state, run.now).steps[1].evidence, Some(Evidence::Unreachable));
 }
+
+#[test]
+fn the_end_of_a_lease_is_evidence_by_itself_and_makes_a_question_about_silence_void() {
+    let mut run = east_is_dead();
+    assert_eq!((word(&run), executed(&run, "promote", Direction::Do)), ("waiting", 0));
+    let token = last(&run.state, "fence").token;
+    let expired = Report::LeaseExpired { token, host: host("east-1"), silent_ms: 13_200 };
+    run.report(expired.clone()).unwrap();
+    run.run(100).unwrap();
+    assert_eq!(word(&run), "succeeded");
+    assert_eq!(engine::view(&run.state, run.now).steps[1].evidence, Some(Evidence::LeaseExpired));
+    assert!(matches!(run.state.step(&path("fence")).unwrap().risk, Approval::NotAsked), "nobody took a risk");
+    let rows = run.journal.len();
+    run.report(expired).unwrap();
+    assert_eq!(run.journal.len(), rows, "it is recorded once");
+}
+
+#[test]
+fn silence_alone_is_not_enough_where_the_end_of_a_lease_is_asked_for() {
+    let dead = || {
+        let mut world = World::new();
+        world.take_offline(&host("east-1"), BEGINNING);
+        world
+    };
+    let mut steps = failover().steps;
+    steps[1] = fence(&[], &["east-1"], Evidence::LeaseExpired);
+    let mut run = simulate(plan(steps.clone()), dead());
+    assert_eq!(executed(&run, "promote", Direction::Do), 0);
+    let token = last(&run.state, "fence").token;
+    run.report(Report::LeaseExpired { token, host: host("east-1"), silent_ms: 13_200 }).unwrap();
+    run.run(100).unwrap();
+    assert_eq!(word(&run), "succeeded");
+
+    // Of a host that the plan does not believe not even the watchdog is.
+    steps[1].evidence.as_mut().unwrap().disbelieved = vec![host("east-1")];
+    let mut run = simulate(plan(steps), dead());
+    let token = last(&run.state, "fence").token;
+    run.report(Report::LeaseExpired { token, host: host("east-1"), silent_ms: 13_200 }).unwrap();
+    run.run(100).unwrap();
+    assert_eq!(executed(&run, "promote", Direction::Do), 0);
+}

@@ -92,6 +92,17 @@ fn a_host_that_is_gone_holds_up_the_end_until_a_person_gives_it_up_and_what_was_
 }
 
 #[test]
+fn a_step_of_it_that_a_person_skips_because_its_host_is_gone_does_not_hold_up_the_end() {
+    let mut world = World::new();
+    world.take_offline(&host("b"), BEGINNING);
+    let mut run = simulate(with_last(OnFailure::Ask), world);
+    assert_eq!(word(&run), "waiting");
+    tell(&mut run, &skip("tidy"));
+    assert_eq!((word(&run), done(&run, "tidy"), done(&run, "told")), ("succeeded", 0, 1));
+    assert_invariants(&run);
+}
+
+#[test]
 fn a_crash_in_the_middle_of_it_goes_on_where_it_was() {
     let smooth = simulate(with_last(OnFailure::Stop), failing(&["work"]));
     for row in 2..smooth.journal.len() {

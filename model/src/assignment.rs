@@ -1,5 +1,6 @@
 //! What an agent lives by without a controller. Versioned, and on its disk.
 
+use crate::lease::Terms;
 use crate::nouns::SourceSpec;
 use crate::schedule::Cron;
 use crate::{HostName, Name, Work};
@@ -24,6 +25,18 @@ pub struct Assignment {
     /// Members of sources on this host: their positions are reported with heartbeats.
     #[serde(default)]
     pub members: Vec<SourceSpec>,
+    /// Members whose server accepts writes only under a lease.
+    #[serde(default)]
+    pub leases: Vec<Leased>,
+}
+
+/// A member whose server accepts writes only under a lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leased {
+    /// The source; it is one of the members.
+    pub source: Name,
+    /// What is asked for.
+    pub terms: Terms,
 }
 
 /// Work that fires by the clock.

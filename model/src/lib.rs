@@ -12,6 +12,7 @@ pub mod epoch;
 pub mod evidence;
 pub mod id;
 pub mod jobs;
+pub mod lease;
 pub mod mode;
 pub mod nouns;
 pub mod order;
@@ -24,7 +25,7 @@ pub mod time;
 pub mod token;
 pub mod work;
 
-pub use assignment::{Assignment, Monitored, Scheduled};
+pub use assignment::{Assignment, Leased, Monitored, Scheduled};
 pub use control::ControlAction;
 pub use epoch::{Epoch, Refusal};
 pub use evidence::Evidence;

@@ -4,12 +4,13 @@ use crate::estate::Estate;
 use crate::estate::schedules::Schedule;
 use model::jobs::{Backup, Check, Prove, Retain};
 use model::nouns::{Point, RepositorySpec};
-use model::{Assignment, HostName, Monitored, Name, Scheduled, Work};
+use model::{Assignment, HostName, Leased, Monitored, Name, Scheduled, Work};
 
 /// The assignment of a host; `None` when the estate does not declare it.
 pub(crate) fn assignment(estate: &Estate, host: &HostName, version: u64) -> Option<Assignment> {
     let region = estate.region_of(host)?.clone();
     let sources = estate.sources.keys().filter(|source| estate.member_hosts(source).contains(host));
+    let leased = |source: &Name| Some(Leased { source: source.clone(), terms: estate.lease(source)? });
     Some(Assignment {
         version,
         host: host.clone(),
@@ -20,7 +21,8 @@ pub(crate) fn assignment(estate: &Estate, host: &HostName, version: u64) -> Opti
             .flat_map(|(name, one)| scheduled(estate, host, name, one))
             .collect(),
         monitors: estate.checks.keys().filter_map(|check| monitored(estate, host, check)).collect(),
-        members: sources.filter_map(|source| estate.source_on(source, host)).collect(),
+        members: sources.clone().filter_map(|source| estate.source_on(source, host)).collect(),
+        leases: sources.filter_map(leased).collect(),
     })
 }
 

@@ -14,6 +14,7 @@ use crate::inputs::InputType;
 use crate::lower::{Request, lower};
 use crate::text::reader::Reader;
 use crate::text::{At, Entry, Node, Span, Value};
+use model::lease::Terms;
 use model::nouns::{ChannelSpec, Objectives, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
 use model::schedule::Cron;
 use model::{Assignment, Digest, HostName, Mode, Name, UserName};
@@ -184,6 +185,16 @@ impl CheckedEstate {
     /// A source as one of its members reaches it.
     pub fn source_on(&self, source: &Name, host: &HostName) -> Option<SourceSpec> {
         self.estate.source_on(source, host)
+    }
+
+    /// What the primary of a source asks for, where it is leased.
+    pub fn lease(&self, source: &Name) -> Option<Terms> {
+        self.estate.lease(source)
+    }
+
+    /// Whether the clock of a host may stand still while others go on.
+    pub fn is_pausable(&self, host: &HostName) -> bool {
+        self.estate.hosts.get(host).is_some_and(|host| host.pausable)
     }
 
     /// Every service with its hosts.

@@ -144,6 +144,9 @@ pub static ALL: &[&Code] = &[
     &UNFED,
     &USED_UP,
     &TOO_FEW_PEOPLE,
+    &NO_LEASE,
+    &ILL_LEASE,
+    &PAUSABLE,
 ];
 
 /// A text that is not a name.

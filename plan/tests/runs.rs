@@ -152,7 +152,7 @@ fn a_step_that_this_mode_or_input_leaves_out_is_kept_and_marked() {
 
 #[test]
 fn evidence_that_cannot_be_obtained_yet_is_a_warning_of_the_check_and_an_error_of_the_run() {
-    let plan = "plan: p\nsteps:\n  f: { fence: { source: app-db, region: east, evidence: lease-expired } }\n";
+    let plan = "plan: p\nsteps:\n  f: { fence: { source: app-db, region: east, evidence: isolated } }\n";
     let checked = check(&files(&[ESTATE, plan]));
     assert_eq!((codes(&checked.diagnostics), checked.errors()), (vec!["LB0306"], 0));
     let found = compile(&[ESTATE, plan], Mode::Live, &[]).unwrap_err();

@@ -232,6 +232,24 @@ impl Agent {
         Ok(Self { host, controller, state, settings, log, environment: Vec::new(), process: None })
     }
 
+    /// Another machine with a copy of all its files, not started: what comes of cloning a disk.
+    ///
+    /// # Errors
+    /// [`Failure`] when they cannot be copied.
+    pub fn copied(&self, scratch: &Scratch) -> Result<Self, Failure> {
+        let state = scratch.path().join(format!("copy-of-{}", self.host));
+        let copied = std::process::Command::new("cp").arg("-a").arg(&self.state).arg(&state).status();
+        if !copied.is_ok_and(|status| status.success()) {
+            return Err(Failure::Unexpected(format!("{} was not copied", self.state.display())));
+        }
+        let settings = std::fs::read_to_string(&self.settings).unwrap_or_default();
+        let settings = settings.replace(&self.state.display().to_string(), &state.display().to_string());
+        let settings = scratch.write(&format!("copy-of-{}.yaml", self.host), &settings)?;
+        let (host, log) = (self.host.clone(), scratch.log(&format!("copy-of-{}", self.host)));
+        let environment = self.environment.clone();
+        Ok(Self { host, controller: self.controller, state, settings, log, environment, process: None })
+    }
+
     /// Sets a variable of its environment for the next starts; an empty value takes it away.
     pub fn set(&mut self, key: &str, value: &str) {
         self.environment.retain(|(known, _)| known != key);
@@ -357,6 +375,48 @@ impl Agent {
 impl Drop for Agent {
     fn drop(&mut self) {
         self.kill_host();
+    }
+}
+
+/// The watchdog of one host.
+#[derive(Debug)]
+pub struct Watchdog {
+    folder: PathBuf,
+    log: PathBuf,
+    process: Option<Process>,
+}
+
+impl Watchdog {
+    /// One that shares `folder` with its agent; not started.
+    #[must_use]
+    pub fn prepare(scratch: &Scratch, host: &str, folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), log: scratch.log(&format!("watchdog-{host}")), process: None }
+    }
+
+    /// Starts it and waits until it answers.
+    ///
+    /// # Errors
+    /// [`Failure`] when it does not come up.
+    pub async fn start(&mut self) -> Result<(), Failure> {
+        let program = program("lifeboat-watchdog")?.display().to_string();
+        let argv = [program, "--folder".to_owned(), self.folder.display().to_string()];
+        self.process = Some(Spec::new("watchdog", self.log.clone(), argv).start()?);
+        let socket = self.folder.join("watchdog.sock");
+        until("a watchdog", SETUP, async || {
+            tokio::net::UnixStream::connect(&socket).await.map(drop).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Its log file.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.log
     }
 }
 

@@ -11,6 +11,7 @@ mod worker;
 pub use judge::{Verdict, authority, judge};
 
 use crate::jobs;
+use crate::lease::Leases;
 use crate::policy::Policy;
 use crate::spool::{Spool, SpoolError, State};
 use model::{Ack, Epoch, Micros, Order, Outcome, Problem, Progress, RunId, StepPath, Token};
@@ -81,6 +82,8 @@ pub struct Deps {
     pub state_dir: PathBuf,
     /// What may be asked of this host.
     pub policy: Arc<Policy>,
+    /// The leases that servers of this host need.
+    pub leases: Leases,
     /// The time.
     pub clock: Clock,
     /// Who owns the workers.

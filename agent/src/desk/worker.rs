@@ -280,6 +280,7 @@ impl Inner {
         let context = Context {
             state_dir: self.deps.state_dir.clone(),
             policy: self.deps.policy.clone(),
+            leases: self.deps.leases.clone(),
             cancel,
             progress,
             output,

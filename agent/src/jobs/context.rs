@@ -1,5 +1,6 @@
 //! What a job is given besides its parameters, and the ways in which it ends.
 
+use crate::lease::Leases;
 use crate::policy::Policy;
 use model::{Micros, Mode, Outcome, Problem, Progress};
 use std::future::Future;
@@ -18,6 +19,8 @@ pub struct Context {
     pub state_dir: PathBuf,
     /// What may be asked of this host.
     pub policy: Arc<Policy>,
+    /// The leases that servers of this host need.
+    pub leases: Leases,
     /// Cancelled when the order is cancelled or its time is over.
     pub cancel: CancellationToken,
     /// The latest progress; older ones are overwritten.

@@ -2,15 +2,20 @@
 
 use super::{Context, End, Job, Preview, Probe};
 use crate::sources::postgres::promote;
-use model::Problem;
 use model::jobs::{Promote, PromoteOutput};
 use model::nouns::{PostgresSpec, SourceKind};
+use model::{Mode, Problem};
 
 impl Job for Promote {
     type Output = PromoteOutput;
 
     async fn perform(&self, context: &Context) -> Result<PromoteOutput, End> {
         let spec = postgres(self)?;
+        // A leased source has no primary without a lease: it is held before anything is promoted.
+        let _held = match context.mode {
+            Mode::Live => context.unless_cancelled(context.leases.hold(&self.source.name)).await??,
+            Mode::Drill | Mode::Preview => None,
+        };
         promote::promote(spec, context).await
     }
 

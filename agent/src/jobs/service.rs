@@ -26,6 +26,13 @@ impl Job for Service {
         if self.action == ServiceAction::Restart {
             note::write(context, &Before { state: before.state, pid: before.pid })?;
         }
+        // The server of a leased source starts only under its lease.
+        let _held = match self.action {
+            ServiceAction::Start | ServiceAction::Restart => {
+                context.unless_cancelled(context.leases.hold_for(&self.service)).await??
+            }
+            ServiceAction::Stop | ServiceAction::Status => None,
+        };
         context.may_act()?;
         // From here the effect may have begun, so a cancel cannot end in "cancelled".
         let acting = async {

@@ -205,4 +205,13 @@ impl ServiceManager for Container {
             remove(&self.mask_file()).map_err(|error| self.failed("unmask", &error))
         })
     }
+
+    fn group(&self) -> BoxFuture<'_, Result<std::path::PathBuf, Problem>> {
+        let why = "a container is started again by its engine, in another group";
+        Box::pin(async { Err(super::no_group(&self.container, why)) })
+    }
+
+    fn waits_for<'a>(&'a self, _: &'a Path) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async { self.group().await.map(drop) })
+    }
 }

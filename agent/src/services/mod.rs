@@ -7,9 +7,12 @@
 //! - `status` only asks. A service that ended by itself with an error is `Failed`.
 //! - `mask` lets nobody start it, not even a boot; it stops nothing. `unmask` takes that back.
 //! - Names and arguments never go through a shell.
+//! - The server of a leased source starts only on its permit, whoever asks (see `leased`).
 
 pub mod alive;
 pub mod container;
+pub mod group;
+pub mod leased;
 pub mod process;
 pub mod systemd;
 mod users;
@@ -18,7 +21,7 @@ use futures::future::BoxFuture;
 use model::Problem;
 use model::jobs::{ServiceAction, ServiceState};
 use model::nouns::{Manager, ServiceSpec};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a service is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,16 +52,28 @@ pub trait ServiceManager: Send + Sync {
     fn mask(&self) -> BoxFuture<'_, Result<(), Problem>>;
     /// It may be started again.
     fn unmask(&self) -> BoxFuture<'_, Result<(), Problem>>;
+    /// The control group that holds every process of it, also while it does not run.
+    fn group(&self) -> BoxFuture<'_, Result<PathBuf, Problem>>;
+    /// Whether nobody, not even its manager at a boot or after a crash, starts it without this permit.
+    fn waits_for<'a>(&'a self, permit: &'a Path) -> BoxFuture<'a, Result<(), Problem>>;
 }
 
 /// The manager of a service. This is the list of managers.
 pub fn open(service: &ServiceSpec, state_dir: &Path) -> Result<Box<dyn ServiceManager>, Problem> {
-    Ok(match &service.manager {
+    let leased = leased::Leased::read(&service.name, state_dir)?;
+    let group = leased.as_ref().and_then(|leased| leased.group.clone());
+    let inner: Box<dyn ServiceManager> = match &service.manager {
         Manager::Systemd { unit } => Box::new(systemd::Unit::new(unit)?),
         Manager::Container { container } => {
             Box::new(container::Container::new(&service.name, container, state_dir)?)
         }
-        Manager::Process(spec) => Box::new(process::Process::new(&service.name, spec, state_dir)?),
+        Manager::Process(spec) => {
+            Box::new(process::Process::new(&service.name, spec, state_dir)?.in_group(group))
+        }
+    };
+    Ok(match leased {
+        Some(leased) => Box::new(leased::Gate { inner, leased, service: service.clone() }),
+        None => inner,
     })
 }
 
@@ -84,5 +99,14 @@ pub fn masked(name: &str) -> Problem {
         "LB2402",
         format!("service {name} is masked: a fence closed it"),
         "Starting it could make a second primary. Rejoin it first (rebuild it as a standby), then unmask it.",
+    )
+}
+
+/// A server that cannot be ended as a whole at a moment.
+fn no_group(name: &str, why: &str) -> Problem {
+    Problem::new(
+        "LB2433",
+        format!("which processes belong to {name} cannot be told: {why}"),
+        "A lease needs a server that is a systemd unit or a process of the agent's own. Without a lease it works as before: take `lease` off the source.",
     )
 }

@@ -12,7 +12,7 @@
 
 use super::alive::{self, Identity};
 use super::users::{self, User};
-use super::{ServiceManager, Status, masked};
+use super::{ServiceManager, Status, group, masked};
 use crate::jobs::{child, note};
 use futures::future::BoxFuture;
 use model::jobs::ServiceState;
@@ -36,6 +36,8 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
 /// A log larger than this is set aside at the next start.
 const MAX_LOG_BYTES: u64 = 16 * 1024 * 1024;
+/// The agent's own program, also after its file was replaced.
+const OURSELVES: &str = "/proc/self/exe";
 /// Bytes of the log's end that are shown.
 const LOG_TAIL_BYTES: u64 = 4096;
 
@@ -53,6 +55,7 @@ pub struct Process {
     name: Name,
     spec: ProcessSpec,
     folder: PathBuf,
+    group: Option<PathBuf>,
 }
 
 impl Process {
@@ -67,7 +70,12 @@ impl Process {
             ));
         }
         let folder = state_dir.join("services").join(name.as_str());
-        Ok(Process { name: name.clone(), spec: spec.clone(), folder })
+        Ok(Process { name: name.clone(), spec: spec.clone(), folder, group: None })
+    }
+
+    /// The same process, started inside this control group.
+    pub fn in_group(self, group: Option<PathBuf>) -> Process {
+        Process { group, ..self }
     }
 
     fn marker(&self) -> String {
@@ -160,6 +168,9 @@ impl Process {
         let user = self.spec.user.as_deref().map(users::look_up).transpose()?;
         let log = self.open_log().map_err(|error| self.failed("open the log of", "LB2406", &error))?;
         let errors = log.try_clone().map_err(|error| self.failed("open the log of", "LB2406", &error))?;
+        if let Some(group) = &self.group {
+            group::make(group)?;
+        }
         let mut command = self.command(user.as_ref());
         command.stdin(Stdio::null()).stdout(log).stderr(errors);
         // Dropping the handle does not end the process; tokio reaps it when it ends while we live.
@@ -192,21 +203,20 @@ impl Process {
         let program = &self.spec.argv[0];
         let args = &self.spec.argv[1..];
         let setpriv = Path::new("/usr/bin/setpriv");
-        let mut command = match user {
+        let mut command = match (user, &self.group) {
             // The standard library can only clear supplementary groups; setpriv sets them and becomes the program.
-            Some(user) if !user.groups.is_empty() && setpriv.exists() => {
-                let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
-                let mut command = Command::new(setpriv);
+            (Some(user), group) if group.is_some() || !user.groups.is_empty() && setpriv.exists() => {
+                let mut command = self.first(setpriv);
                 command.arg(format!("--reuid={}", user.uid)).arg(format!("--regid={}", user.gid));
-                command.arg(format!("--groups={}", groups.join(","))).arg("--").arg(program);
+                command.arg(supplementary(user)).arg("--").arg(program);
                 command
             }
-            Some(user) => {
+            (Some(user), _) => {
                 let mut command = Command::new(program);
                 command.uid(user.uid).gid(user.gid);
                 command
             }
-            None => Command::new(program),
+            (None, _) => self.first(Path::new(program)),
         };
         command.args(args).env_clear().envs(child::minimal_environment());
         if let (Some(user), Some(name)) = (user, &self.spec.user) {
@@ -217,6 +227,15 @@ impl Process {
             .env(MARKER, self.marker())
             .current_dir(self.spec.directory.as_deref().unwrap_or(Path::new("/")))
             .process_group(0);
+        command
+    }
+
+    /// A command of this program; with a control group it begins as ourselves, which enters the group before
+    /// it becomes the program: so no process of it is ever outside.
+    fn first(&self, program: &Path) -> Command {
+        let Some(group) = &self.group else { return Command::new(program) };
+        let mut command = Command::new(OURSELVES);
+        command.arg("within").arg(group).arg("--").arg(program);
         command
     }
 
@@ -293,6 +312,15 @@ impl Process {
     }
 }
 
+/// The option that sets a user's supplementary groups.
+fn supplementary(user: &User) -> String {
+    if user.groups.is_empty() {
+        return "--clear-groups".to_string();
+    }
+    let groups: Vec<String> = user.groups.iter().map(u32::to_string).collect();
+    format!("--groups={}", groups.join(","))
+}
+
 impl ServiceManager for Process {
     fn start(&self) -> BoxFuture<'_, Result<(), Problem>> {
         Box::pin(async {
@@ -341,5 +369,16 @@ impl ServiceManager for Process {
                 _ => Ok(()),
             }
         })
+    }
+
+    fn group(&self) -> BoxFuture<'_, Result<PathBuf, Problem>> {
+        let state_dir = self.folder.parent().and_then(Path::parent).unwrap_or(Path::new("/"));
+        let group = self.group.clone().map_or_else(|| group::of_process(&self.name, state_dir), Ok);
+        Box::pin(async { group })
+    }
+
+    fn waits_for<'a>(&'a self, _: &'a Path) -> BoxFuture<'a, Result<(), Problem>> {
+        // Nobody but this agent starts it, and that by its permit.
+        Box::pin(async { Ok(()) })
     }
 }

@@ -9,6 +9,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use model::Problem;
 use model::jobs::ServiceState;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use zbus::Connection;
 use zbus::OwnedObjectPath;
@@ -133,6 +134,28 @@ impl Unit {
         ))
     }
 
+    /// Its control group; of a unit that does not run, the one that it would get.
+    async fn group_path(&self) -> Result<String, zbus::Error> {
+        let connection = self.connect().await?;
+        let manager = manager(&connection).await?;
+        let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await?;
+        let service = proxy(&connection, path, "org.freedesktop.systemd1.Service").await?;
+        let group: String = service.get_property("ControlGroup").await?;
+        if !group.is_empty() {
+            return Ok(group);
+        }
+        let slice: String = service.get_property("Slice").await?;
+        Ok(format!("{}/{}", slice_path(&slice), self.unit))
+    }
+
+    async fn conditions(&self) -> Result<Vec<Condition>, zbus::Error> {
+        let connection = self.connect().await?;
+        let manager = manager(&connection).await?;
+        let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await?;
+        let unit = proxy(&connection, path, "org.freedesktop.systemd1.Unit").await?;
+        unit.get_property("Conditions").await
+    }
+
     async fn look(&self) -> Result<Status, zbus::Error> {
         let connection = self.connect().await?;
         let manager = manager(&connection).await?;
@@ -220,5 +243,95 @@ impl ServiceManager for Unit {
 
     fn unmask(&self) -> BoxFuture<'_, Result<(), Problem>> {
         Box::pin(self.mask_files(false))
+    }
+
+    fn group(&self) -> BoxFuture<'_, Result<PathBuf, Problem>> {
+        Box::pin(async {
+            let path = self.group_path().await.map_err(|error| self.failed("look at", &error))?;
+            if path.trim_matches('/').is_empty() {
+                return Err(super::no_group(&self.unit, "systemd names no control group of it"));
+            }
+            super::group::at(&path)
+        })
+    }
+
+    fn waits_for<'a>(&'a self, permit: &'a Path) -> BoxFuture<'a, Result<(), Problem>> {
+        Box::pin(async move {
+            let found = self.conditions().await.map_err(|error| self.failed("look at", &error))?;
+            let permit = permit.display().to_string();
+            if waits_for(&found, &permit) {
+                return Ok(());
+            }
+            Err(Problem::new(
+                "LB2443",
+                format!("{} is leased, and systemd starts it without its permit", self.unit),
+                format!(
+                    "Disable the unit, and give it a drop-in with, under [Unit], ConditionPathExists=|{permit} and \
+                     ConditionPathExists=|DATA/standby.signal, where DATA is its data folder; then run systemctl daemon-reload."
+                ),
+            ))
+        })
+    }
+}
+
+/// A condition of a unit: its kind, whether one of several is enough, whether it is negated, its parameter, how
+/// it was when it was last asked.
+type Condition = (String, bool, bool, String, i32);
+
+/// Whether a unit with these conditions starts only with the permit, or as a standby. Of those that are one of
+/// several any would open it, so there may be no other.
+fn waits_for(conditions: &[Condition], permit: &str) -> bool {
+    let is_permit = |(kind, _, negated, parameter, _): &Condition| {
+        kind == "ConditionPathExists" && !negated && parameter == permit
+    };
+    let follows = |(kind, _, negated, parameter, _): &Condition| {
+        kind == "ConditionPathExists" && !negated && parameter.ends_with("/standby.signal")
+    };
+    let mut several = conditions.iter().filter(|(_, several, ..)| *several);
+    conditions.iter().any(|one| !one.1 && is_permit(one))
+        || conditions.iter().any(is_permit) && several.all(|one| is_permit(one) || follows(one))
+}
+
+/// The group of a slice by its name: `a-b.slice` lies in `a.slice`.
+fn slice_path(slice: &str) -> String {
+    let name = slice.trim_end_matches(".slice");
+    if name == "-" || name.is_empty() {
+        return String::new();
+    }
+    let mut path = String::new();
+    let mut whole = String::new();
+    for part in name.split('-') {
+        if !whole.is_empty() {
+            whole.push('-');
+        }
+        whole.push_str(part);
+        path.push_str(&format!("/{whole}.slice"));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_waits_for_its_permit_only_when_nothing_else_opens_it() {
+        let one = |several: bool, path: &str| {
+            ("ConditionPathExists".to_string(), several, false, path.to_string(), 0)
+        };
+        let permit = "/run/lifeboat/permits/db";
+        assert!(!waits_for(&[], permit));
+        assert!(waits_for(&[one(false, permit)], permit));
+        assert!(waits_for(&[one(true, permit), one(true, "/data/standby.signal")], permit));
+        assert!(!waits_for(&[one(true, permit), one(true, "/etc/always")], permit));
+        assert!(!waits_for(&[one(false, "/data/standby.signal")], permit));
+        assert!(!waits_for(&[("ConditionPathExists".into(), false, true, permit.into(), 0)], permit));
+    }
+
+    #[test]
+    fn a_slice_lies_in_the_slices_of_its_name() {
+        assert_eq!(slice_path("system.slice"), "/system.slice");
+        assert_eq!(slice_path("system-postgresql.slice"), "/system.slice/system-postgresql.slice");
+        assert_eq!(slice_path("-.slice"), "");
     }
 }

@@ -14,6 +14,7 @@ mod stream;
 
 use crate::assignment::Keeper;
 use crate::desk::Desk;
+use crate::lease::Leases;
 use crate::spool::SpoolError;
 use crate::watchers::Board;
 use model::{HostName, Problem};
@@ -36,6 +37,10 @@ const STEADY: Duration = Duration::from_secs(1);
 const WELCOME_LIMIT: Duration = Duration::from_secs(10);
 /// What a controller answers that takes over.
 const TAKES_OVER: &str = "LB1226";
+/// The same, and the longest wait between two dials, while a server waits for its lease: it must be open again
+/// soon after the way is. A link that is slower than this could not keep a lease anyway.
+const PRESSING_LIMIT: Duration = Duration::from_secs(1);
+const PRESSING_WAIT: Duration = Duration::from_millis(200);
 /// Silent heartbeats until the session is reset.
 pub(crate) const SILENT_HEARTBEATS: u32 = 3;
 
@@ -77,6 +82,8 @@ pub struct Deps {
     pub keeper: Arc<Keeper>,
     /// Newest answers of checks and members.
     pub board: Board,
+    /// The leases of this host.
+    pub leases: Leases,
     /// This host.
     pub host: HostName,
     /// The time.
@@ -127,6 +134,7 @@ pub async fn run(
         }
         dialled = 0;
         let wait = Backoff::RECONNECT.wait(failures, rand::random()).unwrap_or(Backoff::RECONNECT.longest);
+        let wait = if deps.leases.are_pressing() { wait.min(PRESSING_WAIT) } else { wait };
         failures = failures.saturating_add(1);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
@@ -149,19 +157,22 @@ async fn once(
     stop: &CancellationToken,
     failures: &mut u32,
 ) -> Result<(), SessionError> {
-    let dialled = tokio::time::timeout(WELCOME_LIMIT, dial(address.to_string())).await;
+    let limit = if deps.leases.are_pressing() { PRESSING_LIMIT } else { WELCOME_LIMIT };
+    let dialled = tokio::time::timeout(limit, dial(address.to_string())).await;
     let channel = match dialled {
         Ok(Ok(channel)) => channel,
         Ok(Err(source)) => return Err(SessionError::Dial { address: address.to_string(), source }),
         Err(late) => return Err(SessionError::Dial { address: address.to_string(), source: late.into() }),
     };
-    let mut session = tokio::time::timeout(WELCOME_LIMIT, stream::Session::open(deps.clone(), channel))
+    let mut session = tokio::time::timeout(limit, stream::Session::open(deps.clone(), channel))
         .await
-        .map_err(|_| SessionError::Silent(WELCOME_LIMIT))??;
+        .map_err(|_| SessionError::Silent(limit))??;
     tracing::info!(%address, "connected");
     metrics::gauge!("lifeboat_agent_connected").set(1.0);
     let began = deps.clock.since_boot();
+    deps.leases.connected(true);
     let end = session.serve(stop).await;
+    deps.leases.connected(false);
     if deps.clock.since_boot().saturating_sub(began) > STEADY {
         *failures = 0;
     }

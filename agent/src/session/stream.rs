@@ -8,7 +8,8 @@ use super::results::Results;
 use super::{Deps, OUTBOUND_BOUND, SEND_LIMIT, SILENT_HEARTBEATS, SessionError, hello};
 use crate::desk::{News, Reply, Revoked};
 use crate::jobs::Probe;
-use model::{Ack, Order, Outcome, Problem, Token, Work};
+use model::lease::Request;
+use model::{Ack, Name, Order, Outcome, Problem, Token, Work};
 use proto::v1::{self, agent_message::Message, controller_message::Message as Inbound};
 use proto::{required, run_id_of};
 use runtime::crash;
@@ -39,6 +40,7 @@ pub(super) struct Session {
     inbound: Streaming<v1::ControllerMessage>,
     outbound: mpsc::Sender<v1::AgentMessage>,
     news: broadcast::Receiver<News>,
+    asks: broadcast::Receiver<(Name, Request)>,
     results: Results,
     heartbeat: Duration,
     /// Bytes of progress and output that may go until the next heartbeat is answered.
@@ -54,7 +56,7 @@ impl Session {
             .max_encoding_message_size(proto::MAX_MESSAGE_BYTES);
         let (outbound, queue) = mpsc::channel(OUTBOUND_BOUND);
         // News from before the hello is read: a result that ends between is then seen twice, never missed.
-        let news = deps.desk.news();
+        let (news, asks) = (deps.desk.news(), deps.leases.asks());
         send(&outbound, Message::Hello(hello::hello(&deps))).await?;
         let mut inbound =
             client.connect(ReceiverStream::new(queue)).await.map_err(SessionError::Link)?.into_inner();
@@ -70,7 +72,7 @@ impl Session {
         let results = Results::from_spool(&deps.desk);
         let heartbeat = Duration::from_millis(u64::from(ms));
         let (bulk, beside) = (allowance(heartbeat), JoinSet::new());
-        Ok(Session { deps, inbound, outbound, news, results, heartbeat, bulk, beside })
+        Ok(Session { deps, inbound, outbound, news, asks, results, heartbeat, bulk, beside })
     }
 
     /// Serves until told to stop (`Ok`) or until the session must be opened again.
@@ -94,6 +96,10 @@ impl Session {
                     }
                 }
                 news = self.news.recv() => self.tell(news).await?,
+                ask = self.asks.recv() => if let Ok((source, request)) = ask {
+                    let request = proto::lease_request_to_wire(&source, &request);
+                    send(&self.outbound, Message::LeaseRequest(request)).await?;
+                },
                 Some(done) = self.beside.join_next() => done.unwrap_or(Ok(()))?,
                 _ = beat.tick() => {
                     if heard.elapsed() > silence {
@@ -172,6 +178,11 @@ impl Session {
             }
             Inbound::HeartbeatAck(_) => {
                 self.bulk = allowance(self.heartbeat);
+                Ok(())
+            }
+            Inbound::LeaseAnswer(answer) => {
+                let (source, reply) = proto::lease_reply(answer)?;
+                self.deps.leases.answered(&source, reply);
                 Ok(())
             }
             Inbound::Welcome(_) => Ok(()),

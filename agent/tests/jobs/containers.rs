@@ -134,6 +134,18 @@ async fn a_systemd_unit_keeps_what_every_manager_keeps() {
     engine.run(&["exec", "svc", "/bin/sh", "-c", write]);
     conforms(&unit("svc.service"), |pid| engine.run(&["exec", "svc", "/bin/kill", "-9", &pid.to_string()]))
         .await;
+    // A leased unit has a group of its own, running or not, and waits for its permit when it is told to.
+    let group = unit("svc.service").group().await;
+    assert!(group.is_err() || group.as_ref().unwrap().ends_with("system.slice/svc.service"), "{group:?}");
+    let permit = Path::new("/run/lifeboat/permits/db");
+    assert_eq!(unit("svc.service").waits_for(permit).await.unwrap_err().code, "LB2443");
+    let condition = "mkdir -p /run/systemd/system/svc.service.d && printf '[Unit]\nConditionPathExists=|/run/lifeboat/permits/db\nConditionPathExists=|/data/standby.signal\n' > /run/systemd/system/svc.service.d/lease.conf && systemctl daemon-reload";
+    engine.run(&["exec", "svc", "/bin/sh", "-c", condition]);
+    unit("svc.service").waits_for(permit).await.unwrap();
+    // Without a permit it does not start, whoever asks.
+    unit("svc.service").stop().await.unwrap();
+    let _ = unit("svc.service").start().await;
+    assert_ne!(unit("svc.service").status().await.unwrap().state, ServiceState::Running);
     unit("svc.service").mask().await.unwrap();
     let shown = engine.docker(&["exec", "svc", "systemctl", "is-enabled", "svc.service"]);
     assert_eq!(String::from_utf8_lossy(&shown.stdout).trim(), "masked");

@@ -10,3 +10,4 @@ mod postgres;
 mod promote;
 mod services;
 mod support;
+mod watchdog;

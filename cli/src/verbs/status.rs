@@ -93,6 +93,9 @@ fn member_row(member: &v1::Member) -> Row {
     if !member.sync_standbys.is_empty() {
         detail.push_str(&format!(", commits wait for {}", member.sync_standbys.join(", ")));
     }
+    if !member.lease.is_empty() {
+        detail.push_str(&format!("{}{}", if detail.is_empty() { "" } else { ", " }, member.lease));
+    }
     if !member.trouble.is_empty() {
         detail.push_str(&format!(" {}", member.trouble));
     }

@@ -6,6 +6,7 @@
 //! a controller that was down cannot know how long others were.
 
 use super::SessionHandle;
+use super::instances::Instances;
 use crate::store::agents::Heard;
 use model::nouns::MemberFacts;
 use model::{HostName, Micros, Name, Outcome};
@@ -13,6 +14,7 @@ use runtime::Clock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Heartbeats that may be missed before a host counts as silent.
 pub const MISSED_HEARTBEATS: u32 = 3;
@@ -51,6 +53,8 @@ pub struct Known {
     pub monitors: BTreeMap<Name, Monitor>,
     /// What is wrong with it, in words.
     pub trouble: String,
+    /// The processes that have spoken for it.
+    instances: Instances,
     changed: bool,
 }
 
@@ -85,6 +89,11 @@ impl Fleet {
         let known = hosts.entry(host.clone()).or_default();
         known.trouble.clear();
         known.session.replace(session)
+    }
+
+    /// A process of an agent says hello; gives whether another one lives beside it.
+    pub fn is_twice(&self, host: &HostName, instance: Uuid) -> bool {
+        self.hosts().entry(host.clone()).or_default().instances.came(instance)
     }
 
     /// A session is over. One that was replaced before takes nothing away.

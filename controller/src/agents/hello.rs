@@ -13,6 +13,7 @@ use crate::store::StoreError;
 use model::{Epoch, Head, HostName, Problem, RunId, Token};
 use proto::{Malformed, v1};
 use tonic::{Code, Status};
+use uuid::Uuid;
 
 /// Heads and held tokens that are looked at, each.
 pub const MAX_ITEMS: usize = 10_000;
@@ -31,6 +32,8 @@ pub struct Understood {
     pub assignment_version: u64,
     /// Its clock minus ours, in microseconds.
     pub skew_us: i64,
+    /// The process that says it.
+    pub instance: Uuid,
     /// The highest epoch that it has seen.
     pub epoch: Option<Epoch>,
     /// Tokens of runs that it believes open.
@@ -41,15 +44,18 @@ pub struct Understood {
 
 /// Reads a hello, and refuses a version that is too far from ours.
 pub fn understand(app: &App, hello: v1::Hello) -> Result<Understood, Status> {
-    let v1::Hello { version, held, highest_epoch, heads, assignment_version, now_us, .. } = hello;
+    let v1::Hello { version, held, highest_epoch, heads, assignment_version, now_us, instance, .. } = hello;
     if held.len() > MAX_ITEMS || heads.len() > MAX_ITEMS {
         return Err(Malformed::Invalid { field: "hello", why: "too many items".to_string() }.into());
     }
     check_version(&version)?;
+    let instance = Uuid::from_slice(&instance)
+        .map_err(|error| Malformed::Invalid { field: "hello.instance", why: error.to_string() })?;
     let epoch = highest_epoch.map(Epoch::try_from).transpose().map_err(Status::from)?;
     let token = |held: v1::HeldToken| Token::try_from(proto::required("held.token", held.token)?);
     Ok(Understood {
         version,
+        instance,
         assignment_version,
         skew_us: now_us.saturating_sub(app.clock.now().0),
         epoch,
@@ -110,7 +116,10 @@ pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(
                 tracing::warn!(%host, run = %head.run, "a head of a run that never had work for this host");
             }
             Ok(found) => app.standing.lose(lost_journal(host, head, found.is_some())),
-            Err(error @ StoreError::Closed) => return Err(crate::rpc::status::of_store(error)),
+            // What cannot be compared now may be what was lost: the agent comes again.
+            Err(error @ (StoreError::Closed | StoreError::Unreachable { .. })) => {
+                return Err(crate::rpc::status::of_store(error));
+            }
             // One unreadable run must not keep an agent out.
             Err(error) => tracing::warn!(%host, run = %head.run, %error, "a head could not be compared"),
         }

@@ -4,6 +4,7 @@ use super::fleet::Monitor;
 use super::session::Answer;
 use super::{SessionHandle, hello};
 use crate::app::App;
+use crate::leases;
 use crate::runs::{Live, RunError};
 use crate::store::points::PointRow;
 use crate::store::scheduled::ScheduledRow;
@@ -51,6 +52,10 @@ pub fn take_in(
         Message::RevokeAck(ack) => revoke_ack(app, host, ack),
         Message::ProbeAnswer(answer) => probe_answer(app, host, answer),
         Message::ScheduledResult(result) => scheduled(app, host, result).map(Some),
+        Message::LeaseRequest(request) => {
+            let answering = leases::asked(app, host, session, request)?;
+            Ok(Some(answering.map(|()| Answer::Nothing).boxed()))
+        }
     }
 }
 

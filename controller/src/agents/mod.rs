@@ -3,6 +3,7 @@
 pub mod fleet;
 pub mod handle;
 pub mod hello;
+pub mod instances;
 pub mod intake;
 pub mod session;
 

@@ -94,6 +94,9 @@ async fn open(
     crash::point_of("hello-came", host);
     require_current(&app.store, host, &caller.key_fingerprint).await?;
     let hello = hello::understand(app, hello)?;
+    if app.fleet.is_twice(host, hello.instance) {
+        return Err(lock(app, host).await);
+    }
     hello::witness(app, host, &hello).await?;
     app.fleet.heard(host, |known| {
         known.version.clone_from(&hello.version);
@@ -121,6 +124,20 @@ async fn open(
     crash::point_of("connected", host);
     app.runs.poke_all();
     Ok(())
+}
+
+/// Two agents speak for one host with one key: neither is believed, nor given work, until the host enrols anew.
+async fn lock(app: &App, host: &HostName) -> Status {
+    let error = AuthError::Twice { host: host.clone() };
+    tracing::error!(%host, %error, "the host is locked");
+    metrics::counter!("lifeboat_hosts_locked_total").increment(1);
+    if let Some(other) = app.fleet.session(host) {
+        other.end(AuthError::Twice { host: host.clone() }.into());
+    }
+    match app.store.lock_agent(host).await {
+        Ok(()) => error.into(),
+        Err(error) => crate::rpc::status::of_store(error),
+    }
 }
 
 fn welcome(app: &App) -> v1::Welcome {

@@ -118,6 +118,12 @@ pub enum AuthError {
     /// A login that was renewed for as long as one may be.
     #[error("LB1117: this login is older than {} days", super::renew::MAX_LOGIN.as_secs() / 86_400)]
     OldLogin,
+    /// Two agents are alive with one key.
+    #[error("LB1118: two agents speak for {host} with one key, and neither is believed")]
+    Twice {
+        /// The host.
+        host: HostName,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -141,6 +147,7 @@ impl AuthError {
             | AuthError::NotEnrolled { .. }
             | AuthError::NoRole(_)
             | AuthError::UnknownPerson { .. }
+            | AuthError::Twice { .. }
             | AuthError::OtherKey => Code::PermissionDenied,
             AuthError::Busy => Code::ResourceExhausted,
             AuthError::Store(error) => crate::rpc::status::code(error),
@@ -179,6 +186,9 @@ impl Explained for AuthError {
             AuthError::TooLong => "Ask for a shorter life, and make another token when it is needed.",
             AuthError::RanOut { .. } => {
                 "The agent comes back by itself with its renewed certificate. If it does not, enrol the host again."
+            }
+            AuthError::Twice { .. } => {
+                "Find the copy (a cloned machine, a restored image?) and stop its agent. Then enrol the host anew: `lifeboat token create HOST`, `lifeboat-agent enrol`."
             }
             AuthError::OldLogin => "Log in again: `lifeboat login ADDRESS`.",
             AuthError::Store(_) => "Look at the controller's log and its disk.",

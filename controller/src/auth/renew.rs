@@ -45,13 +45,15 @@ pub async fn renew(
     Ok(signed)
 }
 
-/// Refuses an agent that is not enrolled, or whose key is not that of its host's newest enrolment.
+/// Refuses an agent that is not enrolled, whose key is not that of its host's newest enrolment, or beside which
+/// another one was alive.
 pub async fn require_current(store: &Store, host: &HostName, key_fingerprint: &str) -> Result<(), AuthError> {
     match store.agent(host).await.map_err(AuthError::Store)? {
         None => Err(AuthError::NotEnrolled { host: host.clone() }),
         Some(agent) if agent.key_fingerprint != key_fingerprint => {
             Err(AuthError::Replaced { host: host.clone() })
         }
+        Some(agent) if agent.locked => Err(AuthError::Twice { host: host.clone() }),
         Some(_) => Ok(()),
     }
 }

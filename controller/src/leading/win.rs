@@ -80,7 +80,7 @@ fn tell(candidate: &Candidate<'_>, error: StoreError) -> Result<(), StartError> 
     if !candidate.store.is_shared() {
         return Err(error.into());
     }
-    tracing::warn!(%error, "who leads is not known");
+    tracing::warn!(%error, "the leadership cannot be looked at or taken now");
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Background loops, one file a loop, all in one list. Each takes no input: it looks at what there is,
 //! does a bounded amount, and may be cut off at any await.
 
+mod adopt;
 mod gauges;
 mod heard;
 pub mod preview;
@@ -22,6 +23,7 @@ struct Loop {
 
 /// Every loop.
 const LOOPS: &[Loop] = &[
+    Loop { name: "loop adopt", every: Duration::from_secs(5), once: adopt::once },
     Loop { name: "loop heard", every: Duration::from_secs(10), once: heard::once },
     Loop { name: "loop gauges", every: Duration::from_secs(2), once: gauges::once },
     Loop { name: "loop preview", every: Duration::from_secs(60), once: preview::once },

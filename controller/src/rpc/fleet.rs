@@ -39,7 +39,7 @@ impl Service for Services {
             epoch: app.epoch.number,
             estate_version: in_force.as_ref().map_or(0, |in_force| in_force.version),
             hosts: hosts(app, estate, &agents, &known),
-            members: known.values().flat_map(members).collect(),
+            members: known.values().flat_map(|known| members(app, known)).collect(),
             checks: known.iter().flat_map(|(host, known)| checks(host, known)).collect(),
             sources: estate
                 .map(|estate| sources(estate, &points, &scheduled, app.clock.now()))
@@ -111,7 +111,7 @@ fn host(
     }
 }
 
-fn members(known: &Known) -> Vec<v1::Member> {
+fn members(app: &App, known: &Known) -> Vec<v1::Member> {
     let member = |facts: &model::nouns::MemberFacts| v1::Member {
         source: facts.source.to_string(),
         host: facts.host.to_string(),
@@ -120,6 +120,7 @@ fn members(known: &Known) -> Vec<v1::Member> {
         sync_standbys: facts.sync_standbys.clone(),
         trouble: facts.trouble.clone().unwrap_or_default(),
         at_us: known.facts_at.0,
+        lease: app.leases.words(&facts.source, &facts.host),
     };
     known.facts.iter().map(member).collect()
 }

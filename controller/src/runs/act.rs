@@ -11,7 +11,7 @@ use crate::agents::SessionHandle;
 use crate::app::App;
 use engine::perform::Key;
 use engine::{Perform, Report};
-use model::{Head, HostName, Order, RunId, Token, Work};
+use model::{Head, HostName, Name, Order, RunId, Token, Work};
 use proto::v1;
 use proto::v1::controller_message::Message;
 use runtime::crash;
@@ -23,6 +23,9 @@ use tokio::sync::mpsc;
 
 /// Shortest wait before silence is looked at again.
 const SILENCE_STEP: Duration = Duration::from_millis(50);
+
+/// Wait before a lease that is not evidence yet is looked at again.
+const LEASE_STEP: Duration = Duration::from_millis(250);
 
 /// Where an effect was dispatched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,7 @@ pub(super) struct Acting {
     dispatched: BTreeMap<Key, Dispatched>,
     controls: Controls,
     watches: Vec<(Token, HostName, Duration)>,
+    leases: Vec<(Token, HostName, Name)>,
     own: Vec<Input>,
     lapses: u64,
 }
@@ -57,6 +61,7 @@ impl Acting {
             dispatched: BTreeMap::new(),
             controls: Controls::default(),
             watches: Vec::new(),
+            leases: Vec::new(),
             own: Vec::new(),
         }
     }
@@ -64,6 +69,7 @@ impl Acting {
     /// Performs what is not under way yet. Nothing while the leadership has lapsed; whoever renews it wakes us.
     pub(super) fn act(&mut self, perform: Vec<Perform>, head: &Head) {
         self.watches.clear();
+        self.leases.clear();
         if !self.app.leading.holds() {
             return;
         }
@@ -79,6 +85,7 @@ impl Acting {
             let key = effect.key();
             match effect {
                 Perform::Send { token, host, work, timeout } => {
+                    self.app.leases.ordered(&self.app, &token, &host, &work);
                     self.send(key, &token, &host, work, timeout, head);
                 }
                 Perform::Revoke { token, host: Some(host) } => {
@@ -95,6 +102,7 @@ impl Acting {
                         tell::everybody(&self.app, &self.inbox, about, title, text, &role);
                     }
                 }
+                Perform::WatchLease { token, host, source } => self.leases.push((token, host, source)),
                 Perform::CloseRun { run, hosts } => self.close(run, &hosts),
                 Perform::Revoke { token, host: None } => {
                     if self.is_new(key) {
@@ -192,19 +200,34 @@ impl Acting {
             .watches
             .iter()
             .map(|(_, host, after)| after.saturating_sub(self.app.fleet.silent_for(host)).max(SILENCE_STEP));
-        left.min().unwrap_or(Duration::MAX)
+        let leases = self.leases.iter().map(|(_, host, source)| match self.app.leases.left(source, host) {
+            Some(left) => left.max(SILENCE_STEP),
+            // Closed just now, and not durable yet; or never to be evidence.
+            None => LEASE_STEP,
+        });
+        left.chain(leases).min().unwrap_or(Duration::MAX)
     }
 
-    /// Silences that have lasted long enough.
+    /// Silences that have lasted long enough, and leases that have run out.
     pub(super) fn silences(&self) -> Vec<Input> {
         let fleet = &self.app.fleet;
+        let silent_ms = |host| u64::try_from(fleet.silent_for(host).as_millis()).unwrap_or(u64::MAX);
         let lasted = self.watches.iter().filter(|(_, host, after)| fleet.silent_for(host) >= *after);
-        lasted
-            .map(|(token, host, _)| {
-                let silent_ms = u64::try_from(fleet.silent_for(host).as_millis()).unwrap_or(u64::MAX);
-                let report = Report::Silent { token: token.clone(), host: host.clone(), silent_ms };
-                Input::Report { from: None, report, done: None }
-            })
-            .collect()
+        let lasted = lasted.map(|(token, host, _)| Report::Silent {
+            token: token.clone(),
+            host: host.clone(),
+            silent_ms: silent_ms(host),
+        });
+        let over = |source: &Name, host: &HostName| {
+            self.app.leases.left(source, host).is_some_and(|it| it.is_zero())
+        };
+        let expired = self.leases.iter().filter(|(_, host, source)| over(source, host));
+        let expired = expired.map(|(token, host, _)| Report::LeaseExpired {
+            token: token.clone(),
+            host: host.clone(),
+            silent_ms: silent_ms(host),
+        });
+        let reports = lasted.chain(expired);
+        reports.map(|report| Input::Report { from: None, report, done: None }).collect()
     }
 }

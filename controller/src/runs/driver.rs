@@ -102,7 +102,10 @@ pub(super) async fn drive(
             return Err(RunError::Halted(problem));
         }
         match driver.turn(came).await {
-            Ok(()) if !driver.state.is_open() => return Ok(()),
+            Ok(()) if !driver.state.is_open() => {
+                app.leases.run_over(app, &driver.state);
+                return Ok(());
+            }
             Ok(()) => {}
             // The process is stopping: whoever starts next goes on from the journal.
             Err(RunError::Store(StoreError::Closed)) => return Ok(()),
@@ -138,6 +141,7 @@ impl Driver<'_> {
                 return Ok(());
             }
             crash::point_of("after-commit", First(&batch.entries));
+            self.app.leases.learn(self.app, &batch);
             (self.state, self.head) = (batch.state, batch.head);
         }
         let shown = Arc::new(self.state.clone());
@@ -214,6 +218,13 @@ impl Driver<'_> {
         loop {
             let error = match self.app.store.append(self.app.epoch, batch.clone(), points.clone()).await {
                 Ok(()) => return Ok(true),
+                Err(StoreError::Moved { run, expected, found }) if found < expected => {
+                    return Err(RunError::Halted(self.app.standing.lost_events(run, expected, found)));
+                }
+                Err(StoreError::NoRun { run }) => {
+                    let expected = batch.expected;
+                    return Err(RunError::Halted(self.app.standing.lost_events(run, expected, 0)));
+                }
                 Err(StoreError::Moved { .. }) => return Ok(false),
                 Err(
                     error @ (StoreError::Full { .. }

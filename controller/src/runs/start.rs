@@ -87,7 +87,11 @@ impl Runs {
                 self.open(run);
                 Ok(run)
             }
-            Ok(Started::Already(run)) => Ok(run),
+            Ok(Started::Already(run)) => {
+                // Its answer was lost on the way from the database: it has no driver yet.
+                self.open(run);
+                Ok(run)
+            }
             Err(error) => {
                 app.judge(&error);
                 Err(error.into())

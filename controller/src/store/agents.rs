@@ -27,6 +27,8 @@ pub struct AgentRow {
     pub assignment_version: u64,
     /// Its program's version.
     pub version: String,
+    /// Two agents were alive with its key: nobody is let in for it until it enrols anew.
+    pub locked: bool,
 }
 
 /// What a session learned, kept now and then.
@@ -47,7 +49,7 @@ pub struct Heard {
 }
 
 const COLUMNS: &str = "select host, key_fingerprint, enrolled_at, expires_at, last_heard_at, skew_us, epoch, \
-     assignment_version, version from agents";
+     assignment_version, version, locked from agents";
 
 impl Store {
     /// Keeps the end of a renewed certificate.
@@ -63,6 +65,24 @@ impl Store {
                         .execute(connection)
                         .await
                         .map_err(StoreError::query("keep a renewal"))?;
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    /// Lets no agent of a host in until it enrols anew.
+    pub async fn lock_agent(&self, host: &HostName) -> Result<(), StoreError> {
+        let host = host.to_string();
+        self.writer()
+            .write("lock an agent", move |connection| {
+                async move {
+                    sqlx::query("update agents set locked = 'two at once' where host = $1")
+                        .bind(host)
+                        .execute(connection)
+                        .await
+                        .map_err(StoreError::query("lock an agent"))?;
                     Ok(())
                 }
                 .boxed()
@@ -129,6 +149,7 @@ fn agent_of(row: &DbRow) -> AgentRow {
         epoch: row.get::<i64, _>(6) as u64,
         assignment_version: row.get::<i64, _>(7) as u64,
         version: row.get(8),
+        locked: !row.get::<String, _>(9).is_empty(),
     }
 }
 
@@ -147,7 +168,7 @@ pub(crate) async fn enrol(
          values ($1, $2, $3, $3, $4, 0, 0, 0, 0, '', '[]') \
          on conflict (host) do update set key_fingerprint = excluded.key_fingerprint, \
          enrolled_at = excluded.enrolled_at, renewed_at = excluded.renewed_at, \
-         expires_at = excluded.expires_at",
+         expires_at = excluded.expires_at, locked = ''",
     )
     .bind(host)
     .bind(key_fingerprint)

@@ -18,8 +18,6 @@ pub(crate) type DbRow = AnyRow;
 
 /// Connections that read.
 const READERS: u32 = 4;
-/// How long a connection waits for a lock of another.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a server may take to let us in.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -126,8 +124,8 @@ impl Database {
     pub(crate) async fn readers(&self) -> Result<AnyPool, StoreError> {
         let opening = |error| StoreError::Open { database: self.to_string(), error };
         let (options, ready) = match self {
-            Database::Sqlite(path) => (file(path, "ro").map_err(opening)?, ""),
-            Database::Postgres(server) => (server.options.clone(), "set default_transaction_read_only = on"),
+            Database::Sqlite(path) => (file(path, "ro").map_err(opening)?, SQLITE_READER),
+            Database::Postgres(server) => (server.options.clone(), POSTGRES_READER),
         };
         AnyPoolOptions::new()
             .max_connections(READERS)
@@ -181,8 +179,13 @@ impl Database {
     }
 }
 
-/// What a connection to SQLite needs that writes.
-const SQLITE_WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+/// What a connection to SQLite needs that writes. It waits for 5 s for a lock of another.
+const SQLITE_WRITER: &str = "PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = on; \
+     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL";
+/// What one needs that reads.
+const SQLITE_READER: &str = "PRAGMA busy_timeout = 5000";
+/// What one to a server needs that reads.
+const POSTGRES_READER: &str = "set default_transaction_read_only = on";
 
 impl Server {
     /// What a session needs that writes. A transaction whose controller was frozen or cut off is ended by
@@ -200,13 +203,12 @@ async fn run(connection: &mut Connection, statements: String) -> Result<(), sqlx
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements)).execute(connection).await.map(drop)
 }
 
-/// The options of a SQLite file. `foreign_keys` is on without being asked for.
+/// The options of a SQLite file.
 fn file(path: &Path, mode: &str) -> Result<AnyConnectOptions, sqlx::Error> {
     let mut options: AnyConnectOptions = "sqlite:///".parse()?;
     let path = std::path::absolute(path).map_err(sqlx::Error::Io)?;
     options.database_url.set_path(&path.to_string_lossy().replace('%', "%25"));
     options.database_url.set_query(Some(&format!("mode={mode}")));
-    debug_assert_eq!(BUSY_TIMEOUT, Duration::from_secs(5), "what sqlx waits for by itself");
     Ok(options.disable_statement_logging())
 }
 

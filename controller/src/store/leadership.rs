@@ -130,7 +130,7 @@ impl Store {
                 .boxed()
             })
             .await?;
-        // Nobody reads it while it is written: a writer stops long after.
+        // A writer that stops just now does not see it; then it runs out by itself.
         *led.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(next);
         Ok(next)
     }

@@ -27,6 +27,7 @@ pub mod held;
 pub mod inverses;
 pub mod journal;
 pub mod leadership;
+pub mod leases;
 pub mod lock;
 pub mod logins;
 pub mod points;

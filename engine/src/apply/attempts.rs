@@ -43,9 +43,10 @@ pub(super) fn fold(
         Event::Accepted { .. } => Input::Accepted,
         Event::Ended { outcome, by, took_us, .. } => Input::Ended(outcome, by, *took_us),
         Event::TimedOut { problem, .. } => Input::TimedOut(problem),
-        Event::Unreachable { host, silent_ms, .. } => {
+        Event::Unreachable { host, silent_ms, .. } | Event::LeaseExpired { host, silent_ms, .. } => {
             let since = Micros(at.0.saturating_sub(micros(*silent_ms)));
-            Input::Silent(Silence { host: host.clone(), since, silent_ms: *silent_ms })
+            let lease_expired = matches!(event, Event::LeaseExpired { .. });
+            Input::Silent(Silence { host: host.clone(), since, silent_ms: *silent_ms, lease_expired })
         }
         Event::Revoked { answer, .. } => Input::Revoked(*answer),
         Event::Probed { answer, .. } => Input::Probed(answer),

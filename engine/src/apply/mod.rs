@@ -146,6 +146,7 @@ pub(crate) fn fold(mut state: RunState, event: &Event, at: Micros) -> Result<Run
         | Event::Ended { token, .. }
         | Event::TimedOut { token, .. }
         | Event::Unreachable { token, .. }
+        | Event::LeaseExpired { token, .. }
         | Event::Revoked { token, .. }
         | Event::Probed { token, .. }
         | Event::LateResult { token, .. }

@@ -1,6 +1,7 @@
 //! Events of the run as a whole.
 
 use super::{IllegalEvent, illegal_run};
+use crate::attempt::Attempt;
 use crate::event::{Ending, Event};
 use crate::lookup::Place;
 use crate::state::{Because, Phase, RunState, UndoStage};
@@ -134,11 +135,11 @@ fn may_end(state: &RunState, ending: &Ending) -> bool {
         // What was decided stays; only what failed of the last steps is added.
         (Phase::Closing { ending: decided, .. }, ending) => {
             let same = std::mem::discriminant(decided) == std::mem::discriminant(ending);
-            // A step that was skipped while its host was silent is not waited for.
-            let waited_for = |place: Place, attempt| {
+            // A step that a person skipped because its host is silent is not waited for.
+            let waited_for = |(place, attempt): (Place, &Attempt)| {
                 state.plan.steps[place.step].finally && !state.is_left_silent(place, attempt)
             };
-            let nothing_open = !state.open_attempts().any(|(place, attempt)| waited_for(place, attempt));
+            let nothing_open = !state.open_attempts().any(waited_for);
             (same || state.is_preview()) && state.is_all_done(true) && nothing_open
         }
         (
@@ -158,7 +159,7 @@ fn may_end(state: &RunState, ending: &Ending) -> bool {
 
 /// Nothing is open but fences whose risk was taken.
 fn settled(state: &RunState) -> bool {
-    let waited_for = |(place, attempt): (Place, &crate::attempt::Attempt)| {
+    let waited_for = |(place, attempt): (Place, &Attempt)| {
         place.direction == Direction::Undo || !state.is_left_silent(place, attempt)
     };
     !state.open_attempts().any(waited_for)

@@ -153,6 +153,8 @@ pub struct Silence {
     pub since: Micros,
     /// How long it had been silent when that was recorded, in milliseconds.
     pub silent_ms: u64,
+    /// Its lease has run out, and it gets no other: silent or not, its server accepts no writes.
+    pub lease_expired: bool,
 }
 
 /// What happens to an attempt.

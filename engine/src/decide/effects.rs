@@ -9,7 +9,7 @@ use crate::lookup::Place;
 use crate::perform::Perform;
 use crate::state::{Approval, Phase, RunState, Stage, StepState};
 use crate::verdict::Verdict;
-use model::{Direction, HostName, Micros};
+use model::{Direction, HostName, Micros, Work};
 use plan::checked::{Action, Step};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -102,6 +102,7 @@ fn awaiting_probe(state: &RunState, index: usize, direction: Direction) -> Vec<(
 }
 
 fn open(state: &RunState, place: Place, attempt: &Attempt, perform: &mut Vec<Perform>) {
+    watch_lease(state, place, attempt, perform);
     let revoking = match place.direction {
         Direction::Do => state.is_revoking(place.step),
         Direction::Undo => {
@@ -174,6 +175,19 @@ fn watch(state: &RunState, place: Place, attempt: &Attempt, after: Duration, per
     }
     if let Some(Action::Agent { host, .. }) = state.action(place) {
         perform.push(Perform::WatchSilence { token: attempt.token.clone(), host: host.clone(), after });
+    }
+}
+
+/// A fence of a source that may be leased: the end of the lease is evidence, whatever becomes of the order.
+fn watch_lease(state: &RunState, place: Place, attempt: &Attempt, perform: &mut Vec<Perform>) {
+    let known = attempt.state.silence().is_some_and(|silence| silence.lease_expired);
+    let fence = state.plan.steps.get(place.step).is_some_and(|step| step.evidence.is_some());
+    if known || !fence || !state.is_open() || place.direction != Direction::Do {
+        return;
+    }
+    if let Some(Action::Agent { host, work: Work::Fence(fence) }) = state.action(place) {
+        let (token, source) = (attempt.token.clone(), fence.source.name.clone());
+        perform.push(Perform::WatchLease { token, host: host.clone(), source });
     }
 }
 

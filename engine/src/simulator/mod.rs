@@ -239,7 +239,8 @@ impl Simulation {
             | Report::Revoked { .. }
             | Report::Probed { .. }
             | Report::Told { .. }
-            | Report::Silent { .. } => None,
+            | Report::Silent { .. }
+            | Report::LeaseExpired { .. } => None,
         };
         let crashed = self.crashed;
         self.report(report)?;

@@ -225,7 +225,7 @@ impl World {
                     channels: self.channels.clone(),
                     failed: Vec::new(),
                 }),
-                Perform::WatchSilence { .. } | Perform::CloseRun { .. } => {}
+                Perform::WatchSilence { .. } | Perform::WatchLease { .. } | Perform::CloseRun { .. } => {}
             }
         }
     }

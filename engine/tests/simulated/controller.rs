@@ -314,7 +314,7 @@ impl World {
                 let report = Box::new(Report::Told { approval, notice, channels, failed: Vec::new() });
                 self.after(1000, Happening::Own { process, report });
             }
-            Perform::WatchSilence { .. } => {}
+            Perform::WatchSilence { .. } | Perform::WatchLease { .. } => {}
         }
     }
 }

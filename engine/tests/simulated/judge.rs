@@ -1,8 +1,9 @@
 //! What must hold when it is over.
 
 use super::world::World;
-use engine::{Recorded, chain, replay};
-use std::collections::BTreeMap;
+use engine::{Event, Recorded, chain, replay};
+use model::Token;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Looks at journals, tokens and epochs, and notes what is wrong.
 pub fn judge(world: &mut World) {
@@ -33,10 +34,18 @@ pub fn judge(world: &mut World) {
             Err(error) => wrong.push(format!("{run} does not replay: {error}")),
         }
     }
+    let rows = world.store.runs.values().flatten();
+    let told: BTreeSet<&Token> = rows
+        .filter_map(|entry| match &entry.recorded.event {
+            Event::Ended { token, .. } | Event::LateResult { token, .. } => Some(token),
+            _ => None,
+        })
+        .collect();
     for token in &world.acknowledged {
+        // A repeat of what is known already has no event of its own.
         let attempt = states.get(&token.run).and_then(|state| state.attempt(token));
-        // One that was no longer waited for is kept beside, as a late result.
-        if attempt.is_none_or(|attempt| attempt.state.is_open() && attempt.late.is_none()) {
+        let settled = attempt.is_some_and(|attempt| !attempt.state.is_open());
+        if !settled && !told.contains(token) {
             wrong.push(format!("the result of {token} was acknowledged and is not in the journal"));
         }
     }

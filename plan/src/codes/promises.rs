@@ -1,4 +1,4 @@
-//! Objectives that cannot be kept: what `objectives` finds.
+//! Objectives that cannot be kept: what `objectives` finds. And leases that cannot.
 
 use super::Code;
 use crate::diagnostic::Severity::Error;
@@ -82,4 +82,31 @@ pub static UNPROVEN: Code = Code {
     title: "a claim of proofs that nothing keeps",
     why: "A backup that was never restored is a hope.",
     mend: "set `prove:` on a schedule that fires often enough",
+};
+
+/// The end of a lease that nobody gives.
+pub static NO_LEASE: Code = Code {
+    code: "LB0440",
+    severity: Error,
+    title: "evidence from a lease that nobody gives",
+    why: "Without a lease the old primary goes on as long as it likes, so its end never comes by itself.",
+    mend: "give the source a `lease: 10s`, or ask for `stopped`, or for `unreachable` with its risk in words",
+};
+
+/// A lease that cannot be kept.
+pub static ILL_LEASE: Code = Code {
+    code: "LB0441",
+    severity: Error,
+    title: "a lease that cannot be kept",
+    why: "At its deadline every process of the server must be ended, by a watchdog that knows where they are.",
+    mend: "lease a postgres source whose `server` is a systemd unit or a process, for 3s to 10m",
+};
+
+/// The end of a lease on a machine whose clock may stand still.
+pub static PAUSABLE: Code = Code {
+    code: "LB0442",
+    severity: Error,
+    title: "evidence from a lease on a machine that may be paused",
+    why: "A machine that was paused takes the rest of its lease when it goes on, long after everybody else counted it as over.",
+    mend: "ask for `stopped`, or for `unreachable` with its risk in words; a person sees that the machine is off",
 };

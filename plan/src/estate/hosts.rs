@@ -16,6 +16,11 @@ pub(crate) static NOUN: Noun = Noun {
             Type::Truth,
             "Nothing runs and no data lies on it until a plan brings it: a machine that stands idle or is made then.",
         ),
+        may(
+            "pausable",
+            Type::Truth,
+            "A virtual machine that somebody may pause: its clock stands still then, so the end of its lease proves nothing.",
+        ),
     ],
     ..PLAIN
 };
@@ -27,6 +32,8 @@ pub(crate) struct Host {
     pub region: At<Name>,
     /// Whether nothing runs on it until a plan starts it there.
     pub spare: bool,
+    /// Whether its clock may stand still while others go on.
+    pub pausable: bool,
 }
 
 /// Reads one.
@@ -35,6 +42,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         Fields::of(node, format!("host {:?}", name.as_str()), owner, sink)?.shaped(&[NOUN.fields]);
     let region = fields.need("region", sink).and_then(|node| values::reference(node, &["region"], sink));
     let spare = fields.get("spare").map_or(Some(false), |node| values::truth(node, sink));
+    let pausable = fields.get("pausable").map_or(Some(false), |node| values::truth(node, sink));
     fields.finish(sink);
-    Some(Host { region: region?, spare: spare? })
+    Some(Host { region: region?, spare: spare?, pausable: pausable? })
 }

@@ -169,7 +169,11 @@ pub(crate) static NOUN: Noun = Noun {
         may("objectives", Type::Fields(OBJECTIVES), "What its recovery is measured against."),
         may("rebuilds", Type::Truth, "It can be made again, like a cache; losing it loses no data."),
         later("continuous", Type::Fields(CONTINUOUS), "Ship its log (WAL, oplog, binlog) as it is written."),
-        later("lease", Type::Duration, "The primary stops by itself when it may not go on for this long."),
+        may(
+            "lease",
+            Type::Duration,
+            "The primary stops by itself when it was not granted anew for this long; its host needs the watchdog.",
+        ),
     ],
     kinds: KINDS,
     placed: Some("members"),

@@ -11,12 +11,17 @@ use crate::codes;
 use crate::diagnostic::Sink;
 use crate::shape::{self, KIND};
 use crate::text::{At, Fields, Node, Scalar, Span, Value, values};
-use model::nouns::{FilesSpec, PostgresSpec, SourceKind};
+use model::nouns::{FilesSpec, Manager, PostgresSpec, SourceKind};
 use model::{HostName, Name};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Fields of all kinds that name what is live.
 const LIVE: [&str; 6] = ["at", "database", "folder", "mounted", "paths", "volume"];
+
+/// Leases shorter than that end by a hiccup; longer ones hold every failover up.
+const LEASES: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(600);
 
 /// A source.
 #[derive(Debug, Clone)]
@@ -35,6 +40,8 @@ pub(crate) struct Source {
     pub live: Vec<String>,
     /// Whether its log is shipped as it is written.
     pub continuous: bool,
+    /// How long its primary may go on without being granted anew.
+    pub lease: Option<At<Duration>>,
     /// Its settings on each member, without the server.
     pub members: Vec<OnHost<Ready<SourceKind>>>,
     /// The name of the live database on each member, also of kinds whose job is still to come.
@@ -52,6 +59,8 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let promised = fields.get("objectives").map(|node| promised::read(node, span, Of::Source, sink));
     let rebuilds = fields.get("rebuilds").map_or(Some(false), |node| values::truth(node, sink));
     let continuous = fields.has("continuous");
+    let lease =
+        fields.get("lease").map(|node| values::duration(node, sink).map(|length| At::new(length, node.span)));
     let members = placement::read(&mut fields, "members", sink, settings);
     let kind = members.as_ref().and_then(|members| members.first()).map_or("", |on| on.value.kind);
     let live = members.iter().flatten().flat_map(|on| on.value.live.clone()).collect();
@@ -68,6 +77,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         kind,
         live,
         continuous,
+        lease: flat(lease)?,
         members: members?.into_iter().map(spec).collect(),
         databases,
     })
@@ -152,6 +162,7 @@ fn files(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<FilesSpec> {
 impl Source {
     /// Checks what it refers to.
     pub fn check(&self, estate: &Estate, sink: &mut Sink) {
+        self.check_lease(estate, sink);
         let Some(server) = &self.server else { return };
         if self.members.iter().any(|on| matches!(on.value, Ready::Now(SourceKind::Files(_)))) {
             let message = "files have no server; `server` belongs to a database".to_string();
@@ -167,6 +178,26 @@ impl Source {
                 );
                 sink.push(&codes::NOT_THERE, server.span, message);
             }
+        }
+    }
+
+    /// A lease needs a server whose processes can all be ended at a moment.
+    fn check_lease(&self, estate: &Estate, sink: &mut Sink) {
+        let Some(lease) = &self.lease else { return };
+        let mut wrong = |why: &str| sink.push(&codes::ILL_LEASE, lease.span, why.to_string());
+        if !LEASES.contains(&lease.value) {
+            wrong("a lease is between 3s and 10m long");
+        }
+        if self.kind != "postgres" {
+            return wrong("only a postgres source can be leased");
+        }
+        let server = self.server.as_ref().and_then(|server| estate.services.get(&server.value));
+        let Some(server) = server else {
+            return wrong("nothing is known of the service that runs its server: name it as `server`");
+        };
+        let mut managers = server.hosts.iter().filter_map(|on| on.value.now());
+        if managers.any(|manager| matches!(manager, Manager::Container { .. })) {
+            wrong("its server is a container, which its engine starts again");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Estate;
 use super::checks::Ask;
+use model::lease::{self, Terms};
 use model::nouns::{
     CheckSpec, Manager, PostgresSpec, Question, RecordSpec, ServiceSpec, SourceKind, SourceSpec,
 };
@@ -39,6 +40,12 @@ impl Estate {
         let Some(check) = self.checks.get(check) else { return Vec::new() };
         let of = &check.of.value;
         if self.services.contains_key(of) { self.service_hosts(of) } else { self.member_hosts(of) }
+    }
+
+    /// What a source's primary asks for, where it is leased.
+    pub fn lease(&self, source: &Name) -> Option<Terms> {
+        let length = self.sources.get(source)?.lease.as_ref()?.value;
+        Some(Terms { length, stop: lease::DEFAULT_STOP })
     }
 
     /// Hosts that take a source's backups by its schedules.

@@ -20,7 +20,8 @@ pub(crate) static KIND: Kind = Kind {
     name: "fence",
     doc: "Stops and masks the server of `source` on each of its members in `region`, and returns how sure it is \
           that no writes are accepted there. `evidence` is what the run demands before it goes on: `stopped` \
-          (an agent stopped the server and saw it gone) or `unreachable` (the host has been silent for \
+          (an agent stopped the server and saw it gone), `lease-expired` (the source has a `lease`, and the host's \
+          has run out for good, with a watchdog that was armed: no writes, whether the host answers or not) or `unreachable` (the host has been silent for \
           `silence`, 15s; it may still be alive). For `unreachable` write in `risk` what may be lost, in plain \
           words; a person reads and approves it (`approve: { role, within, approvals }`) when nothing stronger was \
           obtained. Fencing is a point of no return.\n\n\
@@ -37,7 +38,8 @@ pub(crate) static KIND: Kind = Kind {
 fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     let source = fields.need("source", cx.sink).and_then(|node| cx.noun("source", node));
     let region = fields.need("region", cx.sink).and_then(|node| cx.region(node));
-    let rule = evidence(cx, fields);
+    let leased = source.as_ref().is_some_and(|source| cx.estate.lease(&source.value).is_some());
+    let rule = evidence(cx, fields, leased);
     let (source, region, mut rule) = (source?, region?, rule?);
     cx.estate.sources.get(&source.value)?;
     let all = cx.estate.member_hosts(&source.value);
@@ -52,6 +54,12 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         evidence: Some(rule.required),
         ..Facts::default()
     };
+    let paused = hosts.iter().find(|host| cx.estate.hosts.get(*host).is_some_and(|host| host.pausable));
+    if let (Some(host), Evidence::LeaseExpired) = (paused, rule.required) {
+        let message = format!("{host} may be paused, so the end of its lease is no evidence");
+        cx.sink.push(&codes::PAUSABLE, fields.span_of("evidence"), message);
+        return None;
+    }
     for live in &hosts {
         let Some((acting, spec)) = cx.source(&source.value, live, source.span) else {
             let evidence = Some(rule);
@@ -79,7 +87,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     })
 }
 
-fn evidence(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<EvidenceRule> {
+fn evidence(cx: &mut Context<'_>, fields: &mut Fields<'_>, leased: bool) -> Option<EvidenceRule> {
     const WORDS: [(&str, Evidence); 5] = [
         ("unreachable", Evidence::Unreachable),
         ("lease-expired", Evidence::LeaseExpired),
@@ -95,7 +103,12 @@ fn evidence(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<EvidenceRul
     let required = flat(required)?.unwrap_or(DEFAULT_EVIDENCE);
     let (silence, risk, approve) = (flat(silence)?, flat(risk)?, flat(approve)?);
     match required {
-        Evidence::LeaseExpired | Evidence::Isolated | Evidence::PoweredOff => {
+        Evidence::LeaseExpired if !leased => {
+            let message = "`lease-expired` is asked for, and the source has no lease".to_string();
+            cx.sink.push(&codes::NO_LEASE, fields.span_of("evidence"), message);
+            return None;
+        }
+        Evidence::Isolated | Evidence::PoweredOff => {
             let severity = if cx.purpose == Purpose::Run { Severity::Error } else { Severity::Warning };
             let message = format!("how to obtain the evidence {:?} is still to come", required.as_str());
             cx.sink.push_as(severity, &codes::EVIDENCE_LATER, fields.span_of("evidence"), message);
@@ -107,7 +120,7 @@ fn evidence(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<EvidenceRul
             cx.sink.push(&codes::UNNAMED_RISK, fields.span_of("evidence"), message);
             return None;
         }
-        Evidence::None | Evidence::Unreachable | Evidence::Stopped => {}
+        Evidence::None | Evidence::Unreachable | Evidence::LeaseExpired | Evidence::Stopped => {}
     }
     let approve::Asked { role, within, approvals } = approve.unwrap_or_default();
     Some(EvidenceRule {

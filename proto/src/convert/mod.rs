@@ -1,11 +1,13 @@
 //! Conversions between wire and model, one file a noun. A missing message or an unspecified enum is a
 //! typed error here and never travels further.
 
+mod lease;
 mod order;
 mod outcome;
 mod status;
 mod token;
 
+pub use lease::{LeaseReply, lease_answer_to_wire, lease_reply, lease_request, lease_request_to_wire};
 pub use order::order_to_wire;
 pub use status::{problem_of_status, status_of_problem};
 

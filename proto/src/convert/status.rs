@@ -28,6 +28,8 @@ pub fn problem_of_status(status: &Status) -> Problem {
         Problem::new("LB5001", format!("{}: {}", status.code(), status.message()), advice(status.code()));
     match status.code() {
         Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted => problem.transient(),
+        // Only a status that was made here has a source: the connection broke, nobody said no.
+        _ if std::error::Error::source(status).is_some() => problem.transient(),
         _ => problem,
     }
 }
@@ -50,6 +52,15 @@ mod tests {
     fn a_problem_survives_a_status() {
         let problem = Problem::new("LB1301", "run is held", "wait").transient();
         assert_eq!(problem_of_status(&status_of_problem(Code::Aborted, &problem)), problem);
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_worth_another_try_and_an_answer_is_not() {
+        let broke = std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+        let broke = problem_of_status(&Status::from_error(Box::new(broke)));
+        assert_eq!(broke.retry, model::RetryAdvice::Transient);
+        let said = problem_of_status(&Status::unknown("no"));
+        assert_ne!(said.retry, model::RetryAdvice::Transient);
     }
 
     #[test]

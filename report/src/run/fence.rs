@@ -81,6 +81,9 @@ fn seen(step: &StepView, attempt: &AttemptView, outputs: &Outputs<'_>) -> String
     if let Some(given) = given {
         return format!("{host}: {} ({})", given.output.evidence, given.output.detail);
     }
+    if step.evidence == Some(Evidence::LeaseExpired) {
+        return format!("{host}: its lease ran out, and a watchdog ended its server");
+    }
     match (attempt.silent_since, step.ended_at) {
         (Some(since), Some(ended)) => {
             format!("{host}: no answer for {} (since {})", length(ended.since(since)), clock(since))

@@ -21,7 +21,7 @@ pub(super) async fn measure(extent: Extent) -> Result<Value, Failure> {
         "journal".to_owned(),
         chain(|step, after| {
             let after = if after.is_empty() { String::new() } else { format!("after: {}, ", after[0]) };
-            format!("  {}: {{ {after}wait: {{ for: 0s }} }}\n", name(step))
+            format!("  {}: {{ {after}wait: {{ for: 1ms }} }}\n", name(step))
         }),
     ));
     let bed = Bed::set(HOSTS, &plans).await?;

@@ -7,6 +7,7 @@ use crate::world::{Plans, World, step};
 use engine::view::View;
 use model::RunId;
 use std::time::Duration;
+use tests::polling::until;
 
 const TWO: &str = "  one: { undo: none, command: { script: SCRIPT(one), hosts: [east-1] } }
   two: { after: one, undo: none, command: { script: SCRIPT(two), hosts: [east-1] } }
@@ -191,4 +192,44 @@ async fn fault_29_a_step_outlives_a_frozen_agent_when_its_time_is_long_enough() 
     let view = world.until_success(run).await;
     assert_eq!(step(&view, "one").attempts.len(), 1);
     assert_eq!((world.count("one"), world.count("two")), (1, 1));
+}
+
+/// The words of `status` about a host.
+async fn detail(world: &World, host: usize) -> String {
+    let status = world.say(&["status", "--output", "json"]).await.json().unwrap();
+    status["hosts"][host].to_string()
+}
+
+#[tokio::test]
+async fn fault_31_a_copied_agent_locks_both_and_no_step_runs_on_either() {
+    let mut world = two_steps("fault-31").await;
+    world.agent("east-1").stop().await;
+    let mut copy = world.agents["east-1"].copied(&world.scratch).unwrap();
+    world.agent("east-1").start().unwrap();
+    world.until_connected("east-1").await;
+    copy.start().unwrap();
+    until("both are locked", Duration::from_secs(60), async || {
+        let said = detail(&world, 0).await;
+        if said.contains("LB1118") { Ok(()) } else { Err(said) }
+    })
+    .await
+    .unwrap();
+    let run = world.run("two").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.count("one"), 0, "no step runs on either");
+    assert!(detail(&world, 0).await.contains("unreachable"));
+
+    // A restart of the controller forgets nothing.
+    world.restart_controller("").await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.count("one"), 0);
+
+    // The right one enrols anew; its copy stays out, and the run goes on.
+    world.agent("east-1").stop().await;
+    let token = world.token("east-1", "15m").await;
+    world.agents["east-1"].enrol(&world.scratch, &token).await.unwrap();
+    world.agent("east-1").start().unwrap();
+    world.until_success(run).await;
+    assert_eq!((world.count("one"), world.count("two")), (1, 1));
+    copy.stop().await;
 }

@@ -68,3 +68,40 @@ async fn fault_19_a_failover_that_lost_acknowledged_commits_is_found_by_the_agen
     );
     assert_eq!((world.count("one"), world.count("two")), (1, 0), "nothing was sent again");
 }
+
+#[tokio::test]
+async fn fault_19_a_journal_that_goes_back_under_a_running_controller_stops_it_at_the_next_append() {
+    let plans = Plans::new("fault-19-back").gated("one").script("two", "").plan("two", TWO);
+    let mut database = Postgres::create(plans.scratch(), "journal", free()).await.unwrap();
+    database.start().await.unwrap();
+    let settings = format!(
+        "database: \"postgres://postgres@{}/postgres?sslmode=disable\"\ndatabase-without-standby: true\n",
+        database.address()
+    );
+    let world = plans.controller(&settings).start().await;
+    let run = world.run("two").await;
+    world.until_begun("one").await;
+    let accepted = |view: &engine::view::View| step(view, "one").attempts[0].state == "accepted";
+    world.until_view(run, "an accepted attempt", accepted).await;
+    // What a failover to a server that was behind looks like to whoever is connected through one address.
+    database
+        .execute(
+            "alter table journal disable trigger all; delete from journal where sequence > 1; \
+             alter table journal enable trigger all; \
+             update runs set sequence = 1, head = (select hash from journal where run = runs.run)",
+        )
+        .await
+        .unwrap();
+    world.open("one");
+    until("a controller that stops commanding", SOON, async || {
+        let log = world.controller_log();
+        match log.contains("LB1231") && log.contains("commands no more") {
+            true => Ok(()),
+            false => Err(log.lines().rev().take(8).collect::<Vec<_>>().join("\n")),
+        }
+    })
+    .await
+    .unwrap();
+    let left = database.text("select max(sequence)::text from journal").await.unwrap();
+    assert_eq!((left.as_str(), world.count("two")), ("1", 0), "nothing was appended and nothing sent");
+}

@@ -12,6 +12,7 @@ mod failover;
 mod floods;
 mod input;
 mod journals;
+mod leases;
 mod links;
 mod names;
 mod orders;

@@ -139,6 +139,7 @@ async fn fault_17_a_killed_leaders_run_goes_on_at_its_step_under_the_standby() {
     // Somebody watches, and need do nothing.
     let watching = pair.world.cli.command(&["watch", &run.to_string()]).unwrap().output();
     let watching = tokio::spawn(watching);
+    tokio::time::sleep(Duration::from_secs(1)).await;
     pair.world.controller.kill();
     let since = Instant::now();
     pair.world.open("one");
@@ -309,4 +310,67 @@ async fn a_second_controller_without_the_ca_of_the_first_is_told_what_to_copy() 
     alone.stop().await;
     let log = refusal(&plans, "alone", &settings).await;
     assert!(log.contains("LB1229"), "{log}");
+}
+
+/// A certificate for 127.0.0.1 that is its own authority, and its key, in the server's folder.
+fn certificate(database: &Postgres) -> std::path::PathBuf {
+    let data = database.data();
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"])
+        .args(["-subj", "/CN=journal", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args(["-keyout", "server.key", "-out", "server.crt"])
+        .current_dir(data)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    if let Some(account) = database.account() {
+        for file in ["server.key", "server.crt"] {
+            std::os::unix::fs::chown(data.join(file), Some(account.uid), Some(account.gid)).unwrap();
+        }
+    }
+    data.join("server.crt")
+}
+
+#[tokio::test]
+async fn a_database_is_reached_over_tls_with_a_password_that_no_log_shows() {
+    let plans = Plans::new("tls").script("one", "").script("two", "").plan("two", TWO);
+    let mut database = Postgres::create(plans.scratch(), "journal", free()).await.unwrap();
+    let authority = certificate(&database);
+    let add = |file: &str, text: &str| {
+        let path = database.data().join(file);
+        let before = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(path, format!("{text}{before}")).unwrap();
+    };
+    add("postgresql.conf", "ssl = on\n");
+    add("pg_hba.conf", "hostssl all lifeboat all scram-sha-256\nhostnossl all lifeboat all reject\n");
+    database.start().await.unwrap();
+    database.execute("create role lifeboat login password 'hunter2-of-the-journal'").await.unwrap();
+    database.execute("create database lifeboat owner lifeboat").await.unwrap();
+    let root = authority.display();
+    let settings = |mode: &str, file: &str| {
+        format!(
+            "database: \"postgres://lifeboat@{}/lifeboat?sslmode={mode}\"\ndatabase-password: {{ file: {file} }}\ndatabase-without-standby: true\n",
+            database.address()
+        )
+    };
+    let folder = plans.folder();
+    let plans = plans
+        .secret("password", "hunter2-of-the-journal\n")
+        .secret("other-password", "hunter3-of-the-journal\n");
+    let right = format!("{folder}/password");
+    let refused = refusal(&plans, "plain", &settings("disable", &right)).await;
+    assert!(refused.contains("LB1201"), "{refused}");
+    // A server that nobody vouches for.
+    let refused = refusal(&plans, "unknown", &settings("verify-full", &right)).await;
+    assert!(refused.contains("LB1201"), "{refused}");
+    let trusted = format!("verify-full&sslrootcert={root}");
+    let refused = refusal(&plans, "wrong", &settings(&trusted, &format!("{folder}/other-password"))).await;
+    assert!(refused.contains("LB1201") && !refused.contains("hunter3"), "{refused}");
+    let world = plans.controller(&settings(&trusted, &right)).start().await;
+    let run = world.run("two").await;
+    world.until_success(run).await;
+    let encrypted = "select bool_and(ssl)::text from pg_stat_ssl join pg_stat_activity using (pid) where usename = 'lifeboat'";
+    assert_eq!(database.text(encrypted).await.unwrap(), "true");
+    assert!(!world.controller_log().contains("hunter2"), "the log shows the password");
 }

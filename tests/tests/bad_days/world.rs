@@ -186,7 +186,7 @@ impl Plans {
 
     fn policy_text(&self) -> String {
         let mut text = String::from(
-            "version: 1\njobs: [command, check, service, backup, restore, prove, retain]\nscripts:\n",
+            "version: 1\njobs: [command, check, service, backup, restore, prove, retain, fence, promote]\nscripts:\n",
         );
         for path in self.scripts.values() {
             let digest = hex::encode(sha2::Sha256::digest(std::fs::read(path).unwrap()));
@@ -213,7 +213,10 @@ impl Plans {
         let cli = Cli::new(&self.scratch, "admin").unwrap();
         let policy = self.policy_text();
         let prepare = |host: &String| {
-            let agent = Agent::prepare(&self.scratch, host, dialled, &policy, &self.agent_telemetry).unwrap();
+            let mut agent =
+                Agent::prepare(&self.scratch, host, dialled, &policy, &self.agent_telemetry).unwrap();
+            let run = self.scratch.path().join(format!("run-{host}"));
+            agent.set("LIFEBOAT_RUN", &run.display().to_string());
             (host.clone(), agent)
         };
         let agents = self.hosts.iter().map(prepare).collect();

@@ -14,6 +14,7 @@ use super::connect::{connect_server, failed};
 use super::facts;
 use crate::jobs::{Context, End, Preview, Probe};
 use crate::services::alive::{self, Folder};
+use crate::services::leased::data_folder;
 use crate::services::{self, ServiceManager};
 use model::jobs::{FenceOutput, ServiceState};
 use model::nouns::{Manager, PostgresSpec, ServiceSpec};
@@ -152,20 +153,6 @@ fn home(server: &ServiceSpec, main: Option<u32>) -> Option<Folder> {
             .and_then(|pid| Folder::of(pid, PROGRAM))
             .or_else(|| data_folder(server).and_then(|path| Folder::at(&path).ok())),
     }
-}
-
-/// The data folder from the command line of a supervised server, `-D FOLDER`, or from its environment.
-fn data_folder(server: &ServiceSpec) -> Option<PathBuf> {
-    let Manager::Process(process) = &server.manager else { return None };
-    let mut words = process.argv.iter();
-    while let Some(word) = words.next() {
-        match word.strip_prefix("-D") {
-            Some("") => return words.next().map(PathBuf::from),
-            Some(folder) => return Some(PathBuf::from(folder)),
-            None => {}
-        }
-    }
-    process.environment.get("PGDATA").map(PathBuf::from)
 }
 
 /// The three looks; without patience nothing is waited for and nobody ended. Gives what was seen in words, or says which look did not agree.

@@ -58,6 +58,7 @@ impl Place {
         let context = Context {
             state_dir: self.state(),
             policy: Arc::new(self.policy(policy)),
+            leases: agent::lease::Leases::default(),
             cancel: CancellationToken::new(),
             progress: watch::channel(Progress::default()).0,
             output,

@@ -13,6 +13,15 @@ pub fn by_age(b: &mut Broken<'_>) -> Option<()> {
     Some(())
 }
 
+pub fn short_lease(b: &mut Broken<'_>) -> Option<()> {
+    let name = b.pick(&b.nouns("sources"))?;
+    let (file, path) = b.noun("sources", &name)?;
+    let length = b.pick(&["500ms", "1s", "2s", "11m", "2h"])?;
+    b.at_mut(file, &path)?.set("lease", length);
+    b.told(file, &path);
+    Some(())
+}
+
 pub fn unpinned(b: &mut Broken<'_>) -> Option<()> {
     let (file, path) = b.any(|path: &Path, _: &Tree, _| path.last().is_some_and(|key| key == "sha256"))?;
     let (_, above) = path.split_last()?;

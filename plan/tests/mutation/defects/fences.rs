@@ -83,8 +83,34 @@ pub fn no_risk(b: &mut Broken<'_>) -> Option<()> {
 
 pub fn later_evidence(b: &mut Broken<'_>) -> Option<()> {
     let fence = b.step("fence")?;
-    let word = b.pick(&["lease-expired", "isolated", "powered-off"])?;
+    let word = b.pick(&["isolated", "powered-off"])?;
     b.params_mut(&fence)?.set("evidence", word);
+    b.told_at(&fence);
+    Some(())
+}
+
+/// The end of a lease is waited for that nobody gives.
+pub fn no_lease(b: &mut Broken<'_>) -> Option<()> {
+    let fence = b.step("fence")?;
+    b.params_mut(&fence)?.set("evidence", "lease-expired");
+    b.told_at(&fence);
+    Some(())
+}
+
+/// The end of a lease is waited for on a machine that may be paused.
+pub fn paused(b: &mut Broken<'_>) -> Option<()> {
+    let (promote, fence) = fenced(b)?;
+    let app = app_of(b, &promote)?;
+    let from = b.param(&fence, "region")?;
+    let there = app.members.iter().find(|host| b.world.regions[b.world.hosts[**host].region] == from)?;
+    let host = b.world.hosts[*there].name.clone();
+    if app.kind != "postgres" || b.param(&fence, "source")? != app.source {
+        return None;
+    }
+    b.noun_mut("sources", &app.source)?.set("lease", "10s");
+    b.noun_mut("hosts", &host)?.set("pausable", "true");
+    b.params_mut(&fence)?.set("evidence", "lease-expired");
+    b.spots.clear();
     b.told_at(&fence);
     Some(())
 }

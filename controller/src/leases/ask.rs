@@ -1,0 +1,137 @@
+//! A request, judged and answered.
+
+use super::{Leases, lock};
+use crate::agents::SessionHandle;
+use crate::app::App;
+use crate::store::StoreError;
+use model::lease::{Refusal, Request};
+use model::{HostName, Name, Problem};
+use proto::v1::controller_message::Message;
+use proto::{Malformed, v1};
+use std::future::Future;
+use std::time::Duration;
+
+/// Takes a request in; the answer is sent once what it rests on is durable.
+pub fn asked(
+    app: &App,
+    host: &HostName,
+    session: &SessionHandle,
+    wire: v1::LeaseRequest,
+) -> Result<impl Future<Output = ()> + Send + 'static, Malformed> {
+    let (source, mut request) = proto::lease_request(wire)?;
+    // The clock of such a host may stand still: the end of its lease is no evidence.
+    request.armed &= !app.estate.get().is_some_and(|it| it.checked.is_pausable(host));
+    let allowed = declared(app, host, &source, &request);
+    let (leases, standing, epoch) = (app.leases.clone(), app.standing.clone(), app.epoch);
+    let leading = app.leading.clone();
+    let (host, session) = (host.clone(), session.clone());
+    Ok(async move {
+        let answer = match (allowed, standing.lost()) {
+            (_, Some(problem)) => Err((problem, false)),
+            (Err(problem), None) => Err((problem, false)),
+            // A lease ends with the leadership that gives it.
+            (Ok(()), None) => leases.grant(&source, &host, &request, Some(leading.left())).await,
+        };
+        if let Err((problem, _)) = &answer {
+            tracing::debug!(%host, %source, %problem, "no lease");
+        }
+        let answer = proto::lease_answer_to_wire(&source, &request, epoch, answer);
+        // A session that cannot take it has ended: the host asks again in the next.
+        let _ = session.send(Message::LeaseAnswer(answer));
+    })
+}
+
+/// Whether the estate has this member's server leased, for no longer than it says.
+fn declared(app: &App, host: &HostName, source: &Name, request: &Request) -> Result<(), Problem> {
+    let in_force = app.estate.get();
+    let assignment = in_force.as_ref().and_then(|it| it.checked.assignment(host, it.version));
+    let leased = assignment.and_then(|it| it.leases.into_iter().find(|one| one.source == *source));
+    match leased {
+        Some(leased) if request.terms.length <= leased.terms.length => Ok(()),
+        Some(_) | None => Err(Problem::new(
+            "LB1430",
+            format!("the estate in force gives {host} no such lease of {source}"),
+            "Nothing to do when the estate has just changed: the agent gets its new assignment. Else apply the estate again.",
+        )),
+    }
+}
+
+impl Leases {
+    /// Grants a lease, or says why not and whether the member is fenced.
+    pub async fn grant(
+        &self,
+        source: &Name,
+        host: &HostName,
+        request: &Request,
+        left: Option<Duration>,
+    ) -> Result<Duration, (Problem, bool)> {
+        let now = self.0.clock.since_boot();
+        let granted = self.with(source, |known| known.grantor.grant(host, request, now, left));
+        let length = match granted {
+            Ok(grant) => grant.length,
+            Err(refusal) => return Err(refused(source, host, &refusal)),
+        };
+        self.save(source).await.map_err(|error| (not_durable(source, &error), false))?;
+        Ok(length)
+    }
+
+    /// Members that are closed although they are the primary, and the runs that closed them.
+    pub(super) fn closed(&self) -> Vec<(Name, model::RunId)> {
+        let sources = lock(&self.0.sources);
+        let closed = sources.iter().filter_map(|(name, known)| {
+            let primary = known.grantor.primary()?;
+            let (_, closed) = known.grantor.given(primary);
+            Some((name.clone(), *known.closed_by.get(primary).filter(|_| closed)?))
+        });
+        closed.collect()
+    }
+}
+
+fn refused(source: &Name, host: &HostName, refusal: &Refusal) -> (Problem, bool) {
+    match refusal {
+        Refusal::Fenced => (
+            Problem::new(
+                "LB1431",
+                format!("{host} is fenced: its server of {source} gets no lease"),
+                "A run fences it, or another member was made the primary. After a failover it comes back by `rejoin`.",
+            ),
+            true,
+        ),
+        Refusal::HeldBy(other) => (
+            Problem::new(
+                "LB1432",
+                format!("{other} is the primary of {source}, so {host} gets no lease"),
+                "Two primaries are what a lease prevents. To move it, fence the one and promote the other.",
+            ),
+            true,
+        ),
+        Refusal::NotYet(other, left) => (
+            Problem::new(
+                "LB1433",
+                format!("the lease of {other} may still run, for {} s at most", left.as_secs() + 1),
+                "Nothing to do: it is asked for again and granted then.",
+            ),
+            false,
+        ),
+        Refusal::Old => {
+            (Problem::new("LB1434", "a newer request was answered already", "Nothing to do."), false)
+        }
+        Refusal::NoTime => (
+            Problem::new(
+                "LB1435",
+                "this controller's own leadership ends too soon to give a lease",
+                "Nothing to do: it is renewed, or another controller leads. If this lasts, look at the database of the controllers.",
+            ),
+            false,
+        ),
+    }
+}
+
+fn not_durable(source: &Name, error: &StoreError) -> Problem {
+    Problem::new(
+        "LB1436",
+        format!("a lease of {source} was not given, because it could not be recorded"),
+        "Look at the controller's disk.",
+    )
+    .caused_by(error)
+}

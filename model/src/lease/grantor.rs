@@ -1,0 +1,333 @@
+//! The grantor's side: what a controller knows of the leases of one source.
+
+use super::{Grant, Request, SHORTEST, Terms};
+use crate::HostName;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Earlier boots of a host that are remembered, so that a request of one cannot pass for a new one.
+const MAX_BOOTS: usize = 16;
+
+/// What must be durable of one member before it matters.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// It is the member that may be granted a lease.
+    pub primary: bool,
+    /// It is granted nothing: it was fenced, or is about to be.
+    pub closed: bool,
+    /// The longest lease that it was given; none when it never was.
+    pub terms: Option<Terms>,
+    /// The last request said that a watchdog is armed.
+    pub armed: bool,
+}
+
+/// The newest answer to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// When it was answered, on the grantor's clock.
+    pub at: Duration,
+    /// What was given.
+    pub terms: Terms,
+    /// The request said that a watchdog is armed.
+    pub armed: bool,
+    /// An earlier answer that runs for longer: when it was, and what was given.
+    longer: Option<(Duration, Terms)>,
+}
+
+impl Given {
+    fn new(at: Duration, terms: Terms, armed: bool) -> Given {
+        Given { at, terms, armed, longer: None }
+    }
+
+    /// From then on, on the grantor's clock, the server is gone.
+    pub fn over(&self) -> Duration {
+        let longer = self.longer.map_or(Duration::ZERO, |(at, terms)| at + terms.wait());
+        longer.max(self.at + self.terms.wait())
+    }
+
+    /// The next answer after this one.
+    fn then(self, next: Given) -> Given {
+        let earlier = [self.longer, Some((self.at, self.terms))].into_iter().flatten();
+        let longest = earlier.max_by_key(|(at, terms)| *at + terms.wait());
+        Given { longer: longest.filter(|(at, terms)| *at + terms.wait() > next.over()), ..next }
+    }
+
+    /// Terms that cover all that may still run.
+    fn covered(&self) -> Terms {
+        self.longer.map_or(self.terms, |(_, longer)| self.terms.longest(longer))
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Member {
+    given: Option<Given>,
+    closed: bool,
+    /// The boot that asks and those before it, newest last.
+    boots: Vec<String>,
+    sent: Duration,
+}
+
+/// Why nothing is granted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is fenced: another member is the primary or is to be.
+    Fenced,
+    /// Another member is the primary.
+    HeldBy(HostName),
+    /// The lease of another member may still run for that long.
+    NotYet(HostName, Duration),
+    /// The request is older than one that was answered.
+    Old,
+    /// The grantor's own leadership ends too soon.
+    NoTime,
+}
+
+/// The leases of one source, as one grantor knows them.
+#[derive(Debug, Clone)]
+pub struct Grantor {
+    epoch: u64,
+    primary: Option<HostName>,
+    members: BTreeMap<HostName, Member>,
+}
+
+impl Grantor {
+    /// Begins with what is durable. Whatever an earlier grantor gave counts as answered at `began`, the
+    /// moment from which it could no longer answer.
+    pub fn new(epoch: u64, began: Duration, rows: &BTreeMap<HostName, Row>) -> Grantor {
+        let member = |row: &Row| Member {
+            given: row.terms.map(|terms| Given::new(began, terms, row.armed)),
+            closed: row.closed,
+            ..Member::default()
+        };
+        Grantor {
+            epoch,
+            primary: rows.iter().find(|(_, row)| row.primary).map(|(host, _)| host.clone()),
+            members: rows.iter().map(|(host, row)| (host.clone(), member(row))).collect(),
+        }
+    }
+
+    /// Answers a request. The row of the host must be durable before the grant is sent. `left` is how long
+    /// this grantor still leads, where that is bounded.
+    pub fn grant(
+        &mut self,
+        host: &HostName,
+        request: &Request,
+        now: Duration,
+        left: Option<Duration>,
+    ) -> Result<Grant, Refusal> {
+        self.judge(host, request, now)?;
+        let length = request.terms.length.min(left.unwrap_or(Duration::MAX));
+        if length < SHORTEST {
+            return Err(Refusal::NoTime);
+        }
+        self.primary = Some(host.clone());
+        let member = self.members.entry(host.clone()).or_default();
+        if member.boots.last() != Some(&request.boot) {
+            member.boots.push(request.boot.clone());
+            if member.boots.len() > MAX_BOOTS {
+                member.boots.remove(0);
+            }
+        }
+        member.sent = request.sent;
+        let next = Given::new(now, Terms { length, ..request.terms }, request.armed);
+        member.given = Some(member.given.map_or(next, |given| given.then(next)));
+        Ok(Grant { boot: request.boot.clone(), sent: request.sent, length, epoch: self.epoch })
+    }
+
+    fn judge(&self, host: &HostName, request: &Request, now: Duration) -> Result<(), Refusal> {
+        let member = self.members.get(host);
+        if member.is_some_and(|member| member.closed) {
+            return Err(Refusal::Fenced);
+        }
+        if let Some(primary) = self.primary.as_ref().filter(|primary| *primary != host) {
+            return Err(Refusal::HeldBy(primary.clone()));
+        }
+        if let Some(member) = member
+            && let Some(place) = member.boots.iter().position(|boot| *boot == request.boot)
+            && (place + 1 < member.boots.len() || request.sent <= member.sent)
+        {
+            return Err(Refusal::Old);
+        }
+        for (other, member) in self.members.iter().filter(|(other, _)| *other != host) {
+            if let Some(given) = member.given.filter(|given| given.over() > now) {
+                return Err(Refusal::NotYet(other.clone(), given.over() - now));
+            }
+        }
+        Ok(())
+    }
+
+    /// Grants nothing to a member from now on: it is about to be fenced. Gives whether that is new.
+    pub fn close(&mut self, host: &HostName) -> bool {
+        let member = self.members.entry(host.clone()).or_default();
+        !std::mem::replace(&mut member.closed, true)
+    }
+
+    /// Nothing was promoted, and nobody wants that any more: the primary may ask again. Gives whether it may.
+    pub fn reopen(&mut self, host: &HostName) -> bool {
+        let is_primary = self.primary.as_ref() == Some(host);
+        match self.members.get_mut(host) {
+            Some(member) if is_primary => std::mem::replace(&mut member.closed, false),
+            Some(_) | None => false,
+        }
+    }
+
+    /// A member is to be the primary: every other is closed. Gives whether anything changed.
+    pub fn entitle(&mut self, host: &HostName) -> bool {
+        let mut changed = self.primary.as_ref() != Some(host);
+        self.primary = Some(host.clone());
+        self.members.entry(host.clone()).or_default();
+        for (other, member) in &mut self.members {
+            let closed = other != host;
+            changed |= member.closed != closed;
+            member.closed = closed;
+        }
+        changed
+    }
+
+    /// A closed member's server is gone by stronger evidence than time: nothing is waited for any more.
+    pub fn gone(&mut self, host: &HostName) {
+        if let Some(member) = self.members.get_mut(host).filter(|member| member.closed) {
+            member.given = None;
+        }
+    }
+
+    /// When the lease of a closed member will have run out, on this grantor's clock. None where that would
+    /// prove nothing: it is not closed, has no lease, or no watchdog was armed.
+    pub fn over(&self, host: &HostName) -> Option<Duration> {
+        let member = self.members.get(host).filter(|member| member.closed)?;
+        member.given.filter(|given| given.armed).map(|given| given.over())
+    }
+
+    /// What must be durable of a member.
+    pub fn row(&self, host: &HostName) -> Row {
+        let member = self.members.get(host);
+        let given = member.and_then(|member| member.given);
+        Row {
+            primary: self.primary.as_ref() == Some(host),
+            closed: member.is_some_and(|member| member.closed),
+            terms: given.map(|given| given.covered()),
+            armed: given.is_some_and(|given| given.armed),
+        }
+    }
+
+    /// Every member that is known.
+    pub fn members(&self) -> impl Iterator<Item = &HostName> {
+        self.members.keys()
+    }
+
+    /// The member that may be granted a lease.
+    pub fn primary(&self) -> Option<&HostName> {
+        self.primary.as_ref()
+    }
+
+    /// The newest answer to a member, and whether it is closed.
+    pub fn given(&self, host: &HostName) -> (Option<Given>, bool) {
+        self.members.get(host).map_or((None, false), |member| (member.given, member.closed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const S: fn(u64) -> Duration = Duration::from_secs;
+
+    fn host(name: &str) -> HostName {
+        HostName::new(name).unwrap()
+    }
+
+    fn request(sent: u64) -> Request {
+        let terms = Terms { length: S(10), stop: S(2) };
+        Request { boot: "one".to_string(), sent: S(sent), terms, armed: true }
+    }
+
+    fn fresh() -> Grantor {
+        Grantor::new(1, S(0), &BTreeMap::new())
+    }
+
+    #[test]
+    fn a_closed_member_is_granted_nothing_and_its_lease_is_over_after_the_wait() {
+        let (a, b) = (host("a"), host("b"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(500), S(50), None).unwrap();
+        assert_eq!(grantor.over(&a), None, "it may ask again");
+        assert!(grantor.close(&a) && !grantor.close(&a));
+        assert_eq!(grantor.grant(&a, &request(503), S(53), None), Err(Refusal::Fenced));
+        assert_eq!(grantor.over(&a), Some(S(50) + Duration::from_millis(13_200)));
+        assert_eq!(grantor.grant(&b, &request(9), S(53), None), Err(Refusal::HeldBy(a.clone())));
+        grantor.entitle(&b);
+        assert!(matches!(grantor.grant(&b, &request(9), S(63), None), Err(Refusal::NotYet(_, _))));
+        grantor.grant(&b, &request(10), S(64), None).unwrap();
+        assert!(!grantor.reopen(&a), "another is the primary");
+    }
+
+    #[test]
+    fn a_lapsed_primary_is_granted_again_when_the_fence_is_called_off() {
+        let a = host("a");
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(1), S(1), None).unwrap();
+        grantor.close(&a);
+        assert!(grantor.reopen(&a));
+        grantor.grant(&a, &request(40), S(40), None).unwrap();
+    }
+
+    #[test]
+    fn a_successor_counts_the_longest_lease_from_its_own_beginning() {
+        let a = host("a");
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(1), S(1), None).unwrap();
+        let rows = BTreeMap::from([(a.clone(), grantor.row(&a))]);
+        let mut next = Grantor::new(2, S(7), &rows);
+        next.close(&a);
+        assert_eq!(next.over(&a), Some(S(7) + Duration::from_millis(13_200)));
+    }
+
+    #[test]
+    fn a_lease_without_an_armed_watchdog_proves_nothing() {
+        let a = host("a");
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(1), S(1), None).unwrap();
+        grantor.grant(&a, &Request { armed: false, ..request(2) }, S(2), None).unwrap();
+        grantor.close(&a);
+        assert_eq!(grantor.over(&a), None);
+    }
+
+    #[test]
+    fn a_request_that_was_overtaken_is_old_also_from_an_earlier_boot() {
+        let a = host("a");
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(5), S(1), None).unwrap();
+        assert_eq!(grantor.grant(&a, &request(4), S(2), None), Err(Refusal::Old));
+        let two = Request { boot: "two".to_string(), ..request(1) };
+        grantor.grant(&a, &two, S(3), None).unwrap();
+        assert_eq!(grantor.grant(&a, &request(9), S(4), None), Err(Refusal::Old));
+    }
+
+    #[test]
+    fn a_shorter_lease_counts_once_the_longer_one_before_it_has_run_out() {
+        let a = host("a");
+        let mut grantor = fresh();
+        let long = Terms { length: S(100), stop: S(0) };
+        grantor.grant(&a, &Request { terms: long, ..request(1) }, S(1), None).unwrap();
+        grantor.grant(&a, &request(5), S(5), None).unwrap();
+        assert_eq!(grantor.row(&a).terms.unwrap().length, S(100));
+        grantor.close(&a);
+        assert_eq!(grantor.over(&a), Some(S(111)));
+        grantor.reopen(&a);
+        grantor.grant(&a, &request(100), S(100), None).unwrap();
+        grantor.close(&a);
+        assert_eq!(grantor.over(&a), Some(S(100) + Duration::from_millis(13_200)));
+        assert_eq!(grantor.row(&a).terms, Some(request(1).terms));
+    }
+
+    #[test]
+    fn a_lease_ends_with_the_leadership_that_gives_it() {
+        let mut grantor = fresh();
+        let grant = grantor.grant(&host("a"), &request(1), S(1), Some(S(3))).unwrap();
+        assert_eq!(grant.length, S(3));
+        let late = grantor.grant(&host("a"), &request(2), S(2), Some(Duration::from_millis(1)));
+        assert_eq!(late, Err(Refusal::NoTime));
+    }
+}
