@@ -101,7 +101,7 @@ fn every_kind_is_in_one_of_the_plans_or_still_to_come() {
 #[test]
 fn every_kind_ends_well_or_honestly_whatever_happens_to_it() {
     for (what, plan, shape, at, behave, decide) in all() {
-        let mut run = Simulation::new(plan, user("ada"), world(shape, at, behave)).unwrap();
+        let mut run = begun(plan, world(shape, at, behave));
         bring_to_an_end(&mut run, &decide);
         assert_invariants(&run);
         if what.ends_with("all well") || what.ends_with("fails, retried") {
@@ -113,12 +113,13 @@ fn every_kind_ends_well_or_honestly_whatever_happens_to_it() {
 /// One part of three, so that cores share the work.
 fn crash_after_each_event(part: usize) {
     for (what, plan, shape, at, behave, decide) in all().into_iter().skip(part).step_by(3) {
-        let mut smooth = Simulation::new(plan.clone(), user("ada"), world(shape, at, behave)).unwrap();
+        let mut smooth = begun(plan.clone(), world(shape, at, behave));
         bring_to_an_end(&mut smooth, &decide);
         let rows = smooth.journal.len();
         for crash in (2..=rows).flat_map(|row| [Crash::AfterRow(row), Crash::AfterSending(row)]) {
             let world = world(shape, at, behave);
             let mut run = Simulation::with_crashes(plan.clone(), user("ada"), world, vec![crash]).unwrap();
+            run.roles = commanders();
             bring_to_an_end(&mut run, &decide);
             assert_invariants(&run);
             assert_eq!(word(&run), word(&smooth), "{what}, {crash:?} of {rows}");

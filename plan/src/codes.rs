@@ -143,10 +143,10 @@ pub static ALL: &[&Code] = &[
     &UNPROVEN,
     &UNFED,
     &USED_UP,
-    &TOO_FEW_PEOPLE,
     &NO_LEASE,
     &ILL_LEASE,
     &PAUSABLE,
+    &TOO_FEW_PEOPLE,
 ];
 
 /// A text that is not a name.

@@ -112,9 +112,8 @@ async fn ask(app: &App, plan: &Name, estate: u64) -> Option<PreviewRow> {
     let compiled = match in_force.checked.compile(plan, Mode::Preview, &BTreeMap::new()) {
         Ok(compiled) => compiled,
         Err(found) => {
-            let first = found.first();
-            let (code, message) =
-                first.map_or(("LB1391", ""), |one| (one.code.as_str(), one.message.as_str()));
+            let first = found.first()?;
+            let (code, message) = (first.code.as_str(), first.message.as_str());
             let advice =
                 "Give its inputs defaults, or ask by hand: `lifeboat run PLAN --mode preview --input …`.";
             return Some(row(String::new(), whole(Problem::new(code, message, advice))));
@@ -168,10 +167,9 @@ fn refusals(view: &engine::View) -> Vec<Refusal> {
         let open = !matches!(step.state.as_str(), "succeeded" | "skipped" | "pending");
         let problem = step.problem.clone().or_else(|| {
             open.then(|| {
-                let message = format!("no answer: {}", step.outcome);
                 Problem::new(
                     "LB1391",
-                    message,
+                    format!("no answer: {}", step.outcome),
                     "Is its host up, and does its agent run? `lifeboat status` says so.",
                 )
             })

@@ -1,4 +1,7 @@
+//! The audit finds what was changed behind the triggers' back, on real files.
+
 #![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use super::checkpoints::{Audit, Mark};
 use super::database::DATABASE_FILE;
 use super::runs::NewRun;

@@ -32,7 +32,7 @@ pub fn bring_to_an_end(run: &mut Simulation, on_failure: &dyn Fn(&str) -> Comman
             Need::Decision { step, .. } => on_failure(step.as_str()),
             Need::Answer { token, .. } | Need::Host { token, .. } => answer(token, truth(run, token)),
         };
-        run.command(&command, &user("ada")).unwrap().unwrap();
+        run.command(&command, &by(&command)).unwrap().unwrap();
     }
     assert!(!run.state.is_open(), "the run did not end: {:?}", run.state.status());
 }

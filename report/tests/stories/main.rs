@@ -237,7 +237,7 @@ fn a_report_is_json_for_programs() {
     assert_eq!(value["recovery"]["losses"][0]["certainty"], "none");
     assert_eq!(value["recovery"]["losses"][0]["last_known_lsn"], LAST_KNOWN);
     assert_eq!(value["fences"][0]["evidence"], "unreachable");
-    assert_eq!(value["fences"][0]["decisions"][0]["by"], "admin");
+    assert_eq!(value["fences"][0]["decisions"][0]["by"], "second");
     assert_eq!(value["cutovers"][0]["after"][0], "198.51.100.20");
 }
 
