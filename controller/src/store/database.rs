@@ -3,7 +3,7 @@
 //! Statements are one text for both: `$1` for values, texts and 64-bit numbers alone, `on conflict`. What
 //! one of them says in another way stands here: how a connection is made ready, how a transaction begins,
 //! how a row is shared, what time it is, how long a commit may take, and how the file is closed. Only
-//! the tables' files ([`Database::migrate`]) exist twice.
+//! the tables' files (`migrate`) exist twice.
 
 use super::{StoreError, durability};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions, AnyRow};
