@@ -169,7 +169,8 @@ proptest! {
 /// The last step was skipped while its host was silent and its attempt unknown: the run ends all the same.
 #[test]
 fn seeds_that_once_failed() {
-    for seed in [18_247_023_209_954_680_264] {
+    const FAILED: &[u64] = &[18_247_023_209_954_680_264];
+    for seed in FAILED.iter().copied() {
         let mut run = play(seed);
         assert_invariants(&run);
         settle(&mut run);
