@@ -243,7 +243,9 @@ impl Agent {
             return Err(Failure::Unexpected(format!("{} was not copied", self.state.display())));
         }
         let settings = std::fs::read_to_string(&self.settings).unwrap_or_default();
-        let settings = settings.replace(&self.state.display().to_string(), &state.display().to_string());
+        // The whole line: names of other files begin in the same way.
+        let line = |state: &Path| format!("state: {}\n", state.display());
+        let settings = settings.replace(&line(&self.state), &line(&state));
         let settings = scratch.write(&format!("copy-of-{}.yaml", self.host), &settings)?;
         let (host, log) = (self.host.clone(), scratch.log(&format!("copy-of-{}", self.host)));
         let environment = self.environment.clone();
