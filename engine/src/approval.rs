@@ -39,12 +39,8 @@ pub struct Shown<'a> {
     #[serde(with = "model::duration")]
     pub within: Duration,
     /// How many people must say yes.
-    #[serde(skip_serializing_if = "is_one")]
+    #[serde(skip_serializing_if = "crate::event::is_one")]
     pub approvals: u32,
-}
-
-fn is_one(count: &u32) -> bool {
-    *count == 1
 }
 
 /// Less evidence than a plan demands is waived by two different people at least.

@@ -441,7 +441,7 @@ fn one() -> u32 {
     1
 }
 
-fn is_one(count: &u32) -> bool {
+pub(crate) fn is_one(count: &u32) -> bool {
     *count == 1
 }
 

@@ -192,6 +192,11 @@ impl CheckedEstate {
         self.estate.lease(source)
     }
 
+    /// The same for one of its members; none for other hosts.
+    pub fn lease_on(&self, source: &Name, host: &HostName) -> Option<Terms> {
+        self.estate.lease(source).filter(|_| self.estate.member_hosts(source).contains(host))
+    }
+
     /// Whether the clock of a host may stand still while others go on.
     pub fn is_pausable(&self, host: &HostName) -> bool {
         self.estate.hosts.get(host).is_some_and(|host| host.pausable)

@@ -99,7 +99,7 @@ impl Keeper {
                 Standing::Held { until } => until - now,
                 Standing::Lapsed | Standing::Fenced => LOOK,
             };
-            let pause = if *self.shared.pressing.borrow() { EAGER.min(LOOK) } else { LOOK };
+            let pause = if *self.shared.pressing.borrow() { EAGER } else { LOOK };
             tokio::select! {
                 () = tokio::time::sleep(pause.min(left)) => {}
                 () = self.shared.wake.notified() => {}
@@ -128,7 +128,7 @@ impl Keeper {
     }
 
     fn permitted(&self) -> Option<Duration> {
-        let path = self.deps.run_dir.join("permits").join(self.name.as_str());
+        let path = self.deps.permit(&self.name);
         let permit: Permit = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
         let opens = permit.opens(&self.name, &self.deps.clock.boot_id(), self.now());
         opens.then(|| Duration::from_micros(permit.until_us))
@@ -393,7 +393,7 @@ impl Keeper {
             deadline_us: u64::try_from(until.as_micros()).unwrap_or(u64::MAX),
             stop_ms: u64::try_from(self.holder.terms().stop.as_millis()).unwrap_or(u64::MAX),
             cgroup: server.group().clone(),
-            permit: self.deps.run_dir.join("permits").join(self.name.as_str()),
+            permit: self.deps.permit(&self.name),
         }
     }
 
@@ -412,7 +412,7 @@ impl Keeper {
     }
 
     fn remove_permit(&self) {
-        let path = self.deps.run_dir.join("permits").join(self.name.as_str());
+        let path = self.deps.permit(&self.name);
         if let Err(error) = std::fs::remove_file(&path)
             && error.kind() != std::io::ErrorKind::NotFound
         {

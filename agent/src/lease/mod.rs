@@ -12,7 +12,7 @@ mod see;
 mod watchdog;
 
 use crate::policy::Policy;
-use crate::services::leased::Leased;
+use crate::services::leased::{self, Leased};
 use model::lease::Request;
 use model::nouns::{ServiceSpec, SourceKind, SourceSpec};
 use model::{Assignment, HostName, Name, Problem};
@@ -49,6 +49,13 @@ pub struct Deps {
     pub clock: Clock,
     /// This host.
     pub host: HostName,
+}
+
+impl Deps {
+    /// The permit of a source's server.
+    fn permit(&self, source: &Name) -> PathBuf {
+        self.run_dir.join("permits").join(source.as_str())
+    }
 }
 
 /// The leases of this host, as a handle that is cheap to clone. The default has none.
@@ -170,12 +177,9 @@ impl Leases {
             .iter()
             .find(|(_, shared)| shared.service.as_ref() == Some(&service.name))
             .map(|(source, _)| source.clone());
-        let folder = crate::services::leased::data_folder(service);
-        match source {
-            Some(source) if !folder.is_some_and(|it| it.join("standby.signal").exists()) => {
-                self.hold(&source).await
-            }
-            Some(_) | None => Ok(None),
+        match source.filter(|_| !leased::follows(service)) {
+            Some(source) => self.hold(&source).await,
+            None => Ok(None),
         }
     }
 

@@ -42,9 +42,9 @@ impl Server {
         deps.policy.permits(&Work::Service(start))?;
         let manager = services::open(&service, &deps.state_dir)?;
         let group = manager.group().await?;
-        manager.waits_for(&deps.run_dir.join("permits").join(source.name.as_str())).await?;
+        let permit = deps.permit(&source.name);
+        manager.waits_for(&permit).await?;
         let own = matches!(service.manager, Manager::Process(_)).then(|| group.clone());
-        let permit = deps.run_dir.join("permits").join(source.name.as_str());
         let leased = Leased { source: source.name.clone(), permit, group: own };
         if Leased::read(&service.name, &deps.state_dir)?.as_ref() != Some(&leased) {
             Leased::write(&service.name, &deps.state_dir, Some(&leased))?;

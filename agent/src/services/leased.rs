@@ -71,6 +71,11 @@ fn unreadable(path: &Path) -> Problem {
     )
 }
 
+/// Whether a supervised server starts as a standby.
+pub fn follows(server: &ServiceSpec) -> bool {
+    data_folder(server).is_some_and(|folder| folder.join("standby.signal").exists())
+}
+
 /// The data folder from the command line of a supervised server, `-D FOLDER`, or from its environment.
 pub fn data_folder(server: &ServiceSpec) -> Option<PathBuf> {
     let Manager::Process(process) = &server.manager else { return None };
@@ -94,8 +99,7 @@ pub(super) struct Gate {
 
 impl Gate {
     fn pass(&self) -> Result<(), Problem> {
-        let follows = data_folder(&self.service).is_some_and(|folder| folder.join("standby.signal").exists());
-        if follows || self.leased.is_open() {
+        if follows(&self.service) || self.leased.is_open() {
             return Ok(());
         }
         Err(Problem::new(

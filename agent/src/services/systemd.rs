@@ -136,10 +136,7 @@ impl Unit {
 
     /// Its control group; of a unit that does not run, the one that it would get.
     async fn group_path(&self) -> Result<String, zbus::Error> {
-        let connection = self.connect().await?;
-        let manager = manager(&connection).await?;
-        let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await?;
-        let service = proxy(&connection, path, "org.freedesktop.systemd1.Service").await?;
+        let service = self.loaded("org.freedesktop.systemd1.Service").await?;
         let group: String = service.get_property("ControlGroup").await?;
         if !group.is_empty() {
             return Ok(group);
@@ -149,11 +146,15 @@ impl Unit {
     }
 
     async fn conditions(&self) -> Result<Vec<Condition>, zbus::Error> {
+        self.loaded("org.freedesktop.systemd1.Unit").await?.get_property("Conditions").await
+    }
+
+    /// The unit as systemd has loaded it, running or not.
+    async fn loaded(&self, interface: &'static str) -> Result<Proxy<'static>, zbus::Error> {
         let connection = self.connect().await?;
         let manager = manager(&connection).await?;
         let path: OwnedObjectPath = manager.call("LoadUnit", &(self.unit.as_str(),)).await?;
-        let unit = proxy(&connection, path, "org.freedesktop.systemd1.Unit").await?;
-        unit.get_property("Conditions").await
+        proxy(&connection, path, interface).await
     }
 
     async fn look(&self) -> Result<Status, zbus::Error> {

@@ -5,9 +5,8 @@
 //! the certificate handed out. An agent that loses the answer needs a new token.
 
 use super::authority::Signed;
-use super::{AuthError, Authority};
+use super::{AuthError, Authority, token};
 use crate::store::Store;
-use crate::store::tokens::Redeemed;
 use model::{HostName, Micros};
 use runtime::tls::{Identity, JoinToken};
 use std::time::Duration;
@@ -48,14 +47,8 @@ pub async fn enrol(
         .redeem_token(token.stored(), host, signed.key_fingerprint.clone(), now, signed.expires)
         .await
         .map_err(AuthError::Store)?;
-    let why = match redeemed {
-        Redeemed::Good => return Ok(signed),
-        Redeemed::Unknown => "it is not known here",
-        Redeemed::OtherName => "it was made for another host",
-        Redeemed::Used => "it was used before",
-        Redeemed::Expired => "it has expired",
-    };
-    Err(AuthError::BadToken { why })
+    token::judge(redeemed, "it was made for another host")?;
+    Ok(signed)
 }
 
 fn check_skew(host: &HostName, clock: Micros, now: Micros) -> Result<(), AuthError> {

@@ -2,9 +2,8 @@
 
 use super::authority::Signed;
 use super::caller::ADMIN;
-use super::{AuthError, Authority};
+use super::{AuthError, Authority, token};
 use crate::store::Store;
-use crate::store::tokens::Redeemed;
 use model::{Micros, Name, UserName};
 use runtime::tls::{Identity, JoinToken};
 use uuid::Uuid;
@@ -31,8 +30,9 @@ pub async fn login(
     now: Micros,
     serial: Uuid,
 ) -> Result<Signed, AuthError> {
-    let refused = |why| AuthError::BadToken { why };
-    let Ok(token) = JoinToken::parse(token) else { return Err(refused("it is not a token")) };
+    let Ok(token) = JoinToken::parse(token) else {
+        return Err(AuthError::BadToken { why: "it is not a token" });
+    };
     let name = UserName::new(user).map_err(|_| AuthError::BadName(user.chars().take(64).collect()))?;
     if store.is_admin(&token.stored()).await.map_err(AuthError::Store)? {
         let admin = Name::new(ADMIN).map_err(|error| AuthError::BadName(error.text))?;
@@ -46,11 +46,7 @@ pub async fn login(
     let identity = Identity::User { name: name.clone(), roles: Vec::new() };
     let signed = authority.sign(request_pem, &identity, now, serial)?;
     let redeemed = store.redeem_user_token(token.stored(), &name, signed.key_fingerprint.clone(), now).await;
-    match redeemed.map_err(AuthError::Store)? {
-        Redeemed::Good => Ok(signed),
-        Redeemed::Unknown => Err(refused("it is not known here")),
-        Redeemed::OtherName => Err(refused("it was made for another person: give their name as --user")),
-        Redeemed::Used => Err(refused("it was used before")),
-        Redeemed::Expired => Err(refused("it has expired")),
-    }
+    let other = "it was made for another person: give their name as --user";
+    token::judge(redeemed.map_err(AuthError::Store)?, other)?;
+    Ok(signed)
 }

@@ -2,6 +2,7 @@
 
 use super::{AuthError, Authority};
 use crate::store::Store;
+use crate::store::tokens::Redeemed;
 use model::{HostName, Micros, UserName};
 use runtime::tls::JoinToken;
 use std::time::Duration;
@@ -39,6 +40,18 @@ pub async fn create_for_person(
     let token = JoinToken::make(authority.ca_hash());
     store.add_user_token(token.stored(), person, by, now, expires).await.map_err(AuthError::Store)?;
     Ok((token.text().to_string(), expires))
+}
+
+/// What became of a token that was shown; `other` is why it is not good for this name.
+pub(super) fn judge(redeemed: Redeemed, other: &'static str) -> Result<(), AuthError> {
+    let why = match redeemed {
+        Redeemed::Good => return Ok(()),
+        Redeemed::Unknown => "it is not known here",
+        Redeemed::OtherName => other,
+        Redeemed::Used => "it was used before",
+        Redeemed::Expired => "it has expired",
+    };
+    Err(AuthError::BadToken { why })
 }
 
 fn end(life: Option<Duration>, now: Micros) -> Result<Micros, AuthError> {

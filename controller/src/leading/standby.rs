@@ -6,17 +6,15 @@
 
 use super::win::Candidate;
 use crate::app::StartError;
+use crate::rpc::serving;
 use axum::Router;
 use model::Problem;
 use runtime::Policy;
 use runtime::Tasks;
-use std::net::TcpListener;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Status};
 
 /// How long an agent's call is held at most: less than an agent waits for a welcome.
@@ -25,8 +23,6 @@ const HOLD: Duration = Duration::from_secs(8);
 const PARTING: Duration = Duration::from_millis(200);
 /// Calls in flight on one connection.
 const MAX_CALLS_PER_CONNECTION: usize = 16;
-/// How often a connection is pinged, and how long a ping may stay unanswered.
-const PING: Duration = Duration::from_secs(10);
 /// The call that opens an agent's session.
 const SESSION: &str = "/lifeboat.v1.AgentLink/Connect";
 
@@ -54,7 +50,8 @@ impl Standby {
     pub(super) fn start(candidate: &Candidate<'_>, told: Told) -> Result<Self, StartError> {
         let Candidate { settings, name, authority, clock, ids, tasks, .. } = candidate;
         let keys = authority.server_keys(name, &settings.names, clock.now(), ids.fresh())?;
-        let incoming = incoming(candidate.listener)
+        // The same listener as, later, for the leader's server: nobody is turned away between them.
+        let incoming = serving::incoming(candidate.listener)
             .map_err(|error| StartError::Listen { address: settings.listen, error })?;
         tracing::info!(leader = told.leader, "another controller leads: this one waits");
         let (told, seen) = watch::channel(Some(told));
@@ -62,25 +59,14 @@ impl Standby {
             let seen = seen.clone();
             async move { answer(request.uri().path(), seen).await.into_http::<axum::body::Body>() }
         });
-        let server = Server::builder()
-            .tls_config(runtime::tls::server_tls(&keys))
-            .map_err(StartError::Tls)?
-            .concurrency_limit_per_connection(MAX_CALLS_PER_CONNECTION)
-            .http2_keepalive_interval(Some(PING))
-            .http2_keepalive_timeout(Some(PING))
-            .add_routes(Routes::from(router));
+        let mut server = serving::server(&keys, MAX_CALLS_PER_CONNECTION)?;
+        let server = server.add_routes(Routes::from(router));
         let (stop, ended) = (tasks.token().child_token(), CancellationToken::new());
         let standby = Self { told, stop: stop.clone(), ended: ended.clone() };
         tasks.spawn("standby", Policy::BACKGROUND, async move {
             let _ended = ended.drop_guard();
-            let patience = async {
-                stop.cancelled().await;
-                tokio::time::sleep(PARTING).await;
-            };
-            tokio::select! {
-                served = server.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned()) => served,
-                () = patience => Ok(()),
-            }
+            let serving = server.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+            serving::until(serving, stop, PARTING).await
         });
         Ok(standby)
     }
@@ -99,12 +85,6 @@ impl Standby {
             () = tasks.shutdown().token().cancelled_owned() => {}
         }
     }
-}
-
-/// The same listener for this server and, later, for the leader's: nobody is turned away between them.
-fn incoming(listener: &TcpListener) -> std::io::Result<TcpIncoming> {
-    let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
-    Ok(TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING)))
 }
 
 async fn answer(path: &str, mut told: watch::Receiver<Option<Told>>) -> Status {

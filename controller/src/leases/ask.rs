@@ -43,11 +43,9 @@ pub fn asked(
 
 /// Whether the estate has this member's server leased, for no longer than it says.
 fn declared(app: &App, host: &HostName, source: &Name, request: &Request) -> Result<(), Problem> {
-    let in_force = app.estate.get();
-    let assignment = in_force.as_ref().and_then(|it| it.checked.assignment(host, it.version));
-    let leased = assignment.and_then(|it| it.leases.into_iter().find(|one| one.source == *source));
-    match leased {
-        Some(leased) if request.terms.length <= leased.terms.length => Ok(()),
+    let terms = app.estate.get().and_then(|it| it.checked.lease_on(source, host));
+    match terms {
+        Some(terms) if request.terms.length <= terms.length => Ok(()),
         Some(_) | None => Err(Problem::new(
             "LB1430",
             format!("the estate in force gives {host} no such lease of {source}"),

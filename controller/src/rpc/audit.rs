@@ -56,9 +56,12 @@ impl Service for Services {
 /// acts than they, so those are looked through in any case.
 async fn acts(app: &App, one: Option<RunId>, limit: usize) -> Result<Vec<v1::Act>, crate::store::StoreError> {
     let mut acts = Vec::new();
-    for row in app.store.runs(false, MAX_RUNS).await? {
-        let wanted = one.is_none_or(|run| run == row.run);
-        if !wanted || (one.is_none() && acts.len() >= limit && !row.open) {
+    let rows = match one {
+        Some(run) => app.store.run(run).await?.into_iter().collect(),
+        None => app.store.runs(false, MAX_RUNS).await?,
+    };
+    for row in rows {
+        if acts.len() >= limit && !row.open {
             continue;
         }
         for event in app.store.events_after(row.run, 0, MAX_EVENTS).await? {

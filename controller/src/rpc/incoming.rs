@@ -1,8 +1,8 @@
 //! Connections of peers that must say something now and then.
 //!
 //! HTTP/2 pings a peer only once it speaks HTTP/2; one that finished the TLS handshake and then says nothing
-//! would be kept for ever. So silence is measured below both: each live peer answers a ping at least every
-//! [`super`], and one that sends nothing for [`MAX_SILENCE`] is cut off, whatever it was about to say.
+//! would be kept for ever. So silence is measured below both: each live peer answers the pings of
+//! [`super::serving`], and one that sends nothing for [`MAX_SILENCE`] is cut off, whatever it was about to say.
 
 use std::io;
 use std::pin::Pin;

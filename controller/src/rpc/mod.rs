@@ -9,6 +9,7 @@ pub mod fleet;
 pub mod incoming;
 pub mod link;
 pub mod runs;
+pub mod serving;
 pub mod show;
 pub mod start;
 pub mod status;
@@ -17,7 +18,6 @@ pub mod watch;
 use crate::app::{App, StartError};
 use crate::auth::gate::GateLayer;
 use crate::settings::Settings;
-use futures::TryStreamExt as _;
 use proto::MAX_MESSAGE_BYTES;
 use proto::v1::agent_link_server::AgentLinkServer;
 use proto::v1::audit_server::AuditServer;
@@ -31,25 +31,17 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::transport::Server;
-use tonic::transport::server::{Router, TcpIncoming};
+use tonic::transport::server::Router;
 use tower::layer::util::{Identity, Stack};
 
 /// Longest call with one answer.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 /// Calls in flight on one connection.
 pub const MAX_CALLS_PER_CONNECTION: usize = 64;
-/// Streams that one connection may open.
-pub const MAX_STREAMS: u32 = 128;
-/// How often a connection is pinged, and how long a ping may stay unanswered.
-const PING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(10));
 /// How long clients may take to go when the process stops.
 const PARTING: Duration = Duration::from_secs(1);
-/// Streams that a peer may reset before they were accepted, and that are kept track of.
-const MAX_RESETS: usize = 64;
 /// Largest request to enrol or log in, in bytes: a signing request fits, and nobody vouches for it yet.
 const MAX_ENROLMENT_BYTES: usize = 64 * 1024;
-/// Largest header list, in bytes.
-const MAX_HEADERS: u32 = 32 * 1024;
 
 /// A service of the app.
 #[derive(Clone)]
@@ -72,32 +64,19 @@ pub async fn serve(
     listener: TcpListener,
 ) -> Result<SocketAddr, StartError> {
     let listen = |error| StartError::Listen { address: settings.listen, error };
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(listen)?;
+    let incoming = serving::incoming(&listener).map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let keys = app.authority.server_keys(&app.name, &settings.names, app.clock.now(), app.ids.fresh())?;
-    let router = router(app, runtime::tls::server_tls(&keys)).await?;
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING.0));
-    let incoming = incoming.map_ok(incoming::Attentive::new);
+    let router = router(app, serving::server(&keys, MAX_CALLS_PER_CONNECTION)?).await?;
     let stop = app.stopping.clone();
     app.tasks.spawn("grpc", Policy::VITAL, async move {
         let serving = router.serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-        let patience = async {
-            stop.cancelled().await;
-            tokio::time::sleep(PARTING).await;
-        };
-        tokio::select! {
-            served = serving => served,
-            // A client that does not go away does not keep us.
-            () = patience => Ok(()),
-        }
+        serving::until(serving, stop, PARTING).await
     });
     Ok(address)
 }
 
-async fn router(
-    app: &Arc<App>,
-    tls: tonic::transport::ServerTlsConfig,
-) -> Result<Router<Stack<GateLayer, Identity>>, StartError> {
+async fn router(app: &Arc<App>, server: Server) -> Result<Router<Stack<GateLayer, Identity>>, StartError> {
     let services = Services { app: app.clone() };
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<RunsServer<Services>>().await;
@@ -107,17 +86,7 @@ async fn router(
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()
         .map_err(StartError::Reflection)?;
-    let mut server = Server::builder()
-        .tls_config(tls)
-        .map_err(StartError::Tls)?
-        .timeout(DEADLINE)
-        .concurrency_limit_per_connection(MAX_CALLS_PER_CONNECTION)
-        .max_concurrent_streams(Some(MAX_STREAMS))
-        .http2_keepalive_interval(Some(PING.0))
-        .http2_keepalive_timeout(Some(PING.1))
-        .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
-        .http2_max_header_list_size(Some(MAX_HEADERS))
-        .layer(GateLayer::new(app.estate.clone()));
+    let mut server = server.timeout(DEADLINE).layer(GateLayer::new(app.estate.clone()));
     macro_rules! limited {
         ($service:ident) => {
             $service::new(services.clone())

@@ -178,8 +178,8 @@ impl Acting {
     fn close(&self, run: RunId, hosts: &[HostName]) {
         for session in hosts.iter().filter_map(|host| self.app.fleet.session(host)) {
             let closed = v1::RunClosed { run: run.0.as_bytes().to_vec() };
-            // An error means that the session is over: the next one hears it.
             crash::point("run-closing");
+            // An error means that the session is over: the next one hears it.
             let _ = session.send(Message::RunClosed(closed));
         }
     }

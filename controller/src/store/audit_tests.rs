@@ -5,11 +5,10 @@
 use super::checkpoints::{Audit, Mark};
 use super::database::DATABASE_FILE;
 use super::runs::NewRun;
+use super::tests::plan;
 use super::*;
 use engine::{Batch, Event};
-use model::nouns::Objectives;
-use model::{Digest, Epoch, Micros, Mode, Name, RunId, UserName};
-use plan::checked::{CheckedPlan, FORMAT, Scenario};
+use model::{Epoch, Micros, RunId, UserName};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::collections::BTreeSet;
@@ -17,20 +16,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 const NOW: Micros = Micros(1_800_000_000_000_000);
-
-fn plan() -> CheckedPlan {
-    CheckedPlan {
-        format: FORMAT,
-        name: Name::new("empty").unwrap(),
-        title: "Nothing".to_string(),
-        mode: Mode::Live,
-        scenario: Scenario::default(),
-        objectives: Objectives::default(),
-        inputs: Default::default(),
-        estate: Digest::new("0".repeat(64)).unwrap(),
-        steps: Vec::new(),
-    }
-}
 
 fn run(number: u128) -> String {
     RunId(Uuid::from_u128(number)).to_string()

@@ -6,13 +6,13 @@
 //! who remember the heads of the runs that they worked for.
 
 use super::database::Connection;
-use super::{Store, StoreError};
+use super::{Store, StoreError, journal};
 use engine::{Entry, RunState, chain};
 use futures::FutureExt;
 use model::{Head, Micros, RunId};
 use sha2::{Digest, Sha256};
 use sqlx::Row;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checkpoints that are read at once.
 const PAGE: i64 = 2_000;
@@ -125,7 +125,7 @@ impl Store {
     pub async fn audit(&self, known: Option<Mark>) -> Result<Audit, StoreError> {
         let mut audit = Audit::default();
         let heads = self.audit_checkpoints(known, &mut audit).await?;
-        let mut seen = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let mut after = String::new();
         loop {
             let rows = sqlx::query("select run from runs where run > $1 order by run limit $2")
@@ -139,10 +139,10 @@ impl Store {
             for row in &rows {
                 let run: String = row.get(0);
                 self.audit_run(&run, heads.get(&run), &mut audit).await?;
-                seen.insert(run, ());
+                seen.insert(run);
             }
         }
-        for (run, (sequence, _)) in heads.iter().filter(|(run, _)| !seen.contains_key(*run)) {
+        for (run, (sequence, _)) in heads.iter().filter(|(run, _)| !seen.contains(*run)) {
             audit.tell(run, *sequence, "the run is gone: a checkpoint has it, and the list of runs does not");
         }
         let orphans = sqlx::query(
@@ -251,7 +251,7 @@ impl Store {
             audit.tell(run, sequence, "the event was changed, or does not follow the one before it");
             return Ok(());
         }
-        let (count, head) = match entries.last() {
+        let (count, newest) = match entries.last() {
             Some(last) => (last.recorded.sequence, last.hash.to_string()),
             None => (0, String::new()),
         };
@@ -259,7 +259,7 @@ impl Store {
             audit.tell(run, count + 1, format!("the event is gone: the run's row counts {}", row.sequence));
         } else if row.sequence < count {
             audit.tell(run, row.sequence + 1, "the run's row does not know of the event");
-        } else if row.head != head {
+        } else if row.head != newest {
             audit.tell(run, count, "the run's row has another head");
         }
         match noted {
@@ -273,7 +273,7 @@ impl Store {
                     audit.tell(run, *sequence, "a checkpoint has the event with another hash");
                 }
                 // What came after the checkpoints were read has one of its own.
-                if *sequence < count && !self.is_noted(run, count, &entries).await? {
+                if *sequence < count && !self.is_noted(run, count, &newest).await? {
                     audit.tell(run, sequence + 1, "no checkpoint has the event");
                 }
             }
@@ -290,27 +290,25 @@ impl Store {
             "select sequence, at, epoch, event, hash from journal where run = $1 order by sequence limit $2",
         )
         .bind(run.to_string())
-        .bind(super::journal::MAX_EVENTS)
+        .bind(journal::MAX_EVENTS)
         .fetch_all(self.readers())
         .await
         .map_err(StoreError::query("read a journal"))?;
         let mut entries = Vec::with_capacity(rows.len());
         for row in rows {
-            let sequence = row.get::<i64, _>(0) as u64;
-            let (at, epoch) = (Micros(row.get(1)), row.get::<i64, _>(2) as u64);
-            let read = model::Digest::new(row.get::<String, _>(4))
-                .ok()
-                .and_then(|hash| Entry::read(run, sequence, at, epoch, row.get::<String, _>(3), hash).ok());
-            match read {
-                Some(entry) => entries.push(entry),
-                None => return Ok(Err((sequence, "the event was changed: it cannot be read".to_string()))),
+            match journal::entry(run, &row) {
+                Ok(entry) => entries.push(entry),
+                Err(_) => {
+                    let sequence = row.get::<i64, _>(0) as u64;
+                    return Ok(Err((sequence, "the event was changed: it cannot be read".to_string())));
+                }
             }
         }
         Ok(Ok(entries))
     }
 
     /// A checkpoint has that event as it is.
-    async fn is_noted(&self, run: &str, sequence: u64, entries: &[Entry]) -> Result<bool, StoreError> {
+    async fn is_noted(&self, run: &str, sequence: u64, hash: &str) -> Result<bool, StoreError> {
         let head: Option<String> =
             sqlx::query_scalar("select head from checkpoints where run = $1 and sequence = $2")
                 .bind(run)
@@ -318,8 +316,7 @@ impl Store {
                 .fetch_optional(self.readers())
                 .await
                 .map_err(StoreError::query("read a checkpoint"))?;
-        let there = entries.get(sequence as usize - 1).map(|entry| entry.hash.as_str());
-        Ok(head.is_some() && head.as_deref() == there)
+        Ok(head.as_deref() == Some(hash))
     }
 }
 

@@ -209,7 +209,8 @@ fn damaged(run: RunId, sequence: u64, why: impl Into<String>) -> StoreError {
     StoreError::Damaged { what: format!("event {sequence} of run {run}"), why: why.into() }
 }
 
-fn entry(run: RunId, row: &DbRow) -> Result<Entry, StoreError> {
+/// An event from its row: sequence, time, epoch, event, hash.
+pub(super) fn entry(run: RunId, row: &DbRow) -> Result<Entry, StoreError> {
     let sequence = row.get::<i64, _>(0) as u64;
     let hash =
         Digest::new(row.get::<String, _>(4)).map_err(|error| damaged(run, sequence, error.to_string()))?;

@@ -48,7 +48,8 @@ async fn beds() -> [Bed; 2] {
     [sqlite().await, postgres().await]
 }
 
-fn plan() -> CheckedPlan {
+/// A plan without steps.
+pub(super) fn plan() -> CheckedPlan {
     CheckedPlan {
         format: FORMAT,
         name: Name::new("empty").unwrap(),
