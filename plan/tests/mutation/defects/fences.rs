@@ -100,6 +100,8 @@ pub fn no_lease(b: &mut Broken<'_>) -> Option<()> {
 /// The end of a lease is waited for on a machine that may be paused.
 pub fn paused(b: &mut Broken<'_>) -> Option<()> {
     let (promote, fence) = fenced(b)?;
+    // An isolation waits for no lease.
+    b.fields_mut(&fence)?.get("fence")?;
     let app = app_of(b, &promote)?;
     let from = b.param(&fence, "region")?;
     let there = app.members.iter().find(|host| b.world.regions[b.world.hosts[**host].region] == from)?;
