@@ -31,15 +31,8 @@ pub fn advance(
     epoch: u64,
     ids: &mut dyn FnMut() -> Uuid,
 ) -> Result<Advance, IllegalEvent> {
-    let first = if came.is_empty() {
-        before.clone()
-    } else {
-        Some(Batch::prepare(before.clone(), head.clone(), run, came.clone(), now, epoch)?.state)
-    };
-    let Some(state) = first else { return Err(IllegalEvent::NoBeginning { kind: "nothing" }) };
-    let decision = decide(&state, now, ids);
-    let mut events = came;
-    events.extend(decision.record);
-    let batch = Batch::prepare(before, head, run, events, now, epoch)?;
+    let batch = Batch::prepare(before, head, run, came, now, epoch)?;
+    let decision = decide(&batch.state, now, ids);
+    let batch = batch.then(decision.record, now)?;
     Ok(Advance { batch, perform: decision.perform, wake_at: decision.wake_at })
 }

@@ -69,14 +69,14 @@ fn hash(previous: &str, number: i64, at: i64, run: &str, sequence: i64, head: &s
     hex::encode(Sha256::digest(text))
 }
 
-/// Inside a transaction: the next checkpoint.
-pub(super) async fn add(connection: &mut Connection, head: &Head, at: Micros) -> Result<(), StoreError> {
-    let last = sqlx::query("select number, hash from checkpoints order by number desc limit 1")
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(StoreError::query("read the last checkpoint"))?;
-    let (number, previous) =
-        last.map_or((1, String::new()), |row| (row.get::<i64, _>(0) + 1, row.get::<String, _>(1)));
+/// Inside a transaction: the next checkpoint after `last`.
+pub(super) async fn add(
+    connection: &mut Connection,
+    last: Option<Mark>,
+    head: &Head,
+    at: Micros,
+) -> Result<Mark, StoreError> {
+    let (number, previous) = last.map_or((1, String::new()), |last| (last.number as i64 + 1, last.hash));
     let (run, sequence) = (head.run.to_string(), head.sequence as i64);
     let hash = hash(&previous, number, at.0, &run, sequence, head.hash.as_str());
     sqlx::query(
@@ -87,11 +87,11 @@ pub(super) async fn add(connection: &mut Connection, head: &Head, at: Micros) ->
     .bind(run)
     .bind(sequence)
     .bind(head.hash.as_str())
-    .bind(hash)
+    .bind(&hash)
     .execute(connection)
     .await
     .map_err(StoreError::query("add a checkpoint"))?;
-    Ok(())
+    Ok(Mark { number: number as u64, hash })
 }
 
 impl Store {
@@ -107,9 +107,10 @@ impl Store {
                     .fetch_all(&mut *connection)
                     .await
                     .map_err(StoreError::query("read the heads"))?;
+                    let mut last = None;
                     for row in rows {
                         let head = head_of(row.get(0), row.get(1), row.get(2))?;
-                        add(connection, &head, now).await?;
+                        last = Some(add(connection, last, &head, now).await?);
                     }
                     Ok(())
                 }

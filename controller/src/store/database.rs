@@ -217,10 +217,10 @@ fn is_postgres(connection: &Connection) -> bool {
     connection.backend_name() == "PostgreSQL"
 }
 
-/// At the end of a `select`: nobody may change the row until this transaction has ended. In SQLite
-/// nobody else writes at all.
-pub(crate) fn share(connection: &Connection) -> &'static str {
-    if is_postgres(connection) { " for share" } else { "" }
+/// At the end of a `select`: nobody may change the row of `table` until this transaction has ended. In
+/// SQLite nobody else writes at all.
+pub(crate) fn share(connection: &Connection, table: &str) -> String {
+    if is_postgres(connection) { format!(" for share of {table}") } else { String::new() }
 }
 
 /// The database's own time in microseconds since the epoch, as an expression.

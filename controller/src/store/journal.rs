@@ -7,16 +7,21 @@
 //! walks the chain from its first event to the head in the row: a missing tail, a gap or a changed byte
 //! is [`StoreError::Damaged`], for that run alone.
 
-use super::database::{Connection, DbRow};
+use super::checkpoints::Mark;
+use super::database::{Connection, DbRow, share};
 use super::points::{self, PointRow};
 use super::{Store, StoreError, checkpoints, held, leadership};
 use engine::{Batch, Entry, JournalError};
 use futures::FutureExt;
 use model::{Digest, Epoch, Head, Micros, RunId};
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 /// Events that one run may have. A plan of thousands of steps stays far below it.
 pub const MAX_EVENTS: i64 = 200_000;
+/// Events that one statement writes at most.
+const ROWS: usize = 64;
+/// Columns of an event's row.
+const COLUMNS: usize = 7;
 
 /// A run's journal.
 #[derive(Debug, Clone)]
@@ -50,11 +55,11 @@ impl Store {
         self.writer()
             .write("append to a journal", move |connection| {
                 async move {
-                    leadership::require(connection, epoch).await?;
+                    write(connection, epoch, batch).await?;
                     for point in reported {
                         points::keep(connection, point).await?;
                     }
-                    write(connection, batch).await
+                    Ok(())
                 }
                 .boxed()
             })
@@ -138,25 +143,22 @@ impl Store {
     }
 }
 
-/// Inside a transaction: the events, the row's cache, and, when the run is over, what it held.
-pub(crate) async fn write(connection: &mut Connection, batch: Batch) -> Result<(), StoreError> {
+/// Inside a transaction, on condition that `epoch` leads: the events, the row's cache, the next checkpoint, and,
+/// when the run is over, what it held is free.
+pub(crate) async fn write(connection: &mut Connection, epoch: Epoch, batch: Batch) -> Result<(), StoreError> {
     let Batch { run, expected, entries, state, head, summary, epoch: _ } = batch;
-    let row = sqlx::query("select sequence, head from runs where run = $1")
-        .bind(run.to_string())
-        .fetch_optional(&mut *connection)
-        .await
-        .map_err(StoreError::query("read a run"))?
-        .ok_or(StoreError::NoRun { run })?;
-    let found = row.get::<i64, _>(0) as u64;
+    let Standing { found, previous, checkpoint } = standing(connection, epoch, run).await?;
     if found != expected {
         return Err(StoreError::Moved { run, expected, found });
     }
-    let mut previous: Option<String> = (found > 0).then(|| row.get(1));
+    let mut previous = (found > 0).then_some(previous);
+    for rows in entries.chunks(ROWS) {
+        insert(connection, rows, previous.as_deref()).await?;
+        previous = rows.last().map(|entry| entry.hash.to_string());
+    }
+    // In the middle of a transaction: nothing of it may be seen again.
     for entry in &entries {
-        insert(connection, entry, previous.as_deref()).await?;
-        // In the middle of a transaction: nothing of it may be seen again.
         runtime::crash::point_of("event-written", format_args!("{}", entry.recorded.event.kind()));
-        previous = Some(entry.hash.to_string());
     }
     let (open, ended) = (state.is_open(), summary.ended_at.unwrap_or_default());
     sqlx::query(
@@ -174,7 +176,7 @@ pub(crate) async fn write(connection: &mut Connection, batch: Batch) -> Result<(
     .await
     .map_err(StoreError::query("write a run's row"))?;
     if let Some(last) = entries.last() {
-        checkpoints::add(connection, &head, last.recorded.at).await?;
+        checkpoints::add(connection, checkpoint, &head, last.recorded.at).await?;
     }
     if !open {
         held::free(connection, run).await?;
@@ -182,27 +184,61 @@ pub(crate) async fn write(connection: &mut Connection, batch: Batch) -> Result<(
     Ok(())
 }
 
+/// Where a run and the checkpoints stand, as this transaction finds them.
+struct Standing {
+    found: u64,
+    previous: String,
+    checkpoint: Option<Mark>,
+}
+
+/// Reads it together with who leads, in one statement: each is a way to the database and back, and a step
+/// waits for all of them.
+async fn standing(connection: &mut Connection, epoch: Epoch, run: RunId) -> Result<Standing, StoreError> {
+    let text = format!(
+        "select l.epoch, l.holder, r.sequence, r.head, c.number, c.hash from leadership l \
+         left join runs r on r.run = $1 \
+         left join checkpoints c on c.number = (select max(number) from checkpoints) \
+         where l.one = 1{}",
+        share(connection, "l")
+    );
+    let row = sqlx::query(AssertSqlSafe(text))
+        .bind(run.to_string())
+        .fetch_one(connection)
+        .await
+        .map_err(StoreError::query("read where a run stands"))?;
+    leadership::compare(epoch, row.get::<i64, _>(0) as u64, row.get(1))?;
+    let found = row.get::<Option<i64>, _>(2).ok_or(StoreError::NoRun { run })? as u64;
+    let number: Option<i64> = row.get(4);
+    let checkpoint = number.map(|number| Mark { number: number as u64, hash: row.get(5) });
+    Ok(Standing { found, previous: row.get(3), checkpoint })
+}
+
+/// Events in one statement, each chained to the one before it.
 async fn insert(
     connection: &mut Connection,
-    entry: &Entry,
+    entries: &[Entry],
     previous: Option<&str>,
 ) -> Result<(), StoreError> {
-    let recorded = &entry.recorded;
-    sqlx::query(
-        "insert into journal (run, sequence, at, epoch, event, hash, previous) \
-         values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(recorded.run.to_string())
-    .bind(recorded.sequence as i64)
-    .bind(recorded.at.0)
-    .bind(recorded.epoch as i64)
-    .bind(&entry.text)
-    .bind(entry.hash.as_str())
-    .bind(previous)
-    .execute(connection)
-    .await
-    .map_err(StoreError::query("append an event"))?;
-    Ok(())
+    let columns = "insert into journal (run, sequence, at, epoch, event, hash, previous) values ";
+    let row = |number: usize| {
+        let value = |column: usize| format!("${}", number * COLUMNS + column);
+        format!("({})", (1..=COLUMNS).map(value).collect::<Vec<_>>().join(", "))
+    };
+    let rows: Vec<String> = (0..entries.len()).map(row).collect();
+    let mut query = sqlx::query(AssertSqlSafe(format!("{columns}{}", rows.join(", "))));
+    let mut previous = previous.map(ToString::to_string);
+    for entry in entries {
+        let recorded = &entry.recorded;
+        query = query
+            .bind(recorded.run.to_string())
+            .bind(recorded.sequence as i64)
+            .bind(recorded.at.0)
+            .bind(recorded.epoch as i64)
+            .bind(entry.text.clone())
+            .bind(entry.hash.to_string())
+            .bind(previous.replace(entry.hash.to_string()));
+    }
+    query.execute(connection).await.map(drop).map_err(StoreError::query("append events"))
 }
 
 fn damaged(run: RunId, sequence: u64, why: impl Into<String>) -> StoreError {

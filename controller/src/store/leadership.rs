@@ -180,7 +180,8 @@ pub(super) async fn give_up(connection: &mut Connection, epoch: Epoch) -> Result
 
 /// The newest epoch and its holder; nobody changes them until this transaction has ended.
 async fn newest(connection: &mut Connection) -> Result<(u64, String), StoreError> {
-    let text = format!("select epoch, holder from leadership where one = 1{}", share(connection));
+    let text =
+        format!("select epoch, holder from leadership where one = 1{}", share(connection, "leadership"));
     let row = sqlx::query(AssertSqlSafe(text))
         .fetch_one(connection)
         .await
@@ -191,6 +192,11 @@ async fn newest(connection: &mut Connection) -> Result<(u64, String), StoreError
 /// Inside a transaction: refuses whoever no longer leads.
 pub(crate) async fn require(connection: &mut Connection, epoch: Epoch) -> Result<(), StoreError> {
     let (number, holder) = newest(connection).await?;
+    compare(epoch, number, &holder)
+}
+
+/// Refuses an epoch that is not the one of the row.
+pub(super) fn compare(epoch: Epoch, number: u64, holder: &str) -> Result<(), StoreError> {
     match number == epoch.number && holder == epoch.holder.to_string() {
         true => Ok(()),
         false => Err(StoreError::EpochOver { ours: epoch.number, current: number }),

@@ -75,7 +75,7 @@ impl Store {
                     let (run, by) = (first.run, first.summary.requested_by.clone());
                     let at = first.summary.requested_at;
                     held::take(connection, run, &resources, by.as_str(), at).await?;
-                    journal::write(connection, first).await?;
+                    journal::write(connection, epoch, first).await?;
                     Ok(Started::New)
                 }
                 .boxed()
@@ -91,6 +91,18 @@ impl Store {
             .await
             .map_err(StoreError::query("read a run"))?;
         row.as_ref().map(run_of).transpose()
+    }
+
+    /// When somebody last started a plan, in whatever mode.
+    pub async fn last_of(&self, plan: &str, by: &str) -> Result<Option<Micros>, StoreError> {
+        let last: Option<i64> =
+            sqlx::query_scalar("select max(requested_at) from runs where plan = $1 and requested_by = $2")
+                .bind(plan)
+                .bind(by)
+                .fetch_one(self.readers())
+                .await
+                .map_err(StoreError::query("read when a plan began"))?;
+        Ok(last.map(Micros))
     }
 
     /// Runs, newest first.

@@ -248,8 +248,7 @@ async fn fault_14_an_append_whose_controller_freezes_in_mid_transaction_is_undon
     // What a frozen controller leaves: a transaction that has read the leadership and written, and says no more.
     let mut frozen = database.connect().await.unwrap();
     sqlx::query("begin").execute(&mut frozen).await.unwrap();
-    leadership::require(&mut frozen, bed.epoch).await.unwrap();
-    journal::write(&mut frozen, next(&first)).await.unwrap();
+    journal::write(&mut frozen, bed.epoch, next(&first)).await.unwrap();
     let other = tempfile::tempdir().unwrap();
     let standby = open(other.path(), database).await;
     let began = std::time::Instant::now();

@@ -213,10 +213,19 @@ impl WriterTask {
             lost => lost.insert(self.database.connect().await?),
         };
         execute(connection, self.database.begin(), "begin a transaction").await?;
+        let alone = changes.len() == 1;
         for change in changes {
-            if let Err(error) = run_change(connection, change, answers).await {
-                roll_back(connection).await;
-                return Err(error);
+            match run_change(connection, change, alone, answers).await {
+                Ok(true) => {}
+                // It was the only one: nothing is to be committed.
+                Ok(false) => {
+                    roll_back(connection).await;
+                    return Ok(());
+                }
+                Err(error) => {
+                    roll_back(connection).await;
+                    return Err(error);
+                }
             }
         }
         if let Err(error) = execute(connection, "commit", "commit").await {
@@ -235,21 +244,30 @@ async fn execute(
     sqlx::query(statement).execute(connection).await.map(drop).map_err(StoreError::query(operation))
 }
 
+/// Runs one change and tells whether there is something to commit. One that is not alone has a savepoint,
+/// so that what it leaves undone takes no other with it.
 async fn run_change(
     connection: &mut Connection,
     change: Change,
+    alone: bool,
     answers: &mut Vec<Answer>,
-) -> Result<(), StoreError> {
-    execute(connection, "savepoint change", "mark a change").await?;
+) -> Result<bool, StoreError> {
+    if !alone {
+        execute(connection, "savepoint change", "mark a change").await?;
+    }
     let done = change(connection).await;
     answers.push(done.answer);
     if done.fatal {
         return Err(StoreError::Device { operation: "make a change" });
     }
+    if alone {
+        return Ok(done.keep);
+    }
     if !done.keep {
         execute(connection, "rollback to savepoint change", "undo a change").await?;
     }
-    execute(connection, "release savepoint change", "end a change").await
+    execute(connection, "release savepoint change", "end a change").await?;
+    Ok(true)
 }
 
 async fn roll_back(connection: &mut Connection) {

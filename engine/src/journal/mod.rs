@@ -147,6 +147,14 @@ impl Batch {
             (None, _) | (_, None) => Err(IllegalEvent::NoBeginning { kind: "nothing" }),
         }
     }
+
+    /// The same rows, and more behind them.
+    pub fn then(self, events: Vec<Event>, at: Micros) -> Result<Self, IllegalEvent> {
+        let Self { run, expected, epoch, mut entries, state, head, summary: _ } = self;
+        let rest = Self::prepare(Some(state), Some(head), run, events, at, epoch)?;
+        entries.extend(rest.entries);
+        Ok(Self { expected, entries, ..rest })
+    }
 }
 
 /// A store of journals.
