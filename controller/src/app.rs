@@ -61,6 +61,8 @@ pub struct App {
     pub started_at: Micros,
     /// The hour of the nightly previews, in UTC.
     pub preview_hour: u8,
+    /// What is remembered of plans that begin by themselves.
+    pub triggers: crate::loops::trigger::Triggers,
     /// Who may let a leased server accept writes.
     pub leases: Leases,
 }
@@ -224,6 +226,7 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Option<Started>
         standing,
         started_at: clock.now(),
         preview_hour: settings.preview_hour,
+        triggers: Default::default(),
         tasks: tasks.clone(),
         name,
         store,

@@ -25,6 +25,7 @@ pub mod simulator;
 pub mod start;
 pub mod state;
 pub mod status;
+pub mod trigger;
 pub mod verdict;
 pub mod view;
 

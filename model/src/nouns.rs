@@ -270,6 +270,9 @@ pub enum Question {
         /// A text that the body must contain.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<String>,
+        /// Headers that the answer must have, with their values: what tells the right server from another one.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        headers: BTreeMap<String, String>,
     },
     /// What does a query say? One row, one column.
     Sql {

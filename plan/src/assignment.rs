@@ -82,7 +82,7 @@ fn scheduled(estate: &Estate, host: &HostName, name: &Name, schedule: &Schedule)
 
 fn monitored(estate: &Estate, host: &HostName, name: &Name) -> Option<Monitored> {
     let every = estate.checks.get(name)?.every?;
-    if !estate.check_hosts(name).contains(host) {
+    if !estate.asking_hosts(name).contains(host) {
         return None;
     }
     let check = estate.check_on(name, host, host)?;

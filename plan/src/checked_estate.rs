@@ -14,6 +14,7 @@ use crate::inputs::InputType;
 use crate::lower::{Request, lower};
 use crate::text::reader::Reader;
 use crate::text::{At, Entry, Node, Span, Value};
+use crate::trigger::TriggerHead;
 use model::lease::Terms;
 use model::nouns::{ChannelSpec, Objectives, RecordSpec, RepositorySpec, ServiceSpec, SourceSpec};
 use model::schedule::Cron;
@@ -50,6 +51,8 @@ pub struct PlanHead {
     pub steps: Vec<String>,
     /// Whether it can be run by itself; else it is only called by others.
     pub alone: bool,
+    /// When it begins by itself; none where only people start it.
+    pub trigger: Option<TriggerHead>,
 }
 
 /// What is known of a source.
@@ -147,7 +150,15 @@ impl CheckedEstate {
             inputs: inputs.collect(),
             steps: plan.steps.iter().map(|entry| entry.key.clone()).collect(),
             alone: plan.alone,
+            trigger: plan.trigger.as_ref().and_then(|trigger| trigger.head(plan, &self.estate)),
         })
+    }
+
+    /// Every plan that begins by itself, with when.
+    pub fn triggers(&self) -> impl Iterator<Item = (&Name, TriggerHead)> {
+        self.plans
+            .iter()
+            .filter_map(|(name, plan)| Some((name, plan.trigger.as_ref()?.head(plan, &self.estate)?)))
     }
 
     /// Names of the regions.
@@ -350,6 +361,7 @@ impl CheckedEstate {
             lost: Vec::new(),
             suspect: Suspect::default(),
             promised: Promised::default(),
+            trigger: None,
             inputs: BTreeMap::new(),
             steps: vec![Entry { key: kind.to_string(), key_span: at, value: step }],
             alone: true,

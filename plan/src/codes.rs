@@ -9,6 +9,7 @@ mod language;
 mod promises;
 mod recovery;
 mod sequence;
+mod triggers;
 
 pub use domains::*;
 pub use estate::*;
@@ -16,6 +17,7 @@ pub use language::*;
 pub use promises::*;
 pub use recovery::*;
 pub use sequence::*;
+pub use triggers::*;
 
 use crate::diagnostic::Severity::{self, Error, Warning};
 
@@ -147,6 +149,9 @@ pub static ALL: &[&Code] = &[
     &ILL_LEASE,
     &PAUSABLE,
     &TOO_FEW_PEOPLE,
+    &TRIGGER_BLIND,
+    &TRIGGER_ASKS,
+    &CANNOT_ASK,
 ];
 
 /// A text that is not a name.

@@ -13,6 +13,7 @@ use crate::outputs::field;
 use crate::shape::plans::{SCENARIO, SUSPECT};
 use crate::text::reader::Comments;
 use crate::text::{At, Entry, Fields, Node, Scalar, Span, Value, values};
+use crate::trigger::{self, Trigger};
 use model::{Digest, HostName, Micros, Name};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
@@ -33,6 +34,8 @@ pub(crate) struct Document {
     pub suspect: Suspect,
     /// What the recovery is measured against.
     pub promised: Promised,
+    /// When it begins by itself.
+    pub trigger: Option<Trigger>,
     /// Its inputs.
     pub inputs: BTreeMap<String, Input>,
     /// Its steps by name.
@@ -85,6 +88,8 @@ pub(crate) fn read(mut root: Node, comments: &Comments, sink: &mut Sink) -> Opti
     let span = fields.span_of("objectives");
     let promised = fields.get("objectives").and_then(|node| promised::read(node, span, Of::Plan, sink));
     let promised = promised.unwrap_or_default();
+    let span = fields.span_of("trigger");
+    let trigger = fields.get("trigger").and_then(|node| trigger::read(node, span, sink));
     let span = fields.span_of("inputs");
     let inputs = fields.get("inputs").map_or_else(BTreeMap::new, |node| inputs::read(node, span, sink));
     let steps = fields.need("steps", sink).and_then(|node| steps(node, sink)).is_some();
@@ -108,6 +113,7 @@ pub(crate) fn read(mut root: Node, comments: &Comments, sink: &mut Sink) -> Opti
         lost,
         suspect,
         promised,
+        trigger,
         inputs,
         steps: taken(&mut root, "steps").filter(|_| steps)?,
         digest,
@@ -199,6 +205,9 @@ impl Document {
         }
         for host in &self.suspect.hosts {
             estate.declared_host(host, sink);
+        }
+        if let Some(trigger) = &self.trigger {
+            trigger.check(self, estate, sink);
         }
     }
 

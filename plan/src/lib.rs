@@ -43,6 +43,7 @@ mod shown;
 mod steps;
 mod text;
 mod to_come;
+mod trigger;
 pub mod version;
 
 pub use check::{Checked, Phase, check, check_watched, explainable};
@@ -55,6 +56,7 @@ pub use inputs::InputType;
 pub use shape::schema::{estate as estate_schema, plan as plan_schema};
 pub use shown::{BackupLoss, ContactHead, Nouns, Shown, ShownInput, ShownStep};
 pub use steps::reference as step_kinds;
+pub use trigger::TriggerHead;
 
 use serde::{Deserialize, Serialize};
 

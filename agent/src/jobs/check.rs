@@ -8,6 +8,7 @@ use crate::sources::postgres;
 use model::Problem;
 use model::jobs::{Check, CheckOutput};
 use model::nouns::{CheckSpec, Question};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -59,8 +60,8 @@ pub async fn ask(context: &Context, check: &CheckSpec) -> Result<String, End> {
     let asking = async {
         match &check.question {
             Question::Tcp { address } => tcp(address).await.map_err(End::Failed),
-            Question::Http { url, status, body } => {
-                http(url, *status, body.as_deref(), check.within).await.map_err(End::Failed)
+            Question::Http { url, status, body, headers } => {
+                http(url, *status, body.as_deref(), headers, check.within).await.map_err(End::Failed)
             }
             Question::Sql { source, statement, expect } => {
                 postgres::ask(source, statement, expect, check.within).await.map_err(End::Failed)
@@ -127,7 +128,13 @@ async fn tcp(address: &str) -> Result<String, Problem> {
     }
 }
 
-async fn http(url: &str, status: u16, body: Option<&str>, within: Duration) -> Result<String, Problem> {
+async fn http(
+    url: &str,
+    status: u16,
+    body: Option<&str>,
+    headers: &BTreeMap<String, String>,
+    within: Duration,
+) -> Result<String, Problem> {
     // A second call finds the provider installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let begun = Instant::now();
@@ -141,6 +148,7 @@ async fn http(url: &str, status: u16, body: Option<&str>, within: Duration) -> R
         .map_err(failed)?;
     let mut answer = client.get(url).send().await.map_err(failed)?;
     let found = answer.status().as_u16();
+    let named = answer.headers().clone();
     let mut text = Vec::new();
     while text.len() < MAX_BODY_BYTES {
         match answer.chunk().await.map_err(failed)? {
@@ -152,6 +160,13 @@ async fn http(url: &str, status: u16, body: Option<&str>, within: Duration) -> R
     let shown: String = text.chars().take(SHOWN_BODY).collect();
     if found != status {
         return Err(unexpected(url, &format!("status {status}"), &format!("status {found}: {shown}")));
+    }
+    for (name, wanted) in headers {
+        let found = named.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        if found.as_deref() != Some(wanted) {
+            let found = found.map_or_else(|| "none".to_string(), |found| format!("{found:?}"));
+            return Err(unexpected(url, &format!("a header {name}: {wanted}"), &found));
+        }
     }
     if let Some(wanted) = body
         && !text.contains(wanted)

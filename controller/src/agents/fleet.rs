@@ -143,6 +143,11 @@ impl Fleet {
         self.session(host).is_some() && self.silent_for(host) <= self.heartbeat * MISSED_HEARTBEATS
     }
 
+    /// What a check that a host asks by the clock last answered.
+    pub fn monitor(&self, host: &HostName, check: &Name) -> Option<Monitor> {
+        self.hosts().get(host)?.monitors.get(check).cloned()
+    }
+
     /// What is known of every host.
     pub fn all(&self) -> BTreeMap<HostName, Known> {
         self.hosts().clone()

@@ -6,6 +6,7 @@ mod gauges;
 mod heard;
 pub mod preview;
 mod tidy;
+pub mod trigger;
 
 use crate::app::App;
 use futures::future::BoxFuture;
@@ -27,6 +28,7 @@ const LOOPS: &[Loop] = &[
     Loop { name: "loop heard", every: Duration::from_secs(10), once: heard::once },
     Loop { name: "loop gauges", every: Duration::from_secs(2), once: gauges::once },
     Loop { name: "loop preview", every: Duration::from_secs(60), once: preview::once },
+    Loop { name: "loop trigger", every: Duration::from_millis(250), once: trigger::once },
     Loop { name: "loop tidy", every: Duration::from_secs(600), once: tidy::once },
 ];
 

@@ -17,6 +17,11 @@ pub(crate) const HTTP: &[Field] = &[
     may("urls", URLS, "The same for single hosts."),
     may("status", Type::Number(100, 599), "The expected status; 200 when absent."),
     may("body", Type::Words, "A text that the body must contain."),
+    may(
+        "headers",
+        Type::Map(&Type::Text),
+        "Headers that the answer must have: `{ x-served-by: web-2 }` tells the right host from one that says 200.",
+    ),
 ];
 /// `command: { … }`.
 pub(crate) const COMMAND: &[Field] = &[
@@ -74,6 +79,11 @@ pub(crate) static NOUN: Noun = Noun {
         need("of", Type::Of(&["service", "source"]), "What it asks about; it is asked on the hosts of that."),
         may("within", Type::Duration, "How long one answer may take; 5s when absent."),
         may("every", Type::Duration, "How often agents ask it by themselves."),
+        may(
+            "from",
+            Type::Many(&Type::Of(&["host"])),
+            "Hosts that ask it by themselves (vantage points of a plan's `trigger`), instead of those that it is about.",
+        ),
         may("monitor", Type::Truth, "Whether agents ask it by themselves; true when absent."),
         may("tcp", Type::Fields(TCP), "Can a connection be made?"),
         may("http", Type::Fields(HTTP), "Does a request answer as expected?"),

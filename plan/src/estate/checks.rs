@@ -37,6 +37,8 @@ pub(crate) struct Check {
     pub within: Duration,
     /// How often agents ask it by themselves; never when absent.
     pub every: Option<Duration>,
+    /// Hosts that do so, instead of those that it is about.
+    pub from: Option<Vec<At<HostName>>>,
     /// What is asked.
     pub ask: Ready<Ask>,
     /// Where the question stands.
@@ -63,6 +65,8 @@ pub(crate) enum Ask {
         status: u16,
         /// What the body must contain.
         body: Option<String>,
+        /// Headers that the answer must have.
+        headers: BTreeMap<String, String>,
     },
     /// A query.
     Sql {
@@ -96,6 +100,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let of = fields.need("of", sink).and_then(|node| values::reference(node, &["service", "source"], sink));
     let within = bounded(fields.get("within"), CheckSpec::default_within(), sink);
     let every = fields.get("every").map(|node| values::duration(node, sink));
+    let from = fields.get("from").map(|node| values::hosts(node, sink));
     let monitor = fields.get("monitor").map_or(Some(true), |node| values::truth(node, sink));
     let asks = [
         ("tcp", tcp as fn(&Node, Span, &mut Fields<'_>, &mut Sink) -> Option<Ask>),
@@ -142,7 +147,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         Some(Ask::Command { .. }) => EVERY_COMMAND,
     };
     let every = monitor?.then_some(flat(every)?.unwrap_or(usual));
-    Some(Check { of: of?, within: within?, every, ask, span })
+    Some(Check { of: of?, within: within?, every, from: flat(from)?, ask, span })
 }
 
 fn bounded(node: Option<&Node>, usual: Duration, sink: &mut Sink) -> Option<Duration> {
@@ -170,6 +175,7 @@ fn http(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option
     let urls = fields.get("urls").map_or(Some(BTreeMap::new()), |node| per_host(node, sink, values::url));
     let status = fields.get("status").map_or(Some(200), |node| values::number(node, 100, 599, sink));
     let body = fields.get("body").map(|node| values::words(node, sink));
+    let headers = fields.get("headers").map_or(Some(BTreeMap::new()), |node| headers(node, sink));
     let absent = url.is_none() && urls.as_ref().is_some_and(BTreeMap::is_empty);
     fields.finish(sink);
     if absent {
@@ -177,7 +183,23 @@ fn http(node: &Node, owner: Span, _: &mut Fields<'_>, sink: &mut Sink) -> Option
         sink.push(&codes::MISSING, owner, message);
         return None;
     }
-    Some(Ask::Http { url: flat(url)?, urls: urls?, status: u16::try_from(status?).ok()?, body: flat(body)? })
+    let (status, body) = (u16::try_from(status?).ok()?, flat(body)?);
+    Some(Ask::Http { url: flat(url)?, urls: urls?, status, body, headers: headers? })
+}
+
+/// Names of headers with their values.
+fn headers(node: &Node, sink: &mut Sink) -> Option<BTreeMap<String, String>> {
+    let mut out = BTreeMap::new();
+    for entry in values::entries(node, sink)? {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if entry.key.is_empty() || !entry.key.bytes().all(token) {
+            let message = format!("{:?} is no name of a header", entry.key);
+            sink.push(&codes::NOT_A_NAME, entry.key_span, message);
+            return None;
+        }
+        out.insert(entry.key.to_ascii_lowercase(), values::words(&entry.value, sink)?);
+    }
+    Some(out)
 }
 
 fn sql(node: &Node, owner: Span, fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ask> {
@@ -268,6 +290,18 @@ impl Check {
         {
             let message = format!("tcp needs `address`: {of:?} has no port of its own");
             sink.push(&codes::MISSING, self.span, message);
+        }
+        for host in self.from.iter().flatten() {
+            let known = estate.declared_host(host, sink);
+            if known
+                && !broken
+                && self.ask.now().is_some()
+                && estate.check_on(name, &host.value, &host.value).is_none()
+            {
+                let message =
+                    format!("{} is not of {of:?}, and check {:?} says no address", host.value, name.as_str());
+                sink.push(&codes::CANNOT_ASK, host.span, message);
+            }
         }
     }
 }

@@ -42,6 +42,14 @@ impl Estate {
         if self.services.contains_key(of) { self.service_hosts(of) } else { self.member_hosts(of) }
     }
 
+    /// Hosts that ask a check by the clock: its `from`, or those that it is about.
+    pub fn asking_hosts(&self, check: &Name) -> Vec<HostName> {
+        match self.checks.get(check).and_then(|check| check.from.as_ref()) {
+            Some(from) => from.iter().map(|host| host.value.clone()).collect(),
+            None => self.check_hosts(check),
+        }
+    }
+
     /// What a source's primary asks for, where it is leased.
     pub fn lease(&self, source: &Name) -> Option<Terms> {
         let length = self.sources.get(source)?.lease.as_ref()?.value;
@@ -154,13 +162,13 @@ impl Estate {
                 let address = addresses.get(at).cloned().or(shared);
                 Question::Tcp { address: if address.is_some() { address? } else { own? } }
             }
-            Ask::Http { url, urls, status, body } => {
+            Ask::Http { url, urls, status, body, headers } => {
                 let shared = url.clone().filter(|url| {
                     let authority = url.split("://").nth(1).unwrap_or_default();
                     !drill || local_authority(authority.split(['/', '?', '#']).next().unwrap_or_default())
                 });
                 let url = urls.get(at).cloned().or(shared)?;
-                Question::Http { url, status: *status, body: body.clone() }
+                Question::Http { url, status: *status, body: body.clone(), headers: headers.clone() }
             }
             Ask::Sql { statement, expect } => Question::Sql {
                 source: Box::new(source(at)?),

@@ -8,6 +8,7 @@ use crate::checked_estate::CheckedEstate;
 use crate::context::Purpose;
 use crate::diagnostic::Diagnostic;
 use crate::lower::Request;
+use crate::trigger::TriggerHead;
 use model::{Mode, Name};
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ pub struct Explanation {
     pub plan: CheckedPlan,
     /// How long it takes.
     pub prediction: Prediction,
+    /// When it begins by itself, live.
+    pub trigger: Option<TriggerHead>,
 }
 
 impl CheckedEstate {
@@ -38,6 +41,7 @@ impl CheckedEstate {
             let request = self.request(mode, inputs);
             prediction.forced = forced(document, &request, &compiled.steps, &prediction.estimated.path);
         }
-        Ok(Explanation { plan: compiled, prediction })
+        let trigger = self.plan(plan).and_then(|head| head.trigger).filter(|_| mode == Mode::Live);
+        Ok(Explanation { plan: compiled, prediction, trigger })
     }
 }

@@ -35,6 +35,18 @@ pub(crate) const SUSPECT: &[Field] = &[
     may("since", Type::Time, "Since when: what they backed up later does not count."),
 ];
 
+/// `trigger: { … }`.
+pub(crate) const TRIGGER: &[Field] = &[
+    need(
+        "check",
+        Type::Of(&["check"]),
+        "The check that must fail. The hosts that ask it are its vantage points.",
+    ),
+    may("failing", Type::Number(2, 1_000), "So many of them must say so; a majority when absent."),
+    need("for", Type::Duration, "For so long, without a break."),
+    need("cool-down", Type::Duration, "Before this plan may begin by itself once more."),
+];
+
 const OBJECTIVES: &[Field] = &[
     may("rto", Type::Duration, "How long the recovery may take."),
     may("rpo", Type::Duration, "How much data, in time, may be lost."),
@@ -56,6 +68,7 @@ pub(crate) const PLAN: &[Field] = &[
     may("title", Type::Words, "One line for people."),
     may("scenario", Type::Fields(SCENARIO), "What is presumed."),
     may("objectives", Type::Fields(OBJECTIVES), "What the recovery is measured against."),
+    may("trigger", Type::Fields(TRIGGER), "When it begins by itself; only people start it when absent."),
     may("inputs", Type::Map(&Type::Fields(INPUT)), "Values that are given at the start of a run."),
     may("alone", Type::Truth, "`false`: it is only sound in the plans that call it."),
     may("allow", Type::Any, "Warnings that are looked at and taken, each with its reason."),

@@ -8,6 +8,7 @@ mod pages;
 pub use orders::OrderLine;
 
 use model::{Class, HostName, Mode, Name, StepPath};
+use plan::TriggerHead;
 use plan::checked::{CheckedPlan, EvidenceRule, FanOut, Gate, OnFailure, Precondition, Scenario, Step, Undo};
 use plan::objectives::{Explanation, Prediction};
 use serde::Serialize;
@@ -26,6 +27,9 @@ pub struct Explained {
     pub mode: Mode,
     /// What it presumes.
     pub scenario: Scenario,
+    /// When it begins by itself; nobody but people starts it when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<TriggerHead>,
     /// Values of its inputs.
     pub inputs: BTreeMap<String, String>,
     /// How long it takes.
@@ -90,6 +94,7 @@ pub fn explain(explanation: &Explanation) -> Explained {
         title: title.clone(),
         mode: *mode,
         scenario: scenario.clone(),
+        trigger: explanation.trigger.clone(),
         inputs: inputs.clone(),
         prediction: explanation.prediction.clone(),
         steps: steps.iter().map(step).collect(),

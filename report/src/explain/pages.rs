@@ -5,6 +5,7 @@ use crate::document::{Block, Document, Section};
 use crate::layout::COLUMNS;
 use crate::units::count;
 use model::{Class, Evidence, StepPath};
+use plan::TriggerHead;
 use plan::checked::{OnFailure, Precondition};
 use plan::objectives::{Prediction, StepPrediction, Total, sum, words};
 use std::time::Duration;
@@ -19,7 +20,10 @@ pub fn document(explained: &Explained) -> Document {
     let sections = [lengths(explained), order(explained)];
     Document {
         title: explained.title.clone(),
-        lead: vec![head(explained), verdict(&explained.prediction)],
+        lead: [head(explained), verdict(&explained.prediction)]
+            .into_iter()
+            .chain(explained.trigger.as_ref().map(begins))
+            .collect(),
         sections: sections
             .into_iter()
             .chain(steps.map(|(step, predicted)| one_step(step, predicted)))
@@ -36,6 +40,17 @@ fn head(explained: &Explained) -> String {
         explained.plan,
         explained.mode,
         count(explained.steps.len() as u64, "step", "steps")
+    )
+}
+
+fn begins(trigger: &TriggerHead) -> String {
+    format!(
+        "It begins by itself when {} of {} say for {} without a break that {} fails, and not again within {}.",
+        trigger.failing,
+        count(trigger.vantages.len() as u64, "host that asks", "hosts that ask"),
+        words(trigger.lasting),
+        trigger.check,
+        words(trigger.cool_down)
     )
 }
 

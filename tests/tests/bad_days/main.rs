@@ -19,5 +19,6 @@ mod orders;
 mod people;
 mod sweep;
 mod telemetry;
+mod triggers;
 mod two_controllers;
 mod world;

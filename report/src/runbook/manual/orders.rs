@@ -179,20 +179,27 @@ pub fn question(host: &HostName, check: &CheckSpec) -> Hand {
             });
             Hand::on(host, vec![run]).then(words("It says `open`."))
         }
-        Question::Http { url, status, body } => {
+        Question::Http { url, status, body, headers } => {
             let curl = Command::new("curl").args(["--silent", "--show-error"]).option("--max-time", &seconds);
             let code = curl.clone().option("--output", "/dev/null").option("--write-out", "%{http_code}\\n");
             let code = code.option("--", url).line();
             let found = body.as_deref().map(|body| {
-                curl.option("--", url)
+                curl.clone()
+                    .option("--", url)
                     .pipe(Command::new("grep").arg("--fixed-strings").option("--", body))
                     .line()
             });
-            let line = words(&format!("It says `{status}`")).plain(match found {
+            let shown = (!headers.is_empty()).then(|| {
+                curl.option("--output", "/dev/null").option("--dump-header", "-").option("--", url).line()
+            });
+            let mut line = words(&format!("It says `{status}`")).plain(match found {
                 Some(_) => ", and a line with the text that is looked for.",
                 None => ".",
             });
-            Hand::on(host, [code].into_iter().chain(found).collect()).then(line)
+            for (name, value) in headers {
+                line = line.plain(" Among the headers stands ").code(format!("{name}: {value}")).plain(".");
+            }
+            Hand::on(host, [code].into_iter().chain(found).chain(shown).collect()).then(line)
         }
         Question::Sql { source, statement, expect } => {
             let SourceKind::Postgres(spec) = &source.kind else { return Hand::on(host, Vec::new()) };
