@@ -11,7 +11,7 @@ use super::checkpoints::Mark;
 use super::database::{Connection, DbRow, share};
 use super::points::{self, PointRow};
 use super::{Store, StoreError, checkpoints, held, leadership};
-use engine::{Batch, Entry, JournalError};
+use engine::{Batch, Entry, JournalError, Summary};
 use futures::FutureExt;
 use model::{Digest, Epoch, Head, Micros, RunId};
 use sqlx::{AssertSqlSafe, Row};
@@ -160,28 +160,41 @@ pub(crate) async fn write(connection: &mut Connection, epoch: Epoch, batch: Batc
     for entry in &entries {
         runtime::crash::point_of("event-written", format_args!("{}", entry.recorded.event.kind()));
     }
-    let (open, ended) = (state.is_open(), summary.ended_at.unwrap_or_default());
-    sqlx::query(
-        "update runs set status = $1, detail = $2, open = $3, ended_at = $4, sequence = $5, head = $6 \
-         where run = $7",
-    )
-    .bind(summary.status)
-    .bind(summary.detail)
-    .bind(i64::from(open))
-    .bind(ended.0)
-    .bind(head.sequence as i64)
-    .bind(head.hash.as_str())
-    .bind(run.to_string())
-    .execute(&mut *connection)
-    .await
-    .map_err(StoreError::query("write a run's row"))?;
+    update(connection, run, state.is_open(), &summary, &head).await?;
     if let Some(last) = entries.last() {
         checkpoints::add(connection, checkpoint, &head, last.recorded.at).await?;
     }
-    if !open {
+    if !state.is_open() {
         held::free(connection, run).await?;
     }
     Ok(())
+}
+
+/// The run's row. Whether it is open is written when that changes alone: it stands in an index, too.
+async fn update(
+    connection: &mut Connection,
+    run: RunId,
+    open: bool,
+    summary: &Summary,
+    head: &Head,
+) -> Result<(), StoreError> {
+    let query = match open {
+        true => {
+            sqlx::query("update runs set status = $1, detail = $2, sequence = $3, head = $4 where run = $5")
+        }
+        false => sqlx::query(
+            "update runs set status = $1, detail = $2, sequence = $3, head = $4, open = 0, ended_at = $6 \
+             where run = $5",
+        ),
+    };
+    let query = query
+        .bind(&summary.status)
+        .bind(&summary.detail)
+        .bind(head.sequence as i64)
+        .bind(head.hash.as_str())
+        .bind(run.to_string());
+    let query = if open { query } else { query.bind(summary.ended_at.unwrap_or_default().0) };
+    query.execute(connection).await.map(drop).map_err(StoreError::query("write a run's row"))
 }
 
 /// Where a run and the checkpoints stand, as this transaction finds them.
