@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod scratch;
 pub mod small_disk;
 pub mod story;
+pub mod swarm;
 pub mod webhook;
 
 pub use failure::Failure;

@@ -41,6 +41,8 @@ const TAKES_OVER: &str = "LB1226";
 /// soon after the way is. A link that is slower than this could not keep a lease anyway.
 const PRESSING_LIMIT: Duration = Duration::from_secs(1);
 const PRESSING_WAIT: Duration = Duration::from_millis(200);
+/// The longest spread that a controller may ask for.
+const MAX_SPREAD: Duration = Duration::from_secs(30);
 /// Silent heartbeats until the session is reset.
 pub(crate) const SILENT_HEARTBEATS: u32 = 3;
 
@@ -109,13 +111,13 @@ pub async fn run(
     dial: Dial,
     stop: CancellationToken,
 ) -> Result<(), SpoolError> {
-    let mut failures: u32 = 0;
+    let mut dialling = Dialling::default();
     let (mut place, mut dialled) = (0, 0);
     while let Some(address) = controllers.get(place) {
         if stop.is_cancelled() {
             return Ok(());
         }
-        let again = match once(&deps, address, &dial, &stop, &mut failures).await {
+        let again = match once(&deps, address, &dial, &stop, &mut dialling).await {
             Ok(()) => return Ok(()),
             Err(SessionError::Spool(error)) => return Err(error),
             Err(error) => {
@@ -125,7 +127,7 @@ pub async fn run(
         };
         match again {
             // It is there in a moment: a back-off that grew while nobody was would only be late.
-            true => failures = 0,
+            true => dialling.failures = 0,
             false => place = (place + 1) % controllers.len(),
         }
         dialled += 1;
@@ -133,15 +135,44 @@ pub async fn run(
             continue;
         }
         dialled = 0;
-        let wait = Backoff::RECONNECT.wait(failures, rand::random()).unwrap_or(Backoff::RECONNECT.longest);
+        // Whoever holds something of an open run is waited for: it does not stand back for others.
+        let idle = deps.desk.read(|spool| spool.open_heads().is_empty());
+        let spread = if idle && !again { dialling.spread } else { Duration::ZERO };
+        let wait = wait_to_dial(dialling.failures, spread, rand::random());
         let wait = if deps.leases.are_pressing() { wait.min(PRESSING_WAIT) } else { wait };
-        failures = failures.saturating_add(1);
+        dialling.failures = dialling.failures.saturating_add(1);
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             () = stop.cancelled() => return Ok(()),
         }
     }
     Ok(())
+}
+
+/// What one dial leaves for the next.
+#[derive(Debug, Default)]
+struct Dialling {
+    /// Dials that failed, one after another.
+    failures: u32,
+    /// Over how long the controller asked that idle agents spread their dials.
+    spread: Duration,
+}
+
+/// How long to wait before the next dial. After a session that was good (`failures` is 0) an idle agent's dial
+/// lies anywhere within the spread: when a controller of ten thousand goes, they do not come back all at once.
+/// Further ones wait for half of it at least. `random` is in 0..1.
+pub fn wait_to_dial(failures: u32, spread: Duration, random: f64) -> Duration {
+    let spread = spread.min(MAX_SPREAD);
+    let waits = match failures {
+        0 => Backoff::RECONNECT,
+        _ => Backoff {
+            first: Backoff::RECONNECT.first.max(spread),
+            longest: Backoff::RECONNECT.longest.max(spread),
+            ..Backoff::RECONNECT
+        },
+    };
+    let wait = waits.wait(failures, random).unwrap_or(waits.longest);
+    if failures == 0 { wait + spread.mul_f64(random.clamp(0.0, 1.0)) } else { wait }
 }
 
 /// Whether a controller has said that it is just taking over: the same one is dialled again.
@@ -155,7 +186,7 @@ async fn once(
     address: &str,
     dial: &Dial,
     stop: &CancellationToken,
-    failures: &mut u32,
+    dialling: &mut Dialling,
 ) -> Result<(), SessionError> {
     let limit = if deps.leases.are_pressing() { PRESSING_LIMIT } else { WELCOME_LIMIT };
     let dialled = tokio::time::timeout(limit, dial(address.to_string())).await;
@@ -169,12 +200,13 @@ async fn once(
         .map_err(|_| SessionError::Silent(limit))??;
     tracing::info!(%address, "connected");
     metrics::gauge!("lifeboat_agent_connected").set(1.0);
+    dialling.spread = session.spread();
     let began = deps.clock.since_boot();
     deps.leases.connected(true);
     let end = session.serve(stop).await;
     deps.leases.connected(false);
     if deps.clock.since_boot().saturating_sub(began) > STEADY {
-        *failures = 0;
+        dialling.failures = 0;
     }
     metrics::gauge!("lifeboat_agent_connected").set(0.0);
     end
@@ -189,4 +221,41 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPREAD: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn fault_38_idle_agents_spread_their_first_dial_evenly() {
+        let dials: Vec<Duration> =
+            (0..10_000).map(|number| wait_to_dial(0, SPREAD, f64::from(number) / 10_000.0)).collect();
+        let within = |second: u64| {
+            let from = Duration::from_secs(second);
+            dials.iter().filter(|wait| **wait >= from && **wait < from + Duration::from_secs(1)).count()
+        };
+        let busiest = (0..12).map(within).max();
+        assert!(busiest.is_some_and(|most| most < 1_100), "{busiest:?} dial within one second");
+        assert!(dials.iter().all(|wait| *wait <= SPREAD + Backoff::RECONNECT.first));
+    }
+
+    #[test]
+    fn fault_38_those_that_found_nobody_stay_apart() {
+        for failures in 1..50 {
+            for random in [0.0, 0.5, 1.0] {
+                let wait = wait_to_dial(failures, SPREAD, random);
+                assert!(wait >= SPREAD / 2 && wait <= SPREAD, "{failures}: {wait:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn fault_38_who_is_waited_for_or_has_few_beside_it_comes_back_at_once() {
+        assert!(wait_to_dial(0, Duration::ZERO, 1.0) <= Backoff::RECONNECT.first);
+        assert_eq!(wait_to_dial(9, Duration::ZERO, 1.0), Backoff::RECONNECT.longest);
+        assert!(wait_to_dial(3, Duration::from_secs(3600), 1.0) <= MAX_SPREAD, "no controller sends it away");
+    }
 }

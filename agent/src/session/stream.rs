@@ -43,6 +43,7 @@ pub(super) struct Session {
     asks: broadcast::Receiver<(Name, Request)>,
     results: Results,
     heartbeat: Duration,
+    spread: Duration,
     /// Bytes of progress and output that may go until the next heartbeat is answered.
     bulk: usize,
     beside: JoinSet<Result<(), SessionError>>,
@@ -71,8 +72,14 @@ impl Session {
         let ms = welcome.heartbeat_ms.clamp(*HEARTBEAT_MS.start(), *HEARTBEAT_MS.end());
         let results = Results::from_spool(&deps.desk);
         let heartbeat = Duration::from_millis(u64::from(ms));
+        let spread = Duration::from_millis(u64::from(welcome.spread_ms));
         let (bulk, beside) = (allowance(heartbeat), JoinSet::new());
-        Ok(Session { deps, inbound, outbound, news, asks, results, heartbeat, bulk, beside })
+        Ok(Session { deps, inbound, outbound, news, asks, results, heartbeat, spread, bulk, beside })
+    }
+
+    /// Over how long the controller asks idle agents to spread their next dial.
+    pub(super) fn spread(&self) -> Duration {
+        self.spread
     }
 
     /// Serves until told to stop (`Ok`) or until the session must be opened again.

@@ -19,6 +19,9 @@ use uuid::Uuid;
 /// Heartbeats that may be missed before a host counts as silent.
 pub const MISSED_HEARTBEATS: u32 = 3;
 
+/// How often it is kept that a host of which nothing else is new was heard.
+pub const KEEP_EVERY: Duration = Duration::from_secs(60);
+
 /// What a check that is asked all the time last answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Monitor {
@@ -56,6 +59,28 @@ pub struct Known {
     /// The processes that have spoken for it.
     instances: Instances,
     changed: bool,
+    /// What was kept in the store, and when.
+    kept: Option<(Duration, Heard)>,
+}
+
+impl Known {
+    fn to_keep(&self) -> Heard {
+        Heard {
+            at: self.heard_at,
+            skew_us: self.skew_us,
+            epoch: self.epoch,
+            assignment_version: self.assignment_version,
+            version: self.version.clone(),
+            facts: serde_json::to_string(&self.facts).unwrap_or_else(|_| "[]".to_string()),
+        }
+    }
+
+    /// Whether the store should hear of it now: at once of what is new, and now and then that it still lives.
+    fn is_due(&self, now: Duration) -> bool {
+        self.kept.as_ref().is_none_or(|(at, kept)| {
+            now.saturating_sub(*at) >= KEEP_EVERY || !self.to_keep().says_the_same(kept)
+        })
+    }
 }
 
 /// Every host that was heard. Cheap to clone.
@@ -148,6 +173,16 @@ impl Fleet {
         self.hosts().get(host)?.monitors.get(check).cloned()
     }
 
+    /// How many hosts have a session and said so within the last heartbeats.
+    pub fn connected(&self) -> usize {
+        let (now, limit) = (self.clock.since_boot(), self.heartbeat * MISSED_HEARTBEATS);
+        let is_connected = |known: &&Known| {
+            let open = known.session.as_ref().is_some_and(|session| !session.ended().is_cancelled());
+            open && now.saturating_sub(known.heard.unwrap_or(self.started)) <= limit
+        };
+        self.hosts().values().filter(is_connected).count()
+    }
+
     /// What is known of every host.
     pub fn all(&self) -> BTreeMap<HostName, Known> {
         self.hosts().clone()
@@ -164,21 +199,17 @@ impl Fleet {
         silent.map(|(host, known)| (host.clone(), known.heard_at)).collect()
     }
 
-    /// What changed since this was asked before, to be kept in the store.
+    /// What changed since this was asked before, to be kept in the store. That a host still lives, and how far its
+    /// clock is off, is kept once in [`KEEP_EVERY`]: ten thousand rows each time would be most of what we do.
     pub fn take_changed(&self) -> Vec<(HostName, Heard)> {
+        let now = self.clock.since_boot();
         let mut hosts = self.hosts();
-        let changed = hosts.iter_mut().filter(|(_, known)| known.changed);
+        let changed = hosts.iter_mut().filter(|(_, known)| known.changed && known.is_due(now));
         changed
             .map(|(host, known)| {
                 known.changed = false;
-                let heard = Heard {
-                    at: known.heard_at,
-                    skew_us: known.skew_us,
-                    epoch: known.epoch,
-                    assignment_version: known.assignment_version,
-                    version: known.version.clone(),
-                    facts: serde_json::to_string(&known.facts).unwrap_or_else(|_| "[]".to_string()),
-                };
+                let heard = known.to_keep();
+                known.kept = Some((now, heard.clone()));
                 (host.clone(), heard)
             })
             .collect()
@@ -201,14 +232,29 @@ mod tests {
         let (session, _outgoing) = SessionHandle::new(1, CancellationToken::new());
         fleet.connect(&host, session);
         fleet.heard(&host, |_| {});
-        assert!(fleet.is_connected(&host));
+        assert!(fleet.is_connected(&host) && fleet.connected() == 1);
         hand.advance(BEAT * MISSED_HEARTBEATS + Duration::from_millis(1));
-        assert!(!fleet.is_connected(&host));
+        assert!(!fleet.is_connected(&host) && fleet.connected() == 0);
         assert_eq!(fleet.silent().len(), 1);
         hand.step_to(Micros(0));
         assert!(fleet.silent_for(&host) > BEAT * MISSED_HEARTBEATS, "a step of the wall clock heals nothing");
         fleet.heard(&host, |_| {});
         assert!(fleet.is_connected(&host));
+    }
+
+    #[test]
+    fn what_is_new_is_kept_at_once_and_that_a_host_lives_now_and_then() {
+        let (clock, hand) = Clock::set(Micros(1_000_000));
+        let fleet = Fleet::new(clock, BEAT);
+        let host = HostName::new("db-1").unwrap();
+        let mut kept = |advance: Duration, epoch: u64| {
+            hand.advance(advance);
+            fleet.heard(&host, |known| known.epoch = epoch);
+            fleet.take_changed().len()
+        };
+        assert_eq!((kept(BEAT, 1), kept(BEAT, 1), kept(BEAT, 2), kept(BEAT, 2)), (1, 0, 1, 0));
+        assert_eq!((kept(KEEP_EVERY, 2), kept(BEAT, 2)), (1, 0));
+        assert!(fleet.take_changed().is_empty(), "it was not heard since");
     }
 
     #[test]

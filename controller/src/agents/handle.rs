@@ -24,7 +24,8 @@ pub type Outgoing = Result<v1::ControllerMessage, Status>;
 #[derive(Debug, Clone)]
 pub struct SessionHandle {
     number: u64,
-    outbox: mpsc::Sender<Outgoing>,
+    // Boxed: a queue keeps room for 32 of what it carries, for each of ten thousand sessions.
+    outbox: mpsc::Sender<Box<Outgoing>>,
     unacknowledged: Arc<Mutex<BTreeSet<String>>>,
     ended: CancellationToken,
 }
@@ -40,7 +41,7 @@ pub enum NotSent {
 
 impl SessionHandle {
     /// A session with a number of its own, and the end that the stream sends from.
-    pub fn new(number: u64, ended: CancellationToken) -> (Self, mpsc::Receiver<Outgoing>) {
+    pub fn new(number: u64, ended: CancellationToken) -> (Self, mpsc::Receiver<Box<Outgoing>>) {
         let (outbox, outgoing) = mpsc::channel(MAX_QUEUED);
         (Self { number, outbox, unacknowledged: Arc::default(), ended }, outgoing)
     }
@@ -61,7 +62,7 @@ impl SessionHandle {
             return Err(NotSent::Ended);
         }
         let message = v1::ControllerMessage { message: Some(message) };
-        self.outbox.try_send(Ok(message)).map_err(|_| {
+        self.outbox.try_send(Box::new(Ok(message))).map_err(|_| {
             tracing::warn!(session = self.number, "an agent does not keep up: its session is ended");
             self.ended.cancel();
             NotSent::Ended
@@ -90,7 +91,7 @@ impl SessionHandle {
     /// Ends the session with a status, which the agent sees.
     pub fn end(&self, status: Status) {
         // A full queue ends the session all the same; the agent then sees a broken stream.
-        let _ = self.outbox.try_send(Err(status));
+        let _ = self.outbox.try_send(Box::new(Err(status)));
         self.ended.cancel();
     }
 }

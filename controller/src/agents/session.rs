@@ -30,6 +30,10 @@ use tonic::{Status, Streaming};
 pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Results that are being made durable for one agent.
 pub const MAX_PENDING: usize = 64;
+/// Agents that may dial within a second, as far as we can tell them: a core takes about as many.
+const DIALS_PER_SECOND: usize = 1000;
+/// The longest spread that is asked for: nobody should be away for longer.
+const MAX_SPREAD_MS: u32 = 10_000;
 
 /// What is said to the agent once something is durable.
 #[derive(Debug)]
@@ -122,7 +126,7 @@ async fn open(
     }
     require_current(&app.store, host, &caller.key_fingerprint).await?;
     crash::point_of("connected", host);
-    app.runs.poke_all();
+    app.runs.poke(host);
     Ok(())
 }
 
@@ -147,7 +151,14 @@ fn welcome(app: &App) -> v1::Welcome {
         epoch: Some(app.epoch.into()),
         heartbeat_ms: u32::try_from(app.fleet.heartbeat().as_millis()).unwrap_or(u32::MAX),
         now_us: app.clock.now().0,
+        spread_ms: spread_ms(app.estate.get().map_or(0, |in_force| in_force.checked.hosts().count())),
     }
+}
+
+/// Over how long so many idle agents spread their dials when we go: no faster than we can take them.
+fn spread_ms(hosts: usize) -> u32 {
+    let ms = hosts.saturating_mul(1000) / DIALS_PER_SECOND;
+    u32::try_from(ms).unwrap_or(u32::MAX).min(MAX_SPREAD_MS)
 }
 
 /// What an agent holds of a finished run is no longer wanted: revoked first, then forgotten.

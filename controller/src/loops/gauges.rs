@@ -12,8 +12,7 @@ const MAX_RUNS: u32 = 4096;
 
 pub(super) fn once(app: &App) -> BoxFuture<'_, ()> {
     async move {
-        let connected = app.fleet.all().keys().filter(|host| app.fleet.is_connected(host)).count();
-        metrics::gauge!("lifeboat_agents_connected").set(connected as f64);
+        metrics::gauge!("lifeboat_agents_connected").set(app.fleet.connected() as f64);
         metrics::gauge!("lifeboat_controller_epoch").set(app.epoch.number as f64);
         metrics::gauge!("lifeboat_controller_halted").set(f64::from(u8::from(app.standing.lost().is_some())));
         let rows = match app.store.runs(true, MAX_RUNS).await {

@@ -61,10 +61,11 @@ fn hosts(
     let mut names: BTreeSet<HostName> = known.keys().cloned().collect();
     names.extend(agents.iter().filter_map(|agent| HostName::new(&agent.host).ok()));
     names.extend(estate.into_iter().flat_map(|estate| estate.hosts().map(|(host, _)| host.clone())));
+    let rows: BTreeMap<&str, &AgentRow> = agents.iter().map(|agent| (agent.host.as_str(), agent)).collect();
     names
         .into_iter()
         .map(|name| {
-            let row = agents.iter().find(|agent| agent.host == name.as_str());
+            let row = rows.get(name.as_str()).copied();
             let region = estate.and_then(|estate| estate.region_of(&name));
             host(app, &name, region.map(ToString::to_string).unwrap_or_default(), row, known.get(&name))
         })

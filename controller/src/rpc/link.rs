@@ -1,8 +1,11 @@
 //! The agents' sessions.
 
 use super::Services;
+use crate::agents::handle::Outgoing;
 use crate::agents::{SessionHandle, session};
 use crate::auth::Caller;
+use futures::StreamExt as _;
+use futures::stream::Map;
 use proto::v1;
 use proto::v1::agent_link_server::AgentLink;
 use runtime::Policy;
@@ -16,7 +19,7 @@ static NEXT_SESSION: AtomicU64 = AtomicU64::new(1);
 
 #[tonic::async_trait]
 impl AgentLink for Services {
-    type ConnectStream = ReceiverStream<crate::agents::handle::Outgoing>;
+    type ConnectStream = Map<ReceiverStream<Box<Outgoing>>, fn(Box<Outgoing>) -> Outgoing>;
 
     async fn connect(
         &self,
@@ -31,6 +34,7 @@ impl AgentLink for Services {
             session::run(app, caller, handle, inbound).await;
             Ok::<_, Infallible>(())
         });
-        Ok(Response::new(ReceiverStream::new(outgoing)))
+        let unboxed: fn(Box<Outgoing>) -> Outgoing = |outgoing| *outgoing;
+        Ok(Response::new(ReceiverStream::new(outgoing).map(unboxed)))
     }
 }

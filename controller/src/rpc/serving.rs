@@ -1,7 +1,7 @@
 //! What every server of ours is, the leader's and that of one who waits: TLS, bounds for each peer, and an end
 //! that no client holds up.
 
-use super::incoming::Attentive;
+use super::incoming::{Attentive, MAX_HANDSHAKES, MAX_WAIT, Places};
 use crate::app::StartError;
 use futures::{Stream, TryStreamExt as _};
 use runtime::tls::server::ServerKeys;
@@ -40,7 +40,8 @@ pub(crate) fn incoming(
 ) -> io::Result<impl Stream<Item = io::Result<Attentive>> + Send + use<>> {
     let listener = tokio::net::TcpListener::from_std(listener.try_clone()?)?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true)).with_keepalive(Some(PING));
-    Ok(incoming.map_ok(Attentive::new))
+    let places = Places::new(MAX_HANDSHAKES, MAX_WAIT);
+    Ok(incoming.map_ok(move |stream| Attentive::new(stream, places.clone())))
 }
 
 /// Serves, and no longer than `parting` once it is told to stop: a client that does not go away does not keep us.

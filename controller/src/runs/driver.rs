@@ -9,7 +9,7 @@
 //! journal is read again.
 
 use super::act::Acting;
-use super::registry::{MAX_LOADING, Way};
+use super::registry::{MAX_LOADING, Way, hosts_of};
 use super::{RunError, late};
 use crate::app::App;
 use crate::store::StoreError;
@@ -93,6 +93,8 @@ pub(super) async fn drive(
         let _turn = loading.acquire().await.map_err(|_| RunError::NotDriven { run })?;
         late::load(&app.runs, run).await?
     };
+    // It is set once: this run has one driver.
+    let _ = way.hosts.set(hosts_of(&state).cloned().collect());
     let acting = Acting::new(app.clone(), run, way.inbox.clone(), way.trace.clone());
     let mut driver = Driver { app, run, way, state, head, acting, wake_at: None };
     driver.way.shown.publish(Arc::new(driver.state.clone()));

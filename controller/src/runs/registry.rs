@@ -15,7 +15,7 @@ use model::{HostName, Problem, RunId, Token};
 use plan::checked::Action;
 use runtime::Policy;
 use runtime::telemetry::trace;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
@@ -33,6 +33,8 @@ pub(super) struct Way {
     pub(super) inbox: mpsc::Sender<Input>,
     pub(super) shown: Arc<Shown>,
     pub(super) wake: Arc<Notify>,
+    /// Hosts that have work in it, once it is loaded: a plan never changes.
+    pub(super) hosts: Arc<OnceLock<BTreeSet<HostName>>>,
     pub(super) trace: Arc<str>,
 }
 
@@ -90,7 +92,8 @@ impl Runs {
         let (inbox, waiting) = mpsc::channel(MAX_WAITING);
         // Whoever starts a run is the parent of its orders' spans; a restart begins a trace of its own.
         let trace = trace::current().unwrap_or_default();
-        let way = Way { inbox, shown: Arc::default(), wake: Arc::default(), trace: trace.into() };
+        let (shown, wake, hosts) = Default::default();
+        let way = Way { inbox, shown, wake, hosts, trace: trace.into() };
         {
             let mut open = lock(&self.0.open);
             if open.contains_key(&run) {
@@ -202,8 +205,17 @@ impl Runs {
         }
     }
 
-    /// Wakes every driver: a session opened, or has room again. Each looks for itself what is to be
-    /// sent there.
+    /// Wakes the drivers of runs that have work for a host: its session opened, or has room again. Each looks for
+    /// itself what is to be sent there. The others are left alone: when ten thousand come back, each wake would
+    /// be a turn of every run.
+    pub fn poke(&self, host: &HostName) {
+        let is_of = |way: &&Way| way.hosts.get().is_none_or(|hosts| hosts.contains(host));
+        for way in lock(&self.0.open).values().filter(is_of) {
+            way.wake.notify_one();
+        }
+    }
+
+    /// Wakes every driver.
     pub fn poke_all(&self) {
         for way in lock(&self.0.open).values() {
             way.wake.notify_one();
@@ -214,9 +226,7 @@ impl Runs {
     /// it; of a run that is missing or cannot be read, what the host says is all there is.
     pub async fn concerns(&self, run: RunId, host: &HostName) -> bool {
         let Ok(state) = self.state(run).await else { return true };
-        let steps = state.plan.steps.iter();
-        let mut tasks = steps.flat_map(|step| step.tasks.iter().chain(undo_tasks(step)));
-        tasks.any(|task| matches!(&task.action, Action::Agent { host: owner, .. } if owner == host))
+        hosts_of(&state).any(|owner| owner == host)
     }
 
     /// Whether a token names work of a known run for this host.
@@ -231,6 +241,15 @@ impl Runs {
         let Ok(app) = self.app() else { return false };
         matches!(app.store.run(run).await, Ok(Some(row)) if !row.open)
     }
+}
+
+/// Every host that has work in a run, once for each task.
+pub(super) fn hosts_of(state: &RunState) -> impl Iterator<Item = &HostName> {
+    let tasks = state.plan.steps.iter().flat_map(|step| step.tasks.iter().chain(undo_tasks(step)));
+    tasks.filter_map(|task| match &task.action {
+        Action::Agent { host, .. } => Some(host),
+        Action::Controller { .. } | Action::Timer { .. } => None,
+    })
 }
 
 struct Leave {

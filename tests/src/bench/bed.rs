@@ -53,28 +53,41 @@ impl Bed {
     pub async fn set(hosts: usize, plans: &[(String, String)]) -> Result<Bed, Failure> {
         let scratch = Scratch::new("bench")?;
         let address: SocketAddr = ([127, 0, 0, 1], ports::free([127, 0, 0, 1].into())?).into();
-        let mut controller = Controller::prepare(&scratch, address, "")?;
-        // As it is shipped: the tests' own heartbeat is much faster.
-        controller.set("LIFEBOAT_HEARTBEAT", "2s");
         let policy = "version: 1\njobs: [check]\n";
         let mut agents = BTreeMap::new();
         for number in 0..hosts {
             let host = host(number);
             agents.insert(host.clone(), Agent::prepare(&scratch, &host, address, policy, "")?);
         }
+        let estate = estate(agents.keys(), address);
+        let mut bed = Bed::over(scratch, address, &estate, plans).await?;
+        bed.agents = agents;
+        bed.bring_agents().await?;
+        Ok(bed)
+    }
+
+    /// Starts a controller without agents and applies an estate and plans to it.
+    pub async fn over(
+        scratch: Scratch,
+        address: SocketAddr,
+        estate: &str,
+        plans: &[(String, String)],
+    ) -> Result<Bed, Failure> {
+        let mut controller = Controller::prepare(&scratch, address, "")?;
+        // As it is shipped: the tests' own heartbeat is much faster.
+        controller.set("LIFEBOAT_HEARTBEAT", "2s");
         scratch.folder("estate")?;
-        scratch.write("estate/estate.yaml", &estate(agents.keys(), address))?;
+        scratch.write("estate/estate.yaml", estate)?;
         for (name, steps) in plans {
             let text = format!("plan: {name}\ntitle: Steps that do nothing\nsteps:\n{steps}");
             scratch.write(&format!("estate/{name}.yaml"), &text)?;
         }
         let cli = Cli::new(&scratch, "admin")?;
-        let mut bed = Bed { controller, agents, cli, scratch };
+        let mut bed = Bed { controller, agents: BTreeMap::new(), cli, scratch };
         bed.controller.start().await?;
         bed.log_in().await?;
         let folder = bed.scratch.path().join("estate").display().to_string();
         bed.say(&["apply", "--yes", &folder]).await?;
-        bed.bring_agents().await?;
         Ok(bed)
     }
 

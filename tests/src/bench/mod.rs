@@ -10,6 +10,7 @@ mod many;
 mod million;
 mod restart;
 mod row;
+mod swarm;
 mod sync;
 mod wide;
 
@@ -43,6 +44,7 @@ pub const MEASURES: &[Measure] = &[
     ("wide", |extent| Box::pin(wide::measure(extent))),
     ("restart", |extent| Box::pin(restart::measure(extent))),
     ("idle", |extent| Box::pin(idle::measure(extent))),
+    ("swarm", |extent| Box::pin(swarm::measure(extent))),
     ("million", |extent| Box::pin(million::measure(extent))),
 ];
 

@@ -5,6 +5,7 @@
 
 mod agents;
 mod clock;
+mod crowds;
 mod controllers;
 mod data;
 mod failed_over;

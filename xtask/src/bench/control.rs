@@ -14,6 +14,9 @@ const PROGRAMS: [&str; 3] = ["lifeboat-controller", "lifeboat-agent", "lifeboat-
 /// The program that measures them.
 const DRIVER: &str = "lifeboat-bench-control";
 
+/// The program that plays many agents.
+const SWARM: &str = "lifeboat-swarm";
+
 /// What `cargo xtask bench control` can be told.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -23,7 +26,7 @@ pub struct Arguments {
     /// A tenth of the work, for trials.
     #[arg(long)]
     small: bool,
-    /// Only these: row, many, wide, restart, idle, million.
+    /// Only these: row, many, wide, restart, idle, swarm, million.
     #[arg(long, value_delimiter = ',')]
     measures: Vec<String>,
     /// Where all figures go; the bench folder below cargo's target folder if nothing is said.
@@ -63,6 +66,13 @@ const LINES: &[Line] = &[
     Line { measure: "restart", key: "worst_seconds", words: "  the worst of the rounds", unit: "s", goal: AtMost(2.0) },
     Line { measure: "idle", key: "agent_mib", words: "idle agent", unit: "MiB", goal: AtMost(15.0) },
     Line { measure: "idle", key: "agent_cpu_percent", words: "  of a core", unit: "%", goal: AtMost(0.1) },
+    Line { measure: "swarm", key: "controller_mib", words: "10,000 idle agents: the controller's memory", unit: "MiB", goal: AtMost(450.0) },
+    Line { measure: "swarm", key: "controller_cpu_percent", words: "  of a core", unit: "%", goal: AtMost(5.0) },
+    Line { measure: "swarm", key: "few_ms", words: "no-op to 8 agents of them (Salt 290)", unit: "ms", goal: AtMost(15.0) },
+    Line { measure: "swarm", key: "many_ms", words: "  to 1,000", unit: "ms", goal: AtMost(150.0) },
+    Line { measure: "swarm", key: "all_ms", words: "  to 10,000", unit: "ms", goal: AtMost(1200.0) },
+    Line { measure: "swarm", key: "reconnect_seconds", words: "all back after a restart (bare tonic 14.8)", unit: "s", goal: AtMost(20.0) },
+    Line { measure: "swarm", key: "next_step_seconds", words: "  next step of a run meanwhile", unit: "s", goal: AtMost(2.0) },
     Line { measure: "million", key: "ready_seconds", words: "a million journal records at start", unit: "s", goal: AtMost(3.0) },
 ];
 
@@ -106,7 +116,8 @@ fn bench_folder() -> Result<PathBuf, Failure> {
 
 /// The driver first: it turns features of the programs on that what is shipped does not have.
 fn build() -> Result<PathBuf, Failure> {
-    cargo::run(cargo::cargo().args(["build", "--release", "--package", "lifeboat-tests", "--bin", DRIVER]))?;
+    let drivers = ["build", "--release", "--package", "lifeboat-tests", "--bin", DRIVER, "--bin", SWARM];
+    cargo::run(cargo::cargo().args(drivers))?;
     let mut command = cargo::cargo();
     command.args(["build", "--release"]);
     for program in PROGRAMS {
