@@ -247,7 +247,7 @@ mod tests {
         let (clock, hand) = Clock::set(Micros(1_000_000));
         let fleet = Fleet::new(clock, BEAT);
         let host = HostName::new("db-1").unwrap();
-        let mut kept = |advance: Duration, epoch: u64| {
+        let kept = |advance: Duration, epoch: u64| {
             hand.advance(advance);
             fleet.heard(&host, |known| known.epoch = epoch);
             fleet.take_changed().len()

@@ -91,7 +91,8 @@ impl Bed {
         Ok(bed)
     }
 
-    async fn say(&self, words: &[&str]) -> Result<String, Failure> {
+    /// What a command of the admin prints.
+    pub async fn say(&self, words: &[&str]) -> Result<String, Failure> {
         Ok(self.cli.run(words, SOON).await?.expect_code(0)?.stdout)
     }
 
@@ -102,7 +103,8 @@ impl Bed {
         self.say(&["login", &address, "--token-file", &file]).await.map(drop)
     }
 
-    async fn bring_agents(&mut self) -> Result<(), Failure> {
+    /// Enrols and starts the agents, and waits until all are connected.
+    pub async fn bring_agents(&mut self) -> Result<(), Failure> {
         for host in self.agents.keys().cloned().collect::<Vec<_>>() {
             let token = self.say(&["token", "create", "--host", &host]).await?;
             if let Some(agent) = self.agents.get_mut(&host) {

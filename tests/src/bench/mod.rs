@@ -5,6 +5,7 @@
 //! much space a disk has), so what is measured is the way from one step to the next.
 
 mod bed;
+mod gap;
 mod idle;
 mod many;
 mod million;
@@ -13,6 +14,7 @@ mod row;
 mod swarm;
 mod sync;
 mod wide;
+mod writer;
 
 use crate::Failure;
 use futures::future::LocalBoxFuture;
@@ -45,6 +47,7 @@ pub const MEASURES: &[Measure] = &[
     ("restart", |extent| Box::pin(restart::measure(extent))),
     ("idle", |extent| Box::pin(idle::measure(extent))),
     ("swarm", |extent| Box::pin(swarm::measure(extent))),
+    ("gap", |extent| Box::pin(gap::measure(extent))),
     ("million", |extent| Box::pin(million::measure(extent))),
 ];
 

@@ -31,8 +31,8 @@ async fn restarted(world: &mut World, plan: &str) -> (model::Micros, Duration) {
 
 fn steps(plan: &str) -> String {
     format!(
-        "  first: {{ command: {{ hosts: [east-1], run: [SCRIPT(gate-{plan})] }} }}\n  \
-         second: {{ after: first, command: {{ hosts: [east-1], run: [SCRIPT(next-{plan})] }} }}\n"
+        "  first: {{ undo: none, command: {{ script: SCRIPT(gate-{plan}), hosts: [east-1] }} }}\n  \
+         second: {{ after: first, undo: none, command: {{ script: SCRIPT(next-{plan}), hosts: [east-1] }} }}\n"
     )
 }
 

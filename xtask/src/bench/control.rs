@@ -26,7 +26,7 @@ pub struct Arguments {
     /// A tenth of the work, for trials.
     #[arg(long)]
     small: bool,
-    /// Only these: row, many, wide, restart, idle, swarm, million.
+    /// Only these: row, many, wide, restart, idle, swarm, gap, million.
     #[arg(long, value_delimiter = ',')]
     measures: Vec<String>,
     /// Where all figures go; the bench folder below cargo's target folder if nothing is said.
@@ -73,6 +73,9 @@ const LINES: &[Line] = &[
     Line { measure: "swarm", key: "all_ms", words: "  to 10,000", unit: "ms", goal: AtMost(1200.0) },
     Line { measure: "swarm", key: "reconnect_seconds", words: "all back after a restart (bare tonic 14.8)", unit: "s", goal: AtMost(20.0) },
     Line { measure: "swarm", key: "next_step_seconds", words: "  next step of a run meanwhile", unit: "s", goal: AtMost(2.0) },
+    Line { measure: "gap", key: "planned_worst_seconds", words: "write gap, planned (Patroni 1.41), the worst", unit: "s", goal: AtMost(1.0) },
+    Line { measure: "gap", key: "killed_worst_seconds", words: "  host killed, run by hand (29.4), the worst", unit: "s", goal: AtMost(8.0) },
+    Line { measure: "gap", key: "lost", words: "  acknowledged writes lost", unit: "", goal: AtMost(0.0) },
     Line { measure: "million", key: "ready_seconds", words: "a million journal records at start", unit: "s", goal: AtMost(3.0) },
 ];
 
