@@ -41,6 +41,8 @@ const TAKES_OVER: &str = "LB1226";
 /// soon after the way is. A link that is slower than this could not keep a lease anyway.
 const PRESSING_LIMIT: Duration = Duration::from_secs(1);
 const PRESSING_WAIT: Duration = Duration::from_millis(200);
+/// The longest wait between two dials of an agent that a run waits for.
+const WAITED_FOR_LIMIT: Duration = Duration::from_millis(500);
 /// The longest spread that a controller may ask for.
 const MAX_SPREAD: Duration = Duration::from_secs(30);
 /// Silent heartbeats until the session is reset.
@@ -135,10 +137,9 @@ pub async fn run(
             continue;
         }
         dialled = 0;
-        // Whoever holds something of an open run is waited for: it does not stand back for others.
-        let idle = deps.desk.read(|spool| spool.open_heads().is_empty());
-        let spread = if idle && !again { dialling.spread } else { Duration::ZERO };
-        let wait = wait_to_dial(dialling.failures, spread, rand::random());
+        // A run that is not closed waits for whoever had work in it: such a host does not stand back for others.
+        let is_waited_for = again || deps.desk.read(|spool| !spool.open_heads().is_empty());
+        let wait = wait_to_dial(dialling.failures, is_waited_for, dialling.spread, rand::random());
         let wait = if deps.leases.are_pressing() { wait.min(PRESSING_WAIT) } else { wait };
         dialling.failures = dialling.failures.saturating_add(1);
         tokio::select! {
@@ -160,19 +161,23 @@ struct Dialling {
 
 /// How long to wait before the next dial. After a session that was good (`failures` is 0) an idle agent's dial
 /// lies anywhere within the spread: when a controller of ten thousand goes, they do not come back all at once.
-/// Further ones wait for half of it at least. `random` is in 0..1.
-pub fn wait_to_dial(failures: u32, spread: Duration, random: f64) -> Duration {
+/// Further ones wait for half of it at least. An agent that a run waits for dials soon, and again soon: these are
+/// few. `random` is in 0..1.
+pub fn wait_to_dial(failures: u32, is_waited_for: bool, spread: Duration, random: f64) -> Duration {
+    let usual = Backoff::RECONNECT;
     let spread = spread.min(MAX_SPREAD);
-    let waits = match failures {
-        0 => Backoff::RECONNECT,
-        _ => Backoff {
-            first: Backoff::RECONNECT.first.max(spread),
-            longest: Backoff::RECONNECT.longest.max(spread),
-            ..Backoff::RECONNECT
-        },
+    let waits = match (is_waited_for, failures) {
+        (true, _) => Backoff { longest: WAITED_FOR_LIMIT, ..usual },
+        (false, 0) => usual,
+        (false, _) => {
+            Backoff { first: usual.first.max(spread), longest: usual.longest.max(spread), ..usual }
+        }
     };
     let wait = waits.wait(failures, random).unwrap_or(waits.longest);
-    if failures == 0 { wait + spread.mul_f64(random.clamp(0.0, 1.0)) } else { wait }
+    match (is_waited_for, failures) {
+        (false, 0) => wait + spread.mul_f64(random.clamp(0.0, 1.0)),
+        _ => wait,
+    }
 }
 
 /// Whether a controller has said that it is just taking over: the same one is dialled again.
@@ -232,7 +237,7 @@ mod tests {
     #[test]
     fn fault_38_idle_agents_spread_their_first_dial_evenly() {
         let dials: Vec<Duration> =
-            (0..10_000).map(|number| wait_to_dial(0, SPREAD, f64::from(number) / 10_000.0)).collect();
+            (0..10_000).map(|number| wait_to_dial(0, false, SPREAD, f64::from(number) / 10_000.0)).collect();
         let within = |second: u64| {
             let from = Duration::from_secs(second);
             dials.iter().filter(|wait| **wait >= from && **wait < from + Duration::from_secs(1)).count()
@@ -246,7 +251,7 @@ mod tests {
     fn fault_38_those_that_found_nobody_stay_apart() {
         for failures in 1..50 {
             for random in [0.0, 0.5, 1.0] {
-                let wait = wait_to_dial(failures, SPREAD, random);
+                let wait = wait_to_dial(failures, false, SPREAD, random);
                 assert!(wait >= SPREAD / 2 && wait <= SPREAD, "{failures}: {wait:?}");
             }
         }
@@ -254,8 +259,13 @@ mod tests {
 
     #[test]
     fn fault_38_who_is_waited_for_or_has_few_beside_it_comes_back_at_once() {
-        assert!(wait_to_dial(0, Duration::ZERO, 1.0) <= Backoff::RECONNECT.first);
-        assert_eq!(wait_to_dial(9, Duration::ZERO, 1.0), Backoff::RECONNECT.longest);
-        assert!(wait_to_dial(3, Duration::from_secs(3600), 1.0) <= MAX_SPREAD, "no controller sends it away");
+        for failures in 0..50 {
+            let wait = wait_to_dial(failures, true, SPREAD, 1.0);
+            assert!(wait <= WAITED_FOR_LIMIT, "{failures}: {wait:?}");
+        }
+        assert!(wait_to_dial(0, false, Duration::ZERO, 1.0) <= Backoff::RECONNECT.first);
+        assert_eq!(wait_to_dial(9, false, Duration::ZERO, 1.0), Backoff::RECONNECT.longest);
+        let hour = Duration::from_secs(3600);
+        assert!(wait_to_dial(3, false, hour, 1.0) <= MAX_SPREAD, "no controller sends it away");
     }
 }

@@ -61,8 +61,8 @@ pub(super) async fn live(member: Member, shared: Arc<Shared>) {
             }
         }
         shared.ended.fetch_add(1, Ordering::Relaxed);
-        let spread = if memory.open.is_empty() { memory.spread } else { Duration::ZERO };
-        tokio::time::sleep(wait_to_dial(failures, spread, rand::random())).await;
+        let is_waited_for = !memory.open.is_empty();
+        tokio::time::sleep(wait_to_dial(failures, is_waited_for, memory.spread, rand::random())).await;
         failures += 1;
     }
 }
