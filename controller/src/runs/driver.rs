@@ -22,8 +22,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-/// Inputs that one turn takes at most.
-const MAX_INPUTS: usize = 64;
+/// Inputs that one turn takes at most. What a turn costs grows with its run, so that with a step on ten thousand
+/// hosts few turns that take much are what counts.
+const MAX_INPUTS: usize = 1024;
 /// Longest wait between two turns: wall clocks may be set, so no timer is trusted for longer.
 const MAX_NAP: Duration = Duration::from_secs(5);
 /// How long the news that an order arrived may wait for other news, to be recorded in one commit: work that

@@ -27,6 +27,15 @@ struct Seen {
     longest: Duration,
 }
 
+impl Seen {
+    fn acknowledge(&mut self, id: i64, now: Instant) {
+        let gap = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        self.longest = self.longest.max(gap);
+        self.last = Some(now);
+        self.acknowledged.push(id);
+    }
+}
+
 /// A writing client; it stops when it is dropped.
 pub(super) struct Writer {
     seen: Arc<Mutex<Seen>>,
@@ -81,13 +90,7 @@ async fn write(servers: [SocketAddr; 2], database: String, seen: Arc<Mutex<Seen>
             place = 1 - place;
             tokio::time::sleep(EVERY).await;
         }
-        let now = Instant::now();
-        let mut seen = lock(&seen);
-        let gap = seen.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
-        seen.longest = seen.longest.max(gap);
-        seen.last = Some(now);
-        seen.acknowledged.push(id);
-        drop(seen);
+        lock(&seen).acknowledge(id, Instant::now());
         tokio::time::sleep(EVERY).await;
     }
 }
