@@ -5,6 +5,7 @@ use engine::Roles;
 use model::{Assignment, Epoch, HostName};
 use plan::{CheckedEstate, SourceFile};
 use proto::v1;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// A version of the estate.
@@ -18,7 +19,11 @@ pub struct InForce {
 
 /// The estate in force, shared. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Estate(Arc<RwLock<Option<Arc<InForce>>>>);
+pub struct Estate {
+    in_force: Arc<RwLock<Option<Arc<InForce>>>>,
+    /// How many hosts it declares: asked at each welcome, and counting them takes a walk.
+    hosts: Arc<AtomicUsize>,
+}
 
 impl Estate {
     /// Takes the newest version of the store. One that this program can no longer check is left aside
@@ -41,7 +46,12 @@ impl Estate {
 
     /// The version in force, if any.
     pub fn get(&self) -> Option<Arc<InForce>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many hosts the version in force declares.
+    pub fn host_count(&self) -> usize {
+        self.hosts.load(Ordering::Relaxed)
     }
 
     /// Who has which role; nobody has one while no estate is in force.
@@ -51,8 +61,9 @@ impl Estate {
 
     /// Puts a version in force, unless a newer one is.
     pub fn set(&self, next: InForce) {
-        let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
         if current.as_ref().is_none_or(|current| current.version < next.version) {
+            self.hosts.store(next.checked.hosts().count(), Ordering::Relaxed);
             *current = Some(Arc::new(next));
         }
     }

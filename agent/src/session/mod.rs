@@ -169,9 +169,7 @@ pub fn wait_to_dial(failures: u32, is_waited_for: bool, spread: Duration, random
     let waits = match (is_waited_for, failures) {
         (true, _) => Backoff { longest: WAITED_FOR_LIMIT, ..usual },
         (false, 0) => usual,
-        (false, _) => {
-            Backoff { first: usual.first.max(spread), longest: usual.longest.max(spread), ..usual }
-        }
+        (false, _) => Backoff { first: usual.first.max(spread), longest: usual.longest.max(spread), ..usual },
     };
     let wait = waits.wait(failures, random).unwrap_or(waits.longest);
     match (is_waited_for, failures) {

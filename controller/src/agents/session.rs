@@ -151,7 +151,7 @@ fn welcome(app: &App) -> v1::Welcome {
         epoch: Some(app.epoch.into()),
         heartbeat_ms: u32::try_from(app.fleet.heartbeat().as_millis()).unwrap_or(u32::MAX),
         now_us: app.clock.now().0,
-        spread_ms: spread_ms(app.estate.get().map_or(0, |in_force| in_force.checked.hosts().count())),
+        spread_ms: spread_ms(app.estate.host_count()),
     }
 }
 

@@ -126,7 +126,8 @@ async fn round(killed: bool) -> Result<Gap, Failure> {
 
 async fn synchronous(primary: &Postgres) -> Result<(), Failure> {
     until("the synchronous standby", PATIENCE, async || {
-        let asked = "select coalesce(max(sync_state), 'absent') from pg_stat_replication where state = 'streaming'";
+        let asked =
+            "select coalesce(max(sync_state), 'absent') from pg_stat_replication where state = 'streaming'";
         match primary.text(asked).await {
             Ok(state) if state == "sync" => Ok(()),
             Ok(state) => Err(state),

@@ -51,8 +51,11 @@ pub(super) async fn measure(extent: Extent) -> Result<Value, Failure> {
     swarm.until_connected(agents).await?;
     let joined = joining.elapsed();
     let idle = idle(&bed, &swarm, extent).await?;
-    let (few, many, all) =
-        (took(&bed, "few", extent).await?, took(&bed, "many", extent).await?, took(&bed, "all", extent).await?);
+    let (few, many, all) = (
+        took(&bed, "few", extent).await?,
+        took(&bed, "many", extent).await?,
+        took(&bed, "all", extent).await?,
+    );
     let peak = bed.controller.id().map_or(0.0, |pid| memory_mib(pid, "VmHWM"));
     let (mut back, mut next, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..extent.rounds.min(RESTARTS) {
@@ -100,7 +103,8 @@ fn estate(agents: usize, many: usize, controller: SocketAddr) -> String {
     }
     text.push_str("checks:\n");
     for name in ["few", "many", "all"] {
-        let _ = writeln!(text, "  space-{name}: {{ of: {name}, monitor: false, disk: {{ path: /, free: 1B }} }}");
+        let _ =
+            writeln!(text, "  space-{name}: {{ of: {name}, monitor: false, disk: {{ path: /, free: 1B }} }}");
     }
     // What the steps of the run ask that goes on while all come back.
     text + "  space: { of: few, monitor: false, disk: { path: /, free: 1B } }\n"

@@ -123,7 +123,8 @@ async fn once(
         }
         Err(error) => {
             // A standby answers that it takes no writes: it is asked again over the same connection.
-            let read_only = error.as_database_error().and_then(|error| error.code()).is_some_and(|it| it == "25006");
+            let read_only =
+                error.as_database_error().and_then(|error| error.code()).is_some_and(|it| it == "25006");
             if read_only {
                 *connection = Some(open);
             }
@@ -138,7 +139,8 @@ pub(super) async fn lost(
     database: &str,
     acknowledged: &[i64],
 ) -> Result<usize, Failure> {
-    let listed = server.text_in(database, "select coalesce(string_agg(id::text, ','), '') from writes").await?;
+    let listed =
+        server.text_in(database, "select coalesce(string_agg(id::text, ','), '') from writes").await?;
     let there: std::collections::HashSet<i64> = listed.split(',').filter_map(|id| id.parse().ok()).collect();
     Ok(acknowledged.iter().filter(|id| !there.contains(*id)).count())
 }

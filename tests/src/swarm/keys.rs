@@ -27,7 +27,8 @@ pub struct Member {
 /// # Errors
 /// [`Failure`] when the CA cannot be used, or a name is no host's.
 pub fn make(data: &Path, hosts: &[String]) -> Result<Vec<Member>, Failure> {
-    let read = |name: &str| std::fs::read_to_string(data.join(name)).map_err(Failure::io(format!("read {name}")));
+    let read =
+        |name: &str| std::fs::read_to_string(data.join(name)).map_err(Failure::io(format!("read {name}")));
     let wrong = |error: &dyn std::fmt::Display| Failure::Unexpected(error.to_string());
     let ca = Ca::load(&read("ca.pem")?, &read("ca.key")?).map_err(|error| wrong(&error))?;
     let lifetime = Lifetime { from: Micros::from(jiff::Timestamp::now()), length: LIFETIME };
@@ -35,7 +36,9 @@ pub fn make(data: &Path, hosts: &[String]) -> Result<Vec<Member>, Failure> {
         let keys = Keys::make().map_err(|error| wrong(&error))?;
         let identity = Identity::Agent(HostName::new(host).map_err(|error| wrong(&error.text))?);
         let request = keys.request().map_err(|error| wrong(&error))?;
-        let issued = ca.sign(&request, &identity, &[], lifetime, Uuid::from_u128(rand::random())).map_err(|error| wrong(&error))?;
+        let issued = ca
+            .sign(&request, &identity, &[], lifetime, Uuid::from_u128(rand::random()))
+            .map_err(|error| wrong(&error))?;
         let key_pem = keys.pem().to_string();
         Ok(Member { host: host.clone(), certificate_pem: issued.certificate_pem, key_pem })
     };

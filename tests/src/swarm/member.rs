@@ -178,10 +178,8 @@ async fn take(
 }
 
 fn hello(memory: &Memory) -> v1::Hello {
-    let held = |token: &v1::Token| v1::HeldToken {
-        token: Some(token.clone()),
-        state: v1::HeldState::Ended.into(),
-    };
+    let held =
+        |token: &v1::Token| v1::HeldToken { token: Some(token.clone()), state: v1::HeldState::Ended.into() };
     v1::Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot_id: "swarm".to_owned(),

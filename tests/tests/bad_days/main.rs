@@ -5,8 +5,8 @@
 
 mod agents;
 mod clock;
-mod crowds;
 mod controllers;
+mod crowds;
 mod data;
 mod failed_over;
 mod failover;
