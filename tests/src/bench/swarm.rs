@@ -34,6 +34,8 @@ const LOOK: Duration = Duration::from_secs(60);
 const SETTLE: Duration = Duration::from_secs(15);
 /// How long all may take to connect.
 const PATIENCE: Duration = Duration::from_secs(180);
+/// How long one step may take.
+const STEP: Duration = Duration::from_secs(60);
 /// Restarts that are measured at most.
 const RESTARTS: usize = 3;
 
@@ -71,7 +73,7 @@ pub(super) async fn measure(extent: Extent) -> Result<Value, Failure> {
         "controller_peak_mib": peak,
         "few_ms": median(few.clone()), "few_rounds": few,
         "many_ms": median(many.clone()), "many_rounds": many,
-        "all_ms": median(all.clone()), "all_rounds": all,
+        "all_ms": (!all.is_empty()).then(|| median(all.clone())), "all_rounds": all,
         "reconnect_seconds": median(back.clone()), "reconnect_rounds": back,
         "next_step_seconds": median(next.clone()), "next_step_rounds": next,
         "failed_dials": failed,
@@ -194,13 +196,19 @@ async fn idle(bed: &Bed, swarm: &Swarm, extent: Extent) -> Result<Value, Failure
     }))
 }
 
-/// How long runs of a plan took, by the journal, in milliseconds.
+/// How long runs of a plan took, by the journal, in milliseconds. One that takes too long is called off.
 async fn took(bed: &Bed, plan: &str, extent: Extent) -> Result<Vec<f64>, Failure> {
     let mut all = Vec::new();
     for _ in 0..extent.rounds {
         let runs = bed.start(&[plan.to_owned()]).await?;
-        let times = bed.times(&runs).await?;
-        all.extend(times.iter().map(|times| (times.ended - times.requested) as f64 / 1e3));
+        let Ok(times) = tokio::time::timeout(STEP, bed.times(&runs)).await else {
+            for run in &runs {
+                restart::end(bed, &run.to_string()).await?;
+            }
+            let (what, last) = (format!("the end of plan {plan}"), "it was called off".to_owned());
+            return Err(Failure::TimedOut { what, within: STEP, last });
+        };
+        all.extend(times?.iter().map(|times| (times.ended - times.requested) as f64 / 1e3));
     }
     Ok(all)
 }

@@ -1,6 +1,6 @@
 //! Hundreds of agents that come back at once: a run that is under way goes on among them.
 
-use crate::world::{Plans, SOON, World};
+use crate::world::{Plans, World};
 use std::time::{Duration, Instant};
 use tests::polling::until;
 use tests::swarm::{Swarm, enrol, make};
@@ -72,5 +72,4 @@ async fn fault_38_a_run_goes_on_while_hundreds_of_agents_come_back_at_once() {
         among < last || among < alone + MUCH_LATER,
         "the next step began after {among:?} ({alone:?} without the others), the last of them came after {last:?}"
     );
-    assert!(SOON < ALL_BACK && last < ALL_BACK, "{last:?}");
 }
