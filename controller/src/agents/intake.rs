@@ -120,7 +120,7 @@ fn order_ack(
     // Any state means that the agent has it. A result, when it has ended, follows by itself.
     model::Ack::try_from(state)?;
     if session.acknowledged(&token) {
-        app.runs.poke(host);
+        app.runs.poke_host(host);
     }
     crash::point_of("after-send", &token.step);
     let accepted = Report::Accepted { token: token.clone() };

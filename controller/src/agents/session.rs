@@ -126,7 +126,7 @@ async fn open(
     }
     require_current(&app.store, host, &caller.key_fingerprint).await?;
     crash::point_of("connected", host);
-    app.runs.poke(host);
+    app.runs.poke_host(host);
     Ok(())
 }
 

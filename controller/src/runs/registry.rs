@@ -208,7 +208,7 @@ impl Runs {
     /// Wakes the drivers of runs that have work for a host: its session opened, or has room again. Each looks for
     /// itself what is to be sent there. The others are left alone: when ten thousand come back, each wake would
     /// be a turn of every run.
-    pub fn poke(&self, host: &HostName) {
+    pub fn poke_host(&self, host: &HostName) {
         let is_of = |way: &&Way| way.hosts.get().is_none_or(|hosts| hosts.contains(host));
         for way in lock(&self.0.open).values().filter(is_of) {
             way.wake.notify_one();
