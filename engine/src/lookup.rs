@@ -62,7 +62,7 @@ impl RunState {
         }
         let step = self.index(&token.step)?;
         let tasks = self.tasks(step, token.direction);
-        let task = tasks.iter().position(|task| task.target == token.target)?;
+        let task = self.places.task(tasks, (step, token.direction), &token.target)?;
         Some(Place { step, direction: token.direction, task })
     }
 

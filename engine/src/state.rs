@@ -2,10 +2,13 @@
 
 use crate::attempt::{Attempt, AttemptState};
 use crate::event::{About, Actor, Ending, Notice};
+use crate::lookup::undo_tasks;
 use model::HostName;
 use model::nouns::MemberFacts;
-use model::{ApprovalId, Digest, Evidence, Micros, Name, Problem, RunId, StepPath, Target, Token, UserName};
-use plan::checked::CheckedPlan;
+use model::{
+    ApprovalId, Digest, Direction, Evidence, Micros, Name, Problem, RunId, StepPath, Target, Token, UserName,
+};
+use plan::checked::{CheckedPlan, Task};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +55,8 @@ pub(crate) struct Places {
     pub(crate) by_path: BTreeMap<StepPath, usize>,
     /// Numbers of the steps before each.
     pub(crate) before: Vec<Vec<usize>>,
+    /// Of each step, the numbers of its tasks and of those that take it back, in the order of their targets.
+    by_target: Vec<[Vec<usize>; 2]>,
 }
 
 impl Places {
@@ -62,8 +67,25 @@ impl Places {
         let numbers =
             |paths: &[StepPath]| paths.iter().filter_map(|path| by_path.get(path).copied()).collect();
         let before = plan.steps.iter().map(|step| numbers(&step.after)).collect();
-        Self { before, by_path }
+        let by_target =
+            plan.steps.iter().map(|step| [in_order(&step.tasks), in_order(undo_tasks(step))]).collect();
+        Self { before, by_path, by_target }
     }
+
+    /// The number of the task of a target, among those that do a step or take it back.
+    pub(crate) fn task(&self, tasks: &[TaskState], at: (usize, Direction), target: &Target) -> Option<usize> {
+        let sides = self.by_target.get(at.0)?;
+        let order = &sides[usize::from(at.1 == Direction::Undo)];
+        let found =
+            order.binary_search_by(|task| tasks.get(*task).map(|task| &task.target).cmp(&Some(target)));
+        order.get(found.ok()?).copied()
+    }
+}
+
+fn in_order(tasks: &[Task]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..tasks.len()).collect();
+    order.sort_by(|one, other| tasks[*one].target.cmp(&tasks[*other].target));
+    order
 }
 
 /// What the controller knew when a run was requested.

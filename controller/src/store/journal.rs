@@ -188,7 +188,7 @@ async fn update(
         ),
     };
     let query = query
-        .bind(&summary.status)
+        .bind(summary.status)
         .bind(&summary.detail)
         .bind(head.sequence as i64)
         .bind(head.hash.as_str())
