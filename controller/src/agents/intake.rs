@@ -56,6 +56,7 @@ pub fn take_in(
             let answering = leases::asked(app, host, session, request)?;
             Ok(Some(answering.map(|()| Answer::Nothing).boxed()))
         }
+        Message::Withheld(withheld) => leases::withheld(app, host, withheld).map(|()| None),
     }
 }
 

@@ -27,13 +27,18 @@
 
 mod grantor;
 mod holder;
+mod member;
+mod sets;
 mod watch;
 
 pub use grantor::{Given, Grantor, Refusal, Row};
 pub use holder::{Holder, Standing};
+pub use member::{Member, Pledges, Promise, Unextended};
 pub use watch::{Answer, Ask, Duty, MAX_DUTIES, Permit, State, Watch};
 
+use crate::HostName;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What one clock may gain on another, in millionths of the time that passes. A clock that is slewed after
@@ -81,6 +86,32 @@ pub struct Request {
     pub terms: Terms,
     /// A watchdog answers and holds a deadline for the server, or the server does not run.
     pub armed: bool,
+    /// The set that the sender holds, and none that is older; none when it never held any.
+    pub held: Option<Promotable>,
+}
+
+/// Who may extend a lease when no controller does, and may be promoted after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotable {
+    /// Grows with each change of who may write, and of who may be promoted. 0 is none at all.
+    pub term: u64,
+    /// All of them must agree to an extension; when there is none, nobody extends it.
+    pub members: BTreeSet<HostName>,
+}
+
+/// A primary asks every member of its set to extend its lease. Times are on its own clock since boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extend {
+    /// Which boot of its host it is.
+    pub boot: String,
+    /// When it was sent; the answers repeat it.
+    pub sent: Duration,
+    /// What is asked for.
+    pub terms: Terms,
+    /// The term of the set that is asked.
+    pub term: u64,
+    /// A watchdog holds a deadline for the server, or the server does not run.
+    pub armed: bool,
 }
 
 /// A grantor grants: it repeats what it answers.
@@ -94,6 +125,8 @@ pub struct Grant {
     pub length: Duration,
     /// Number of the epoch that grants.
     pub epoch: u64,
+    /// The set from now on; none from a controller that knows of no sets.
+    pub set: Option<Promotable>,
 }
 
 #[cfg(test)]
