@@ -90,9 +90,7 @@ impl Leases {
             Some((floor, extenders))
         });
         let Some(Some((floor, extenders))) = asked else { return };
-        let (source, epoch) = (source.to_string(), Some(self.0.epoch.into()));
-        tell(fleet, &extenders, || {
-            Message::Withhold(v1::Withhold { source: source.clone(), epoch, floor })
-        });
+        let withhold = v1::Withhold { source: source.to_string(), epoch: Some(self.0.epoch.into()), floor };
+        tell(fleet, &extenders, || Message::Withhold(withhold.clone()));
     }
 }

@@ -125,7 +125,7 @@ impl World {
         let now = self.controller.local(self.now);
         let Some(fenced) = self.controller.fencing.clone() else {
             let primary = self.controller.grantor.primary().cloned();
-            if let (Some(primary), true) = (primary, self.dice.one_in(60)) {
+            if let (Some(primary), true) = (primary, self.dice.one_in(self.failovers)) {
                 if self.broken != Some(Broken::NotClosed) {
                     self.controller.grantor.close(&primary);
                     self.controller.write();

@@ -149,6 +149,8 @@ pub struct World {
     slow: bool,
     /// Time passes in small steps in some worlds: agents act many times in a lease there.
     fine: bool,
+    /// One in so many looks of the controller begins a failover.
+    pub failovers: u64,
     pub seen: Seen,
 }
 
@@ -160,8 +162,9 @@ impl World {
         let named = hosts.iter().map(|_| extends && !dice.one_in(4)).collect();
         let cut_off = vec![0; hosts.len()];
         let controller = Controller::new(&mut dice);
+        let failovers = if seed % 3 == 0 { 60 } else { 15 };
         let (wire, slow, fine, seen) = (Vec::new(), dice.one_in(2), seed % 4 == 0, Seen::default());
-        World { now: 1, dice, broken, hosts, controller, wire, extends, named, cut_off, wrong: None, slow, fine, seen }
+        World { now: 1, dice, broken, hosts, controller, wire, extends, named, cut_off, wrong: None, slow, fine, failovers, seen }
     }
 
     pub fn run(&mut self, events: u64) -> Result<(), String> {

@@ -8,6 +8,7 @@ mod clock;
 mod controllers;
 mod crowds;
 mod data;
+mod extensions;
 mod failed_over;
 mod failover;
 mod floods;

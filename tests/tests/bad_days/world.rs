@@ -39,6 +39,7 @@ pub struct Plans {
     agent_telemetry: String,
     through_a_link: bool,
     data_kib: Option<u32>,
+    ports: BTreeMap<String, (SocketAddr, SocketAddr)>,
 }
 
 /// A running controller with its agents and a person who is logged in.
@@ -89,6 +90,7 @@ impl Plans {
             agent_telemetry: String::new(),
             through_a_link: false,
             data_kib: None,
+            ports: BTreeMap::new(),
         }
     }
 
@@ -111,6 +113,12 @@ impl Plans {
     /// One more host, in the other region.
     pub fn host(mut self, name: &str) -> Self {
         self.hosts.push(name.to_owned());
+        self
+    }
+
+    /// Lets the agent of a host listen for other members, who dial it at `at`.
+    pub fn listens(mut self, host: &str, listen: SocketAddr, at: SocketAddr) -> Self {
+        self.ports.insert(host.to_owned(), (listen, at));
         self
     }
 
@@ -217,14 +225,17 @@ impl Plans {
                 Agent::prepare(&self.scratch, host, dialled, &policy, &self.agent_telemetry).unwrap();
             let run = self.scratch.path().join(format!("run-{host}"));
             agent.set("LIFEBOAT_RUN", &run.display().to_string());
+            if let Some((listen, _)) = self.ports.get(host) {
+                agent.set("LIFEBOAT_LISTEN", &listen.to_string());
+            }
             (host.clone(), agent)
         };
         let agents = self.hosts.iter().map(prepare).collect();
-        let hosts: String = self
-            .hosts
-            .iter()
-            .map(|host| format!("  {host}: {{ region: {} }}\n", host.split('-').next().unwrap()))
-            .collect();
+        let line = |host: &String| {
+            let at = self.ports.get(host).map(|(_, at)| format!(", at: \"{at}\"")).unwrap_or_default();
+            format!("  {host}: {{ region: {}{at} }}\n", host.split('-').next().unwrap())
+        };
+        let hosts: String = self.hosts.iter().map(line).collect();
         let estate = format!(
             "regions: {{ east: {{}}, west: {{}} }}\nhosts:\n{hosts}controllers:\n  main: {{ region: west, at: \"{address}\" }}\n{}",
             self.estate
