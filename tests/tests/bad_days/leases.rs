@@ -54,6 +54,46 @@ pub fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>)
     (acknowledged, task)
 }
 
+/// The same into a table of its own, and waits for no standby: it shows whether that server takes writes.
+pub fn local_client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
+    let acknowledged = Acknowledged::default();
+    let seen = acknowledged.clone();
+    let task = tokio::spawn(async move {
+        let mut next = first;
+        loop {
+            let _ = write_locally(address, &mut next, &seen).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    });
+    (acknowledged, task)
+}
+
+async fn write_locally(
+    address: SocketAddr,
+    next: &mut i64,
+    seen: &Acknowledged,
+) -> Result<(), sqlx::Error> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .host(&address.ip().to_string())
+        .port(address.port())
+        .username("postgres")
+        .database("postgres")
+        .options([("synchronous_commit", "local")])
+        .ssl_mode(PgSslMode::Disable);
+    let late = |_| sqlx::Error::PoolTimedOut;
+    let limit = Duration::from_millis(1500);
+    let mut connection =
+        tokio::time::timeout(limit, PgConnection::connect_with(&options)).await.map_err(late)??;
+    loop {
+        let id = *next;
+        *next += 2;
+        let insert = sqlx::query("insert into alone (id) values ($1)").bind(id).execute(&mut connection);
+        tokio::time::timeout(limit, insert).await.map_err(late)??;
+        seen.0.lock().unwrap().push((id, Instant::now()));
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
+}
+
 async fn write_on(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> Result<(), sqlx::Error> {
     let options = PgConnectOptions::new_without_pgpass()
         .host(&address.ip().to_string())
@@ -96,10 +136,12 @@ pub struct How {
     pub lease: Duration,
     /// Members may extend each other's lease.
     pub extended: bool,
+    /// Each agent dials the controller through a link of its own.
+    pub apart: bool,
 }
 
 impl How {
-    pub const PLAIN: How = How { through_a_link: false, lease: LEASE, extended: false };
+    pub const PLAIN: How = How { through_a_link: false, lease: LEASE, extended: false, apart: false };
 }
 
 impl Drop for Leased {
@@ -202,9 +244,14 @@ pub async fn leased_so(name: &str, how: How) -> Option<Leased> {
         .policy(&format!("services:\n  - {{ name: server, process: {program}, user: postgres }}\nsources:\n  - {{ name: db, kind: postgres, databases: [postgres] }}\n{extends}"))
         .plan("up", "  up: { start: { services: [server], hosts: [east-1, west-1] } }\n")
         .plan("failover", "  fence: { fence: { source: db, region: east, evidence: lease-expired } }\n  promote: { after: fence, promote: { source: db, region: west } }\n")
+        .plan("up-east", "  up: { start: { services: [server], hosts: [east-1] } }\n")
+        .plan("up-west", "  up: { start: { services: [server], hosts: [west-1] } }\n")
         .plan("stop-over", "  fence: { fence: { source: db, region: east, evidence: stopped } }\n  promote: { after: fence, promote: { source: db, region: west } }\n");
     if how.through_a_link {
         plans = plans.through_a_link();
+    }
+    if how.apart {
+        plans = plans.apart();
     }
     let mut watchdogs = BTreeMap::new();
     for host in ["east-1", "west-1"] {
