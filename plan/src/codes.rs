@@ -148,12 +148,12 @@ pub static ALL: &[&Code] = &[
     &NO_LEASE,
     &ILL_LEASE,
     &PAUSABLE,
-    &HALF_EXTENDED,
-    &TWO_SITES,
     &TOO_FEW_PEOPLE,
     &TRIGGER_BLIND,
     &TRIGGER_ASKS,
     &CANNOT_ASK,
+    &HALF_EXTENDED,
+    &TWO_SITES,
 ];
 
 /// A text that is not a name.

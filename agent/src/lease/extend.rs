@@ -1,7 +1,8 @@
 //! Without a controller: the keeper asks every member of the set that its last grant named.
 //!
 //! It begins when half of its lease is over and nobody has granted, so that a controller that is only slow is
-//! asked first; and after the lease has run out, or after a reboot, as long as no controller is connected.
+//! asked first; and after the lease has run out, or after a reboot, when no controller is connected or the one
+//! that is has not answered for the length of a lease.
 
 use super::keeper::{Guard, Keeper};
 use super::see::{Seen, Server};
@@ -26,10 +27,16 @@ impl Keeper {
         while self.asking.try_join_next().is_some() {}
         let (now, length) = (self.now(), self.holder.terms().length);
         let connected = *self.leases.0.connected.borrow();
-        let due = match self.holder.standing(now) {
+        let standing = self.holder.standing(now);
+        if !matches!(standing, Standing::Lapsed) {
+            self.lapsed_at = None;
+        }
+        let due = match standing {
             Standing::Held { until } => seen == Seen::Writes && until.saturating_sub(now) < length / 2,
             Standing::Lapsed => {
-                seen == Seen::Stopped { masked: false } && self.book.note().wanted && !connected
+                let since = *self.lapsed_at.get_or_insert(now);
+                let wanted = seen == Seen::Stopped { masked: false } && self.book.note().wanted;
+                wanted && (!connected || now > since + length)
             }
             Standing::Fenced => false,
         };

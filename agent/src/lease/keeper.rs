@@ -48,6 +48,8 @@ pub(super) struct Keeper {
     /// When its set was last asked, and who is being asked.
     pub(super) set_asked: Option<Duration>,
     pub(super) asking: JoinSet<()>,
+    /// Since when it has no lease.
+    pub(super) lapsed_at: Option<Duration>,
     /// Its lease lives by the set, and not by a controller.
     pub(super) by_set: bool,
     /// Without a watchdog, this keeper itself ends the server then.
@@ -82,6 +84,7 @@ impl Keeper {
             asked: None,
             set_asked: None,
             asking: JoinSet::new(),
+            lapsed_at: None,
             by_set: false,
             alone: None,
             adopting: None,

@@ -75,18 +75,18 @@ impl Leases {
         shared.pledged.clone()?.withhold(floor, shared.clock.since_boot()).map(Some)
     }
 
-    /// A controller names the keys of the members. Kept, so that they are known when no controller is.
+    /// A controller names the keys of the members. Kept, so that they are known when no controller is, and also
+    /// when the assignment that makes this host a member comes a moment later.
     pub fn introduced(&self, state_dir: &Path, source: &Name, keys: BTreeMap<HostName, String>) {
-        let Some(shared) = lock(&self.0.sources).get(source).cloned() else { return };
-        let mut known = lock(&shared.keys);
-        if *known == keys {
-            return;
+        if read_keys(state_dir, source) != keys {
+            let text = serde_json::to_vec(&keys).map_err(std::io::Error::from);
+            if let Err(error) = text.and_then(|text| replace(&keys_path(state_dir, source), &text)) {
+                tracing::warn!(%source, %error, "the keys of other members are known until the next restart only");
+            }
         }
-        let text = serde_json::to_vec(&keys).map_err(std::io::Error::from);
-        if let Err(error) = text.and_then(|text| replace(&keys_path(state_dir, source), &text)) {
-            tracing::warn!(%source, %error, "the keys of other members are known until the next restart only");
+        if let Some(shared) = lock(&self.0.sources).get(source) {
+            *lock(&shared.keys) = keys;
         }
-        *known = keys;
     }
 
     /// Whether this host may be promoted: refused while what it has promised the primary runs.

@@ -205,7 +205,11 @@ fn monitor(result: v1::MonitorResult) -> Result<(Name, Monitor), Malformed> {
 
 fn assignment_ack(app: &App, host: &HostName, ack: v1::AssignmentAck) {
     match ack.problem {
-        None => app.fleet.heard(host, |known| known.assignment_version = ack.version),
+        None => {
+            app.fleet.heard(host, |known| known.assignment_version = ack.version);
+            // The estate may name other members by now.
+            leases::introduce(app, host);
+        }
         Some(problem) => {
             let problem = Problem::from(problem);
             tracing::warn!(%host, version = ack.version, %problem, "an assignment was refused");
