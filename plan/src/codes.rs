@@ -149,11 +149,11 @@ pub static ALL: &[&Code] = &[
     &ILL_LEASE,
     &PAUSABLE,
     &TOO_FEW_PEOPLE,
+    &HALF_EXTENDED,
+    &TWO_SITES,
     &TRIGGER_BLIND,
     &TRIGGER_ASKS,
     &CANNOT_ASK,
-    &HALF_EXTENDED,
-    &TWO_SITES,
 ];
 
 /// A text that is not a name.

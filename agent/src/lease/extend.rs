@@ -41,7 +41,8 @@ impl Keeper {
             Standing::Fenced => false,
         };
         let pause = (length / 6).max(SHORTEST_PAUSE);
-        if !due || self.set_asked.is_some_and(|asked| now < asked + pause) || self.asking.len() >= MAX_ASKING {
+        if !due || self.set_asked.is_some_and(|asked| now < asked + pause) || self.asking.len() >= MAX_ASKING
+        {
             return Ok(());
         }
         self.set_asked = Some(now);

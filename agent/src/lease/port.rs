@@ -81,7 +81,9 @@ async fn answer(leases: &Leases, deps: &Deps, tcp: TcpStream) -> std::io::Result
     let given = deps.policy.permits_extension(&source).and_then(|()| leases.extend(&source, &from, &ask));
     match &given {
         Ok(length) => tracing::info!(%source, %from, ?length, "extended the lease of another member"),
-        Err(problem) => tracing::warn!(%source, %from, %problem, "the lease of another member is not extended"),
+        Err(problem) => {
+            tracing::warn!(%source, %from, %problem, "the lease of another member is not extended")
+        }
     }
     write(&mut stream, &proto::extended_to_wire(given.as_ref().copied())).await?;
     stream.shutdown().await

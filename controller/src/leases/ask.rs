@@ -12,9 +12,6 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-/// Why a member is granted nothing that its predecessor's set can do without.
-const NOT_NAMED: &str = "LB1450";
-
 /// Takes a request in; the answer is sent once what it rests on is durable.
 pub fn asked(
     app: &App,
@@ -36,11 +33,9 @@ pub fn asked(
             (_, Some(problem)) => Err((problem, false)),
             (Err(problem), None) => Err((problem, false)),
             // A lease ends with the leadership that gives it.
-            (Ok(()), None) => {
-                leases.grant(&source, &host, &request, Some(leading.left()), &promotable).await
-            }
+            (Ok(()), None) => leases.grant(&source, &host, &request, Some(leading.left()), &promotable).await,
         };
-        if answer.as_ref().is_err_and(|(problem, _)| problem.code == NOT_NAMED) {
+        if answer.as_ref().is_err_and(|(problem, _)| problem.code == "LB1450") {
             leases.ask_words(&fleet, &source);
         }
         if let Err((problem, _)) = &answer {
@@ -131,8 +126,10 @@ fn refused(source: &Name, host: &HostName, refusal: &Refusal) -> (Problem, bool)
         }
         Refusal::NotNamed(other) => (
             Problem::new(
-                NOT_NAMED,
-                format!("{host} was not among those that may follow {other} when {other} last had a lease of {source}"),
+                "LB1450",
+                format!(
+                    "{host} was not among those that may follow {other} when {other} last had a lease of {source}"
+                ),
                 "Others could extend the lease of the earlier primary without a word of this member. Promote one of those, or let one of them connect: it is then asked to extend nothing more, and this member is granted.",
             ),
             false,

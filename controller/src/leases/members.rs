@@ -40,7 +40,9 @@ pub fn introduce(app: &App, host: &HostName) {
                     tell(&fleet, &peers, || Message::MemberKeys(message.clone()));
                 }
             }
-            Err(error) => tracing::warn!(%error, "members were not told each other's keys; the next session does"),
+            Err(error) => {
+                tracing::warn!(%error, "members were not told each other's keys; the next session does")
+            }
         }
         Ok::<_, Infallible>(())
     });

@@ -66,7 +66,8 @@ async fn fault_22_a_step_of_the_wall_clock_neither_ends_a_lease_nor_makes_it_lon
     assert_eq!(left, Duration::from_millis(10_200), "13.2 s from the answer, whatever the wall clock says");
     bed.hand.advance(left);
     assert_eq!(leases.left(&db(), &host("a")), Some(Duration::ZERO));
-    let (problem, fenced) = leases.grant(&db(), &host("a"), &request(6, true), None, &BTreeSet::new()).await.unwrap_err();
+    let (problem, fenced) =
+        leases.grant(&db(), &host("a"), &request(6, true), None, &BTreeSet::new()).await.unwrap_err();
     assert_eq!((problem.code.as_str(), fenced), ("LB1431", true));
 }
 
@@ -76,14 +77,16 @@ async fn a_controller_that_starts_knows_who_holds_what_and_counts_from_its_own_b
     bed.leases().await.grant(&db(), &host("a"), &request(5, true), None, &BTreeSet::new()).await.unwrap();
     bed.hand.advance(Duration::from_secs(12));
     let next = bed.leases().await;
-    let (problem, _) = next.grant(&db(), &host("b"), &request(5, true), None, &BTreeSet::new()).await.unwrap_err();
+    let (problem, _) =
+        next.grant(&db(), &host("b"), &request(5, true), None, &BTreeSet::new()).await.unwrap_err();
     assert_eq!(problem.code, "LB1432");
     close(&next, 7).await;
     next.save(&db()).await.unwrap();
     assert_eq!(next.left(&db(), &host("a")), Some(Duration::from_millis(13_200)));
     let third = bed.leases().await;
     assert_eq!(third.closed(), [(db(), RunId(Uuid::from_u128(7)))]);
-    let (problem, _) = third.grant(&db(), &host("a"), &request(6, true), None, &BTreeSet::new()).await.unwrap_err();
+    let (problem, _) =
+        third.grant(&db(), &host("a"), &request(6, true), None, &BTreeSet::new()).await.unwrap_err();
     assert_eq!(problem.code, "LB1431");
     third.with(&db(), |known| known.grantor.reopen(&host("a")));
     third.grant(&db(), &host("a"), &request(7, true), None, &BTreeSet::new()).await.unwrap();
@@ -109,13 +112,15 @@ async fn what_is_not_durable_is_not_granted() {
     let leases = bed.leases().await;
     // Another controller leads now.
     bed.store.lead_at_once("other", 2).await;
-    let (problem, _) = leases.grant(&db(), &host("a"), &request(5, true), None, &BTreeSet::new()).await.unwrap_err();
+    let (problem, _) =
+        leases.grant(&db(), &host("a"), &request(5, true), None, &BTreeSet::new()).await.unwrap_err();
     assert_eq!(problem.code, "LB1436");
     assert!(bed.store.leases().await.unwrap().is_empty());
 }
 
 #[tokio::test]
-async fn the_sets_of_a_primary_are_known_to_the_next_controller_and_nothing_is_expired_before_a_member_said_so() {
+async fn the_sets_of_a_primary_are_known_to_the_next_controller_and_nothing_is_expired_before_a_member_said_so()
+ {
     let bed = bed().await;
     let set = BTreeSet::from([host("b")]);
     let leases = bed.leases().await;
@@ -144,7 +149,8 @@ async fn who_was_not_in_the_set_is_granted_nothing_and_is_told_why() {
     leases.grant(&db(), &host("a"), &request(5, true), None, &BTreeSet::from([host("b")])).await.unwrap();
     bed.hand.advance(Duration::from_secs(1000));
     leases.with(&db(), |known| known.grantor.entitle(&host("c")));
-    let refused = leases.grant(&db(), &host("c"), &request(6, true), None, &BTreeSet::new()).await.unwrap_err();
+    let refused =
+        leases.grant(&db(), &host("c"), &request(6, true), None, &BTreeSet::new()).await.unwrap_err();
     assert_eq!((refused.0.code.as_str(), refused.1), ("LB1450", false));
     leases.with(&db(), |known| known.grantor.entitle(&host("b")));
     leases.grant(&db(), &host("b"), &request(6, true), None, &BTreeSet::new()).await.unwrap();

@@ -164,7 +164,22 @@ impl World {
         let controller = Controller::new(&mut dice);
         let failovers = if seed % 3 == 0 { 60 } else { 15 };
         let (wire, slow, fine, seen) = (Vec::new(), dice.one_in(2), seed % 4 == 0, Seen::default());
-        World { now: 1, dice, broken, hosts, controller, wire, extends, named, cut_off, wrong: None, slow, fine, failovers, seen }
+        World {
+            now: 1,
+            dice,
+            broken,
+            hosts,
+            controller,
+            wire,
+            extends,
+            named,
+            cut_off,
+            wrong: None,
+            slow,
+            fine,
+            failovers,
+            seen,
+        }
     }
 
     pub fn run(&mut self, events: u64) -> Result<(), String> {

@@ -242,8 +242,7 @@ mod tests {
         let from = Micros(now().0 - i64::try_from(age).unwrap() * 1_000_000);
         let lifetime = Lifetime { from, length: Duration::from_secs(lives) };
         let identity = Identity::Agent(host(name));
-        let issued =
-            ca.sign(&keys.request().unwrap(), &identity, &[], lifetime, Uuid::from_u128(9)).unwrap();
+        let issued = ca.sign(&keys.request().unwrap(), &identity, &[], lifetime, Uuid::from_u128(9)).unwrap();
         let der = first_certificate(&issued.certificate_pem).unwrap();
         let members = Members {
             certificate_pem: issued.certificate_pem,
@@ -274,7 +273,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fault_30_a_certificate_that_has_run_out_is_accepted_for_the_key_that_was_named_and_for_no_other() {
+    async fn fault_30_a_certificate_that_has_run_out_is_accepted_for_the_key_that_was_named_and_for_no_other()
+    {
         let ca = ca(1);
         let (mut a, key_a) = member(&ca, "a", 7200, 3600);
         let (mut b, key_b) = member(&ca, "b", 7200, 3600);

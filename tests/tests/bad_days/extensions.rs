@@ -40,14 +40,18 @@ impl Leased {
 }
 
 #[tokio::test]
-async fn fault_18_without_controllers_the_leased_primary_goes_on_and_cut_off_from_its_set_too_it_lapses_in_time() {
+async fn fault_18_without_controllers_the_leased_primary_goes_on_and_cut_off_from_its_set_too_it_lapses_in_time()
+ {
     let lease = Duration::from_secs(4);
     let Some(mut leased) = extended("extended", lease).await else { return };
     leased.world.controller.kill();
     let killed = Instant::now();
     tokio::time::sleep(lease * 5).await;
     let (writes, longest) = leased.writes_since(killed);
-    println!("{writes} writes acknowledged in {:?} without a controller, longest gap {longest:?}", killed.elapsed());
+    println!(
+        "{writes} writes acknowledged in {:?} without a controller, longest gap {longest:?}",
+        killed.elapsed()
+    );
     assert!(leased.to_east.grows().await && longest < LONGEST_GAP, "{longest:?}");
     // An agent that is started anew goes on with what is on its disk.
     let agent = leased.world.agent("east-1");
@@ -71,7 +75,10 @@ async fn fault_18_without_controllers_the_leased_primary_goes_on_and_cut_off_fro
     })
     .await
     .unwrap();
-    println!("writes {:?} after the way to the set was open", leased.to_east.first_after(healed).unwrap() - healed);
+    println!(
+        "writes {:?} after the way to the set was open",
+        leased.to_east.first_after(healed).unwrap() - healed
+    );
     // With a controller it is as before.
     leased.world.controller.start().await.unwrap();
     leased.until_status("lease held").await;
@@ -104,7 +111,10 @@ async fn fault_42_a_member_that_extended_the_lease_is_not_promoted_before_that_h
     let refused = leased
         .world
         .until_view(run, "a promotion that is refused", |view| {
-            step(view, "promote").attempts.iter().any(|attempt| attempt.state == "failed" || attempt.state == "refused")
+            step(view, "promote")
+                .attempts
+                .iter()
+                .any(|attempt| attempt.state == "failed" || attempt.state == "refused")
         })
         .await;
     let text = format!("{:#?}", step(&refused, "promote"));

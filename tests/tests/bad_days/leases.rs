@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tests::{
-    link::{Link, State}, polling::until, ports, postgres::Postgres, programs::Watchdog};
+    link::{Link, State},
+    polling::until,
+    ports,
+    postgres::Postgres,
+    programs::Watchdog,
+};
 use tokio::task::JoinHandle;
 
 /// The lease of these tests, and the stop time that every lease has.
@@ -68,11 +73,7 @@ pub fn local_client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandl
     (acknowledged, task)
 }
 
-async fn write_locally(
-    address: SocketAddr,
-    next: &mut i64,
-    seen: &Acknowledged,
-) -> Result<(), sqlx::Error> {
+async fn write_locally(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> Result<(), sqlx::Error> {
     let options = PgConnectOptions::new_without_pgpass()
         .host(&address.ip().to_string())
         .port(address.port())

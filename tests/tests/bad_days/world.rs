@@ -261,7 +261,8 @@ impl Plans {
         }
         let folder = self.scratch.path().join("estate");
         let (scratch, scripts) = (self.scratch, self.scripts);
-        let mut world = World { scratch, controller, agents, cli, link, links, disk, scripts, estate: folder };
+        let mut world =
+            World { scratch, controller, agents, cli, link, links, disk, scripts, estate: folder };
         world.controller.start().await.unwrap();
         world.log_in().await;
         world.apply().await.expect_code(0).unwrap();

@@ -223,5 +223,6 @@ pub fn two_sites(b: &mut Broken<'_>) -> Option<()> {
             voices.push(b.noun_mut(section, &name)?.text_of("region")?.to_string());
         }
     }
-    (regions.len() == 2 && !voices.is_empty() && voices.iter().all(|voice| regions.contains(voice))).then_some(())
+    (regions.len() == 2 && !voices.is_empty() && voices.iter().all(|voice| regions.contains(voice)))
+        .then_some(())
 }
