@@ -71,7 +71,7 @@ pub fn withheld(app: &App, host: &HostName, wire: v1::Withheld) -> Result<(), Ma
 }
 
 impl Leases {
-    fn word(&self, source: &Name, from: &HostName, floor: u64, left: Duration) {
+    pub(super) fn word(&self, source: &Name, from: &HostName, floor: u64, left: Duration) {
         let now = self.0.clock.since_boot();
         self.with(source, |known| known.grantor.word(from, floor, left, now));
     }

@@ -261,10 +261,9 @@ mod tests {
     async fn meet(a: &Members, b: &Members) -> bool {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let (taken, dialled) = tokio::join!(
-            async { b.accept(listener.accept().await.unwrap().0).await },
-            a.dial(&host("b"), &address)
-        );
+        let name = host("b");
+        let taking = async { b.accept(listener.accept().await.unwrap().0).await };
+        let (taken, dialled) = tokio::join!(taking, a.dial(&name, &address));
         taken.is_ok_and(|(from, _)| from == host("a")) && dialled.is_ok()
     }
 
