@@ -53,7 +53,13 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
         policy: policy.clone(),
         clock: clock.clone(),
         host: host.clone(),
+        files: files.clone(),
     };
+    if let Some(address) = settings.listen {
+        let listener = lease::port::listen(address).await?;
+        let serving = lease::port::serve(leases.clone(), deps.clone(), listener, stop.clone());
+        tasks.spawn("members that ask", TaskPolicy::VITAL, serving);
+    }
     tasks.spawn("leases", TaskPolicy::VITAL, leases.clone().run(deps, keeper.watch(), stop.clone()));
     let schedules = Schedules {
         desk: desk.clone(),
@@ -85,6 +91,7 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
         keeper,
         board,
         leases,
+        state_dir: settings.state.clone(),
         host,
         clock,
         instance: Ids::system().fresh(),

@@ -12,7 +12,7 @@ mod rules;
 pub use file::{MAX_POLICY_BYTES, PolicyError};
 use model::nouns::{CheckSpec, Manager, PostgresSpec, ProcessSpec, Question, RepositorySpec, ServiceSpec};
 use model::nouns::{SourceKind, SourceSpec};
-use model::{Problem, SecretRef, Work};
+use model::{Name, Problem, SecretRef, Work};
 pub use rules::{Script, ServiceRule, SourceRule};
 use rules::{is_local, under, url_host};
 use std::collections::BTreeSet;
@@ -44,6 +44,8 @@ pub struct Policy {
     pub(crate) scripts: Vec<Script>,
     /// Folders from which PostgreSQL's programs may be taken besides the distribution's.
     pub(crate) programs: Vec<PathBuf>,
+    /// Leased sources whose primary on another host may ask this one for more time.
+    pub(crate) extends: Vec<String>,
 }
 
 /// One thing that is not allowed, and the line that would allow it.
@@ -88,6 +90,18 @@ impl Policy {
             format!("the policy of this host does not allow {}", whats.join("; nor ")),
             format!("If it is wanted, let root add to {file} on this host: {}", lines.join(" ; ")),
         ))
+    }
+
+    /// May the primary of this source, on another host, ask here for more time?
+    pub fn permits_extension(&self, source: &Name) -> Result<(), Problem> {
+        if self.extends.iter().any(|name| name == source.as_str()) {
+            return Ok(());
+        }
+        self.verdict(&[Denied {
+            code: "LB2467",
+            what: format!("extensions of the lease of {source}"),
+            line: format!("extends: [{source}]"),
+        }])
     }
 
     /// The digest that the policy lists for a script.

@@ -3,6 +3,7 @@
 use runtime::settings::{Documented, Key};
 use runtime::telemetry;
 use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// The agent's settings.
@@ -19,6 +20,8 @@ pub struct Settings {
     pub policy: PathBuf,
     /// Folder that it shares with the watchdog.
     pub run: PathBuf,
+    /// Where other members of a leased source ask for more time; nowhere when absent.
+    pub listen: Option<SocketAddr>,
     /// Logs, spans, metrics.
     pub telemetry: telemetry::Settings,
 }
@@ -31,6 +34,7 @@ impl Default for Settings {
             state: PathBuf::from("/var/lib/lifeboat-agent"),
             policy: PathBuf::from("/etc/lifeboat/agent-policy.yaml"),
             run: PathBuf::from("/run/lifeboat"),
+            listen: None,
             telemetry: telemetry::Settings::default(),
         }
     }
@@ -51,7 +55,7 @@ impl Documented for Settings {
                 "controllers",
                 "LIFEBOAT_CONTROLLERS",
                 "[controller.example:7443]",
-                "Controllers as host:port, dialled in this order. The agent opens no port of its own.",
+                "Controllers as host:port, dialled in this order. The agent opens no port of its own but `listen`.",
             ),
             Key::new(
                 "state",
@@ -70,6 +74,12 @@ impl Documented for Settings {
                 "LIFEBOAT_RUN",
                 "/run/lifeboat",
                 "Folder that it shares with the watchdog: its socket, and permits of leased servers. Must not survive a reboot.",
+            ),
+            Key::new(
+                "listen",
+                "LIFEBOAT_LISTEN",
+                "0.0.0.0:7445",
+                "Address at which members of a leased source on other hosts ask this one for more time when no controller answers. Not set: no port is open. Both sides show their certificate; the policy lists the sources under `extends`.",
             ),
         ];
         keys.extend(telemetry::keys());

@@ -5,6 +5,7 @@ use crate::nouns::SourceSpec;
 use crate::schedule::Cron;
 use crate::{HostName, Name, Work};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Everything that one host does by itself.
@@ -37,6 +38,9 @@ pub struct Leased {
     pub source: Name,
     /// What is asked for.
     pub terms: Terms,
+    /// The other members, and where their agents listen for each other; none where that is not asked for.
+    #[serde(default)]
+    pub peers: BTreeMap<HostName, String>,
 }
 
 /// Work that fires by the clock.

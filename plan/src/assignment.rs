@@ -10,7 +10,11 @@ use model::{Assignment, HostName, Leased, Monitored, Name, Scheduled, Work};
 pub(crate) fn assignment(estate: &Estate, host: &HostName, version: u64) -> Option<Assignment> {
     let region = estate.region_of(host)?.clone();
     let sources = estate.sources.keys().filter(|source| estate.member_hosts(source).contains(host));
-    let leased = |source: &Name| Some(Leased { source: source.clone(), terms: estate.lease(source)? });
+    let leased = |source: &Name| {
+        let mut peers = estate.peers(source);
+        peers.remove(host);
+        Some(Leased { source: source.clone(), terms: estate.lease(source)?, peers })
+    };
     Some(Assignment {
         version,
         host: host.clone(),

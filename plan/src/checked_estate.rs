@@ -208,6 +208,12 @@ impl CheckedEstate {
         self.estate.lease(source).filter(|_| self.estate.member_hosts(source).contains(host))
     }
 
+    /// The members of a leased source that may extend its primary's lease, all together, and where their agents
+    /// listen; none where that is not asked for.
+    pub fn peers(&self, source: &Name) -> BTreeMap<HostName, String> {
+        self.estate.peers(source)
+    }
+
     /// Whether the clock of a host may stand still while others go on.
     pub fn is_pausable(&self, host: &HostName) -> bool {
         self.estate.hosts.get(host).is_some_and(|host| host.pausable)

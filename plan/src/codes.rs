@@ -151,6 +151,8 @@ pub static ALL: &[&Code] = &[
     &ILL_LEASE,
     &PAUSABLE,
     &TOO_FEW_PEOPLE,
+    &HALF_EXTENDED,
+    &TWO_SITES,
     &TRIGGER_BLIND,
     &TRIGGER_ASKS,
     &CANNOT_ASK,
@@ -370,13 +372,4 @@ pub static UNDO_NONE: Code = Code {
     title: "`undo: none` on a point of no return",
     why: "It would hide that nothing before it can be taken back any more.",
     mend: "remove `undo: none`",
-};
-
-/// A promotion of what was fenced.
-pub static FENCED_ITSELF: Code = Code {
-    code: "LB0317",
-    severity: Error,
-    title: "a promotion of what was fenced",
-    why: "The fence stops and masks the very server that should be promoted.",
-    mend: "fence the region of the old primary, promote in another one",
 };

@@ -16,6 +16,7 @@ pub mod v1 {
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024 + 64 * 1024;
 
 pub use convert::{
-    LeaseReply, Malformed, lease_answer_to_wire, lease_reply, lease_request, lease_request_to_wire,
-    order_to_wire, problem_of_status, required, run_id_of, status_of_problem, uuid_of,
+    LeaseReply, MAX_EXTEND_BYTES, Malformed, extend_of, extend_to_wire, extended_of, extended_to_wire,
+    lease_answer_to_wire, lease_reply, lease_request, lease_request_to_wire, order_to_wire,
+    problem_of_status, required, run_id_of, status_of_problem, uuid_of,
 };

@@ -12,6 +12,9 @@ impl Job for Promote {
     async fn perform(&self, context: &Context) -> Result<PromoteOutput, End> {
         let spec = postgres(self)?;
         // A leased source has no primary without a lease: it is held before anything is promoted.
+        if context.mode == Mode::Live {
+            context.leases.may_promote(&self.source.name).map_err(End::Refused)?;
+        }
         let _held = match context.mode {
             Mode::Live => context.unless_cancelled(context.leases.hold(&self.source.name)).await??,
             Mode::Drill | Mode::Preview => None,

@@ -4,12 +4,13 @@ use super::note::{Book, Note};
 use super::see::{Seen, Server};
 use super::watchdog::{Unguarded, Watchdog};
 use super::{Deps, Leases, Shared, lock};
-use model::lease::{Duty, Holder, Permit, Standing, State, Terms};
+use model::lease::{Duty, Grant, Holder, Permit, Standing, State, Terms};
 use model::nouns::SourceSpec;
 use model::{Name, Problem};
 use proto::LeaseReply;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// A keeper looks at its server at least this often.
@@ -23,7 +24,7 @@ const START_AGAIN: Duration = Duration::from_secs(2);
 
 /// How the server is guarded.
 #[derive(Debug)]
-enum Guard {
+pub(super) enum Guard {
     /// By the watchdog, until then.
     Armed(Duration),
     /// Its deadline has passed, and it is being ended.
@@ -35,15 +36,22 @@ enum Guard {
 }
 
 pub(super) struct Keeper {
-    leases: Leases,
-    shared: Arc<Shared>,
-    deps: Deps,
+    pub(super) leases: Leases,
+    pub(super) shared: Arc<Shared>,
+    pub(super) deps: Deps,
     source: SourceSpec,
-    name: Name,
+    pub(super) name: Name,
     watchdog: Watchdog,
-    holder: Holder,
-    book: Book,
+    pub(super) holder: Holder,
+    pub(super) book: Book,
     asked: Option<Duration>,
+    /// When its set was last asked, and who is being asked.
+    pub(super) set_asked: Option<Duration>,
+    pub(super) asking: JoinSet<()>,
+    /// Since when it has no lease.
+    pub(super) lapsed_at: Option<Duration>,
+    /// Its lease lives by the set, and not by a controller.
+    pub(super) by_set: bool,
     /// Without a watchdog, this keeper itself ends the server then.
     alone: Option<Duration>,
     /// A server that was never leased before runs, and is given until then to get its first lease.
@@ -62,16 +70,22 @@ impl Keeper {
         terms: Terms,
     ) -> Keeper {
         let name = source.name.clone();
+        let book = Book::open(&deps.state_dir, &name);
+        let holder = Holder::new(&deps.clock.boot_id(), terms).with_set(book.note().set.clone());
         Keeper {
             leases: leases.clone(),
             shared,
             deps: deps.clone(),
             watchdog: Watchdog::below(&deps.run_dir),
-            holder: Holder::new(&deps.clock.boot_id(), terms),
-            book: Book::open(&deps.state_dir, &name),
+            holder,
+            book,
             source,
             name,
             asked: None,
+            set_asked: None,
+            asking: JoinSet::new(),
+            lapsed_at: None,
+            by_set: false,
             alone: None,
             adopting: None,
             ran: false,
@@ -108,22 +122,32 @@ impl Keeper {
         }
     }
 
-    fn now(&self) -> Duration {
+    pub(super) fn now(&self) -> Duration {
         self.deps.clock.since_boot()
     }
 
     /// An earlier life of this agent may have left a guarded server.
     async fn resume(&mut self) {
         match self.guard().await {
-            Guard::Armed(until) => self.holder.resume(until),
+            Guard::Armed(until) => {
+                self.holder.resume(until);
+                self.holds(until);
+            }
             // Without a watchdog its permit says until when.
             Guard::Away(_) => {
                 if let Some(until) = self.permitted() {
                     self.holder.resume(until);
+                    self.holds(until);
                     self.alone = Some(until);
                 }
             }
             Guard::Ending | Guard::Idle => {}
+        }
+    }
+
+    fn holds(&self, until: Duration) {
+        if let Ok(pledged) = &self.shared.pledged {
+            pledged.resume(until + self.holder.terms().stop);
         }
     }
 
@@ -167,7 +191,11 @@ impl Keeper {
         for answer in answers {
             self.take(answer, server).await?;
         }
+        self.take_agreed(server).await?;
         let seen = server.see().await?;
+        if let Ok(pledged) = &self.shared.pledged {
+            pledged.seen(seen == Seen::Writes);
+        }
         let guard = self.guard().await;
         let done = match self.holder.standing(self.now()) {
             Standing::Held { until } => {
@@ -177,6 +205,7 @@ impl Keeper {
             Standing::Lapsed => self.lapsed(server, seen, &guard, EAGER).await,
             Standing::Fenced => self.lapsed(server, seen, &guard, PATIENT).await,
         };
+        let done = done.and(self.ask_the_set(server, seen, &guard).await);
         let held = matches!(self.holder.standing(self.now()), Standing::Held { .. });
         let open = held && self.is_guarded(&guard);
         self.shared.open.send_if_modified(|was| std::mem::replace(was, open) != open);
@@ -210,7 +239,7 @@ impl Keeper {
         match seen {
             Seen::Writes if self.is_guarded(guard) => {
                 self.ran = true;
-                self.book.set(Note { leased: true, wanted: true })?;
+                self.book.want(true)?;
                 self.ask(server, seen, guard, self.holder.terms().length / 3).await
             }
             // Its ending has begun, or nobody can guard it: doubt means closed.
@@ -240,7 +269,7 @@ impl Keeper {
             self.ran = false;
             return Ok(());
         }
-        self.book.set(Note { leased: true, wanted: false })?;
+        self.book.want(false)?;
         self.give_up().await
     }
 
@@ -265,7 +294,7 @@ impl Keeper {
         pace: Duration,
     ) -> Result<(), Problem> {
         self.ran = false;
-        let note = self.book.note();
+        let note = self.book.note().clone();
         match (seen, guard) {
             (_, Guard::Ending) => Ok(()),
             (Seen::Writes, _) => {
@@ -297,7 +326,7 @@ impl Keeper {
             Err(Unguarded::Refused(why)) => return Err(unarmed(&self.name, &why)),
         }
         self.adopting = Some(until);
-        self.book.set(Note { leased: true, wanted: true })?;
+        self.book.want(true)?;
         tracing::info!(source = %self.name, "the server runs and is leased from now on");
         Ok(())
     }
@@ -315,11 +344,7 @@ impl Keeper {
             return Ok(());
         }
         let whole = server.is_whole().await?;
-        let armed = match guard {
-            Guard::Armed(until) => *until > now && whole,
-            Guard::Idle => seen != Seen::Writes && whole,
-            Guard::Ending | Guard::Away(_) => false,
-        };
+        let armed = self.is_armed(seen, guard, whole);
         let now = self.now();
         self.asked = Some(now);
         let request = self.holder.ask(now, armed);
@@ -332,34 +357,62 @@ impl Keeper {
         }
     }
 
+    /// A watchdog holds a deadline for all of the server, or it does not run.
+    pub(super) fn is_armed(&self, seen: Seen, guard: &Guard, whole: bool) -> bool {
+        match guard {
+            Guard::Armed(until) => *until > self.now() && whole,
+            Guard::Idle => seen != Seen::Writes && whole,
+            Guard::Ending | Guard::Away(_) => false,
+        }
+    }
+
     async fn take(&mut self, reply: LeaseReply, server: &Server) -> Result<(), Problem> {
         match reply {
             LeaseReply::Granted(grant) => {
+                self.promise(&grant)?;
                 let Some(until) = self.holder.granted(&grant, self.now()) else { return Ok(()) };
-                let note = self.book.note();
-                self.book.set(Note { leased: true, ..note })?;
-                *lock(&self.shared.trouble) = None;
-                match self.watchdog.arm(&self.duty(server, until)).await {
-                    Ok(()) => {
-                        self.alone = None;
-                        self.adopting = None;
-                        Ok(())
-                    }
-                    Err(Unguarded::Away(problem)) => {
-                        self.alone = Some(until);
-                        self.adopting = None;
-                        self.write_permit(server, until)?;
-                        Err(problem)
-                    }
-                    Err(Unguarded::Refused(why)) => {
-                        self.holder.drop_it();
-                        Err(unarmed(&self.name, &why))
-                    }
+                if std::mem::take(&mut self.by_set) {
+                    tracing::info!(source = %self.name, "a controller grants the lease again");
                 }
+                self.guard_until(server, until).await
             }
             LeaseReply::Refused { boot, sent, epoch, problem, fenced } => {
                 self.holder.refused(&boot, sent, epoch, fenced);
                 Err(problem)
+            }
+        }
+    }
+
+    /// What must be durable before a grant is taken: the set that it names, and that nothing of an earlier term
+    /// is extended here. Refused while this host has promised another member to take none.
+    fn promise(&mut self, grant: &Grant) -> Result<(), Problem> {
+        let newer = self.holder.newer_set(grant).cloned();
+        let term = newer.as_ref().unwrap_or(self.holder.set()).term;
+        let until = grant.sent + grant.length + self.holder.terms().stop;
+        self.shared.pledged.clone()?.hold(term, until, self.now())?;
+        let set = newer.unwrap_or_else(|| self.book.note().set.clone());
+        let wanted = self.book.note().wanted;
+        self.book.set(Note { leased: true, wanted, set })
+    }
+
+    /// Hands a new deadline to the watchdog; where there is none, this keeper itself guards it.
+    pub(super) async fn guard_until(&mut self, server: &Server, until: Duration) -> Result<(), Problem> {
+        *lock(&self.shared.trouble) = None;
+        match self.watchdog.arm(&self.duty(server, until)).await {
+            Ok(()) => {
+                self.alone = None;
+                self.adopting = None;
+                Ok(())
+            }
+            Err(Unguarded::Away(problem)) => {
+                self.alone = Some(until);
+                self.adopting = None;
+                self.write_permit(server, until)?;
+                Err(problem)
+            }
+            Err(Unguarded::Refused(why)) => {
+                self.holder.drop_it();
+                Err(unarmed(&self.name, &why))
             }
         }
     }

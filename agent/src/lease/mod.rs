@@ -5,17 +5,26 @@
 //! watchdog and on `model::lease`; here only is decided when to ask and when to start. The order that
 //! matters: the watchdog holds a deadline before a server may open, and the request that says so is sent
 //! after that. Whoever starts or promotes the server by an order first waits for the lease here.
+//!
+//! When no controller grants, a keeper asks the members of the set that its last grant named, at their agents'
+//! port; and answers theirs: what it gives is on its disk first, and until that is over it takes no lease.
 
+mod extend;
 mod keeper;
+mod members;
 mod note;
+mod pledges;
+pub mod port;
 mod see;
 mod watchdog;
 
+use crate::identity::Files;
 use crate::policy::Policy;
 use crate::services::leased::{self, Leased};
-use model::lease::Request;
+use model::lease::{Extend, Request};
 use model::nouns::{ServiceSpec, SourceKind, SourceSpec};
-use model::{Assignment, HostName, Name, Problem};
+use model::{Assignment, HostName, Leased as Assigned, Name, Problem};
+use pledges::Pledged;
 use proto::LeaseReply;
 use runtime::clock::Clock;
 use std::collections::{BTreeMap, VecDeque};
@@ -49,6 +58,8 @@ pub struct Deps {
     pub clock: Clock,
     /// This host.
     pub host: HostName,
+    /// Who it is to other members.
+    pub files: Files,
 }
 
 impl Deps {
@@ -64,6 +75,7 @@ pub struct Leases(Arc<Inner>);
 
 struct Inner {
     sources: Mutex<BTreeMap<Name, Arc<Shared>>>,
+    pledged: Mutex<BTreeMap<Name, Arc<Pledged>>>,
     asks: broadcast::Sender<(Name, Request)>,
     connected: watch::Sender<bool>,
 }
@@ -71,7 +83,7 @@ struct Inner {
 impl Default for Inner {
     fn default() -> Self {
         let (asks, connected) = (broadcast::channel(ASKS_BOUND).0, watch::channel(false).0);
-        Inner { sources: Mutex::default(), asks, connected }
+        Inner { sources: Mutex::default(), pledged: Mutex::default(), asks, connected }
     }
 }
 
@@ -91,13 +103,30 @@ struct Shared {
     /// It runs, or should.
     pressing: watch::Sender<bool>,
     trouble: Mutex<Option<Problem>>,
+    /// The other members, and where their agents listen.
+    peers: BTreeMap<HostName, String>,
+    /// Keys of members that a controller named.
+    keys: Mutex<BTreeMap<HostName, String>>,
+    /// What this host has promised them.
+    pledged: Result<Arc<Pledged>, Problem>,
+    /// What members of the set have answered.
+    agreed: Mutex<VecDeque<Agreed>>,
 }
+
+/// An answer of a member of the set: who, what was asked, what it gives.
+type Agreed = (HostName, Extend, Result<Duration, Problem>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Shared {
+    /// The other members, and the keys that were named of them.
+    fn known(&self) -> members::Known {
+        let keys = lock(&self.keys);
+        self.peers.keys().map(|host| (host.clone(), keys.get(host).cloned())).collect()
+    }
+
     fn is_needed(&self) -> bool {
         let lingers = Duration::from_millis(self.lingers_ms.load(Ordering::Acquire));
         self.holds.load(Ordering::Acquire) > 0 || self.clock.since_boot() < lingers
@@ -199,7 +228,7 @@ impl Leases {
             for leased in wanted.iter().flat_map(|it| &it.leases) {
                 let member = wanted.iter().flat_map(|it| &it.members).find(|it| it.name == leased.source);
                 let Some(source) = member else { continue };
-                let shared = self.share(source, &deps.clock, leased.terms.wait() + HOLD_GRACE);
+                let shared = self.share(&deps, source, leased);
                 let keeper = keeper::Keeper::new(&self, shared, &deps, source.clone(), leased.terms);
                 keepers.spawn(keeper.run(round.clone()));
             }
@@ -226,12 +255,19 @@ impl Leases {
         }
     }
 
-    fn share(&self, source: &SourceSpec, clock: &Clock, limit: Duration) -> Arc<Shared> {
+    fn share(&self, deps: &Deps, source: &SourceSpec, leased: &Assigned) -> Arc<Shared> {
+        // Before the lock: both are never held at once.
+        let pledged = self.pledged(deps, &source.name);
+        let limit = leased.terms.wait() + HOLD_GRACE;
         let mut sources = lock(&self.0.sources);
         let service = server(source).map(|service| service.name.clone());
-        if let Some(shared) =
-            sources.get(&source.name).filter(|shared| shared.service == service && shared.limit == limit)
-        {
+        let is_same = |shared: &&Arc<Shared>| {
+            shared.service == service
+                && shared.limit == limit
+                && shared.peers == leased.peers
+                && shared.pledged.is_ok()
+        };
+        if let Some(shared) = sources.get(&source.name).filter(is_same) {
             return shared.clone();
         }
         let shared = Arc::new(Shared {
@@ -239,12 +275,16 @@ impl Leases {
             limit,
             holds: AtomicUsize::new(0),
             lingers_ms: AtomicU64::new(0),
-            clock: clock.clone(),
+            clock: deps.clock.clone(),
             answers: Mutex::default(),
             wake: Notify::new(),
             open: watch::channel(false).0,
             pressing: watch::channel(false).0,
             trouble: Mutex::default(),
+            peers: leased.peers.clone(),
+            keys: Mutex::new(members::read_keys(&deps.state_dir, &source.name)),
+            pledged,
+            agreed: Mutex::default(),
         });
         sources.insert(source.name.clone(), shared.clone());
         shared

@@ -2,17 +2,26 @@
 //! server ran under it.
 
 use crate::jobs::note::replace;
+use model::lease::Promotable;
 use model::{Name, Problem};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// On disk, beside the spool.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
     /// A lease was asked for: from then on a server that runs without one is closed.
     pub(super) leased: bool,
     /// The server ran as the primary, and nobody stopped it: it is started again when it is granted.
     pub(super) wanted: bool,
+    /// Who may extend its lease, all together, when no controller does.
+    #[serde(default)]
+    pub(super) set: Promotable,
+}
+
+/// Leased and not wanted.
+fn doubtful() -> Note {
+    Note { leased: true, ..Note::default() }
 }
 
 pub(super) struct Book {
@@ -25,15 +34,20 @@ impl Book {
     pub(super) fn open(state_dir: &Path, source: &Name) -> Book {
         let path = state_dir.join("leases").join(format!("{source}.json"));
         let note = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or(Note { leased: true, wanted: false }),
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|_| doubtful()),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Note::default(),
-            Err(_) => Note { leased: true, wanted: false },
+            Err(_) => doubtful(),
         };
         Book { path, note }
     }
 
-    pub(super) fn note(&self) -> Note {
-        self.note
+    pub(super) fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// Whether its server ran as the primary, and nobody stopped it.
+    pub(super) fn want(&mut self, wanted: bool) -> Result<(), Problem> {
+        self.set(Note { leased: true, wanted, set: self.note.set.clone() })
     }
 
     /// Durable before it returns; the same again costs nothing.

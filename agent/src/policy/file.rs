@@ -73,6 +73,8 @@ struct PolicyFile {
     scripts: Vec<Script>,
     #[serde(default)]
     programs: Vec<PathBuf>,
+    #[serde(default)]
+    extends: Vec<String>,
 }
 
 /// Reads, judges ownership and parses. Permissions are taken from the opened file, so nobody can
@@ -163,6 +165,7 @@ pub(super) fn parse(text: &str, path: &Path) -> Result<Policy, Vec<String>> {
         check_hosts: file.check_hosts,
         scripts: file.scripts,
         programs: file.programs,
+        extends: file.extends,
     })
 }
 

@@ -20,6 +20,7 @@ use crate::watchers::Board;
 use model::{HostName, Problem};
 use runtime::backoff::Backoff;
 use runtime::clock::Clock;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -88,6 +89,8 @@ pub struct Deps {
     pub board: Board,
     /// The leases of this host.
     pub leases: Leases,
+    /// The agent's folder of durable state.
+    pub state_dir: PathBuf,
     /// This host.
     pub host: HostName,
     /// The time.

@@ -9,7 +9,7 @@ use super::{Deps, OUTBOUND_BOUND, SEND_LIMIT, SILENT_HEARTBEATS, SessionError, h
 use crate::desk::{News, Reply, Revoked};
 use crate::jobs::Probe;
 use model::lease::Request;
-use model::{Ack, Name, Order, Outcome, Problem, Token, Work};
+use model::{Ack, HostName, Name, Order, Outcome, Problem, Token, Work};
 use proto::v1::{self, agent_message::Message, controller_message::Message as Inbound};
 use proto::{required, run_id_of};
 use runtime::crash;
@@ -32,8 +32,14 @@ const SLOWEST_LINK: u64 = 10_000;
 const FRAMING_BYTES: usize = 200;
 /// What a line takes besides its text, in bytes.
 const LINE_FRAMING_BYTES: usize = 4;
+/// Members of one source whose keys are taken.
+const MAX_MEMBERS: usize = 64;
 /// Heartbeat intervals that a controller may ask for.
 const HEARTBEAT_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
+
+fn name(field: &'static str, text: String) -> Result<Name, proto::Malformed> {
+    Name::new(text).map_err(|error| proto::Malformed::Invalid { field, why: error.to_string() })
+}
 
 pub(super) struct Session {
     deps: Deps,
@@ -192,6 +198,8 @@ impl Session {
                 self.deps.leases.answered(&source, reply);
                 Ok(())
             }
+            Inbound::Withhold(withhold) => self.withhold(withhold),
+            Inbound::MemberKeys(named) => self.introduced(named),
             Inbound::Welcome(_) => Ok(()),
         }
     }
@@ -247,6 +255,47 @@ impl Session {
             let ack = v1::RevokeAck { token: Some((&token).into()), state: state.into(), problem };
             send(&outbound, Message::RevokeAck(ack)).await
         });
+        Ok(())
+    }
+
+    /// Nothing below a term is extended any more: durable before it is said.
+    fn withhold(&mut self, withhold: v1::Withhold) -> Result<(), SessionError> {
+        let v1::Withhold { source, epoch, floor } = withhold;
+        let source = name("withhold.source", source)?;
+        let epoch = required("withhold.epoch", epoch)?.try_into()?;
+        let (deps, outbound) = (self.deps.clone(), self.outbound.clone());
+        self.beside.spawn(async move {
+            let withheld = match deps.desk.obey(epoch).await? {
+                Ok(()) => deps.leases.withhold(&source, floor),
+                Err(problem) => Err(problem),
+            };
+            match withheld {
+                Ok(Some((floor, left))) => {
+                    let left_us = u64::try_from(left.as_micros()).unwrap_or(u64::MAX);
+                    let said = v1::Withheld { source: source.to_string(), floor, left_us };
+                    send(&outbound, Message::Withheld(said)).await
+                }
+                Ok(None) => Ok(()),
+                Err(problem) => {
+                    tracing::warn!(%source, %problem, "a lease may still be extended here");
+                    Ok(())
+                }
+            }
+        });
+        Ok(())
+    }
+
+    fn introduced(&self, named: v1::MemberKeys) -> Result<(), SessionError> {
+        let source = name("member_keys.source", named.source)?;
+        let keys = named.keys.into_iter().take(MAX_MEMBERS).map(|key| {
+            let host = HostName::new(key.host);
+            host.map(|host| (host, key.fingerprint)).map_err(|error| proto::Malformed::Invalid {
+                field: "member_keys.host",
+                why: error.to_string(),
+            })
+        });
+        let keys = keys.collect::<Result<_, _>>()?;
+        self.deps.leases.introduced(&self.deps.state_dir, &source, keys);
         Ok(())
     }
 

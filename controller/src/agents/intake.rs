@@ -56,6 +56,7 @@ pub fn take_in(
             let answering = leases::asked(app, host, session, request)?;
             Ok(Some(answering.map(|()| Answer::Nothing).boxed()))
         }
+        Message::Withheld(withheld) => leases::withheld(app, host, withheld).map(|()| None),
     }
 }
 
@@ -204,7 +205,11 @@ fn monitor(result: v1::MonitorResult) -> Result<(Name, Monitor), Malformed> {
 
 fn assignment_ack(app: &App, host: &HostName, ack: v1::AssignmentAck) {
     match ack.problem {
-        None => app.fleet.heard(host, |known| known.assignment_version = ack.version),
+        None => {
+            app.fleet.heard(host, |known| known.assignment_version = ack.version);
+            // The estate may name other members by now.
+            leases::introduce(app, host);
+        }
         Some(problem) => {
             let problem = Problem::from(problem);
             tracing::warn!(%host, version = ack.version, %problem, "an assignment was refused");

@@ -126,6 +126,7 @@ async fn open(
     }
     require_current(&app.store, host, &caller.key_fingerprint).await?;
     crash::point_of("connected", host);
+    crate::leases::introduce(app, host);
     app.runs.poke_host(host);
     Ok(())
 }

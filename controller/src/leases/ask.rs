@@ -4,10 +4,11 @@ use super::{Leases, lock};
 use crate::agents::SessionHandle;
 use crate::app::App;
 use crate::store::StoreError;
-use model::lease::{Refusal, Request};
+use model::lease::{Grant, Refusal, Request};
 use model::{HostName, Name, Problem};
 use proto::v1::controller_message::Message;
 use proto::{Malformed, v1};
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub fn asked(
     // The clock of such a host may stand still: the end of its lease is no evidence.
     request.armed &= !app.estate.get().is_some_and(|it| it.checked.is_pausable(host));
     let allowed = declared(app, host, &source, &request);
+    let promotable = promotable(app, host, &source);
+    let fleet = app.fleet.clone();
     let (leases, standing, epoch) = (app.leases.clone(), app.standing.clone(), app.epoch);
     let leading = app.leading.clone();
     let (host, session) = (host.clone(), session.clone());
@@ -30,8 +33,11 @@ pub fn asked(
             (_, Some(problem)) => Err((problem, false)),
             (Err(problem), None) => Err((problem, false)),
             // A lease ends with the leadership that gives it.
-            (Ok(()), None) => leases.grant(&source, &host, &request, Some(leading.left())).await,
+            (Ok(()), None) => leases.grant(&source, &host, &request, Some(leading.left()), &promotable).await,
         };
+        if answer.as_ref().is_err_and(|(problem, _)| problem.code == "LB1450") {
+            leases.ask_words(&fleet, &source);
+        }
         if let Err((problem, _)) = &answer {
             tracing::debug!(%host, %source, %problem, "no lease");
         }
@@ -39,6 +45,12 @@ pub fn asked(
         // A session that cannot take it has ended: the host asks again in the next.
         let _ = session.send(Message::LeaseAnswer(answer));
     })
+}
+
+/// Who may extend a member's lease, all together, and may be promoted after it.
+fn promotable(app: &App, host: &HostName, source: &Name) -> BTreeSet<HostName> {
+    let peers = app.estate.get().map(|it| it.checked.peers(source)).unwrap_or_default();
+    peers.into_keys().filter(|other| other != host).collect()
 }
 
 /// Whether the estate has this member's server leased, for no longer than it says.
@@ -62,15 +74,13 @@ impl Leases {
         host: &HostName,
         request: &Request,
         left: Option<Duration>,
-    ) -> Result<Duration, (Problem, bool)> {
+        promotable: &BTreeSet<HostName>,
+    ) -> Result<Grant, (Problem, bool)> {
         let now = self.0.clock.since_boot();
-        let granted = self.with(source, |known| known.grantor.grant(host, request, now, left));
-        let length = match granted {
-            Ok(grant) => grant.length,
-            Err(refusal) => return Err(refused(source, host, &refusal)),
-        };
+        let granted = self.with(source, |known| known.grantor.grant(host, request, now, left, promotable));
+        let grant = granted.map_err(|refusal| refused(source, host, &refusal))?;
         self.save(source).await.map_err(|error| (not_durable(source, &error), false))?;
-        Ok(length)
+        Ok(grant)
     }
 
     /// Members that are closed although they are the primary, and the runs that closed them.
@@ -114,6 +124,16 @@ fn refused(source: &Name, host: &HostName, refusal: &Refusal) -> (Problem, bool)
         Refusal::Old => {
             (Problem::new("LB1434", "a newer request was answered already", "Nothing to do."), false)
         }
+        Refusal::NotNamed(other) => (
+            Problem::new(
+                "LB1450",
+                format!(
+                    "{host} was not among those that may follow {other} when {other} last had a lease of {source}"
+                ),
+                "Others could extend the lease of the earlier primary without a word of this member. Promote one of those, or let one of them connect: it is then asked to extend nothing more, and this member is granted.",
+            ),
+            false,
+        ),
         Refusal::NoTime => (
             Problem::new(
                 "LB1435",

@@ -4,12 +4,16 @@
 //! when a run's fence of it may be sent, and another is entitled when its promotion may be; both happen in
 //! memory at once, so that no grant slips in between, and count once they are durable: an expiry is told, and
 //! a grant is sent, only after that. A grant whose row could not be written is not sent. When a controller
-//! starts it counts every lease that an earlier one gave from its own beginning.
+//! starts it counts every lease that an earlier one gave from its own beginning. Where the members of a source
+//! may extend its primary's lease, one of them is told to do so no more, and has said what may still run of
+//! what it gave, before that lease is called expired.
 
 mod ask;
+mod members;
 mod runs;
 
 pub use ask::asked;
+pub use members::{introduce, withheld};
 
 use crate::store::leases::{LeaseRow, LeaseRows};
 use crate::store::{Store, StoreError};

@@ -49,7 +49,7 @@ impl Leases {
     }
 
     /// Durable soon; what rests on it waits for that.
-    fn save_beside(&self, app: &App, source: Name) {
+    pub(super) fn save_beside(&self, app: &App, source: Name) {
         let leases = self.clone();
         app.tasks.spawn(format!("leases of {source}"), Policy::WORKER, async move {
             if let Err(error) = leases.save(&source).await {

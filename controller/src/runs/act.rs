@@ -227,6 +227,9 @@ impl Acting {
             host: host.clone(),
             silent_ms: silent_ms(host),
         });
+        for (_, _, source) in &self.leases {
+            self.app.leases.ask_words(fleet, source);
+        }
         let reports = lasted.chain(expired);
         reports.map(|report| Input::Report { from: None, report, done: None }).collect()
     }

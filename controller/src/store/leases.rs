@@ -42,13 +42,14 @@ impl Store {
                     for (host, LeaseRow { row, closed_by }) in rows {
                         let none = Terms { length: Duration::ZERO, stop: Duration::ZERO };
                         let terms = row.terms.unwrap_or(none);
+                        let sets = serde_json::to_string(&row.sets).unwrap_or_else(|_| "[]".to_string());
                         sqlx::query(
                             "insert into leases (source, host, is_primary, closed, length_ms, stop_ms, armed, \
-                             closed_by) values ($1, $2, $3, $4, $5, $6, $7, $8) \
+                             closed_by, term, sets) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
                              on conflict (source, host) do update set is_primary = excluded.is_primary, \
                              closed = excluded.closed, length_ms = excluded.length_ms, \
                              stop_ms = excluded.stop_ms, armed = excluded.armed, \
-                             closed_by = excluded.closed_by",
+                             closed_by = excluded.closed_by, term = excluded.term, sets = excluded.sets",
                         )
                         .bind(source.as_str())
                         .bind(host.as_str())
@@ -58,6 +59,8 @@ impl Store {
                         .bind(ms(terms.stop))
                         .bind(i64::from(row.armed))
                         .bind(closed_by)
+                        .bind(i64::try_from(row.term).unwrap_or(i64::MAX))
+                        .bind(sets)
                         .execute(&mut *connection)
                         .await
                         .map_err(StoreError::query("keep a lease"))?;
@@ -72,7 +75,8 @@ impl Store {
     /// What is known of every lease.
     pub async fn leases(&self) -> Result<LeaseRows, StoreError> {
         let rows = sqlx::query(
-            "select source, host, is_primary, closed, length_ms, stop_ms, armed, closed_by from leases",
+            "select source, host, is_primary, closed, length_ms, stop_ms, armed, closed_by, term, sets \
+             from leases",
         )
         .fetch_all(self.readers())
         .await
@@ -88,7 +92,10 @@ impl Store {
             let length = |at: usize| Duration::from_millis(u64::try_from(row.get::<i64, _>(at)).unwrap_or(0));
             let terms = Terms { length: length(4), stop: length(5) };
             let terms = Some(terms).filter(|terms| !terms.length.is_zero());
-            let known = Row { primary: flag(2), closed: flag(3), terms, armed: flag(6) };
+            let sets = serde_json::from_str(&row.get::<String, _>(9));
+            let sets = sets.map_err(|error| damaged("the sets of a lease", error.to_string()))?;
+            let term = u64::try_from(row.get::<i64, _>(8)).unwrap_or(0);
+            let known = Row { primary: flag(2), closed: flag(3), terms, armed: flag(6), term, sets };
             leases.entry(source).or_default().insert(host, LeaseRow { row: known, closed_by: row.get(7) });
         }
         Ok(leases)

@@ -1,9 +1,10 @@
 //! The grantor's side: what a controller knows of the leases of one source.
 
-use super::{Grant, Request, SHORTEST, Terms};
+use super::sets::Sets;
+use super::{DRIFT_PPM, Grant, Promotable, Request, SHORTEST, Terms};
 use crate::HostName;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Earlier boots of a host that are remembered, so that a request of one cannot pass for a new one.
@@ -20,6 +21,12 @@ pub struct Row {
     pub terms: Option<Terms>,
     /// The last request said that a watchdog is armed.
     pub armed: bool,
+    /// The newest term that any member was granted a lease in, or closed in.
+    #[serde(default)]
+    pub term: u64,
+    /// Every promotable set that it may hold.
+    #[serde(default)]
+    pub sets: Vec<Promotable>,
 }
 
 /// The newest answer to a member.
@@ -66,6 +73,7 @@ struct Member {
     /// The boot that asks and those before it, newest last.
     boots: Vec<String>,
     sent: Duration,
+    sets: Sets,
 }
 
 /// Why nothing is granted.
@@ -81,12 +89,16 @@ pub enum Refusal {
     Old,
     /// The grantor's own leadership ends too soon.
     NoTime,
+    /// The lease of another member may be extended by a set in which this one is not.
+    NotNamed(HostName),
 }
 
 /// The leases of one source, as one grantor knows them.
 #[derive(Debug, Clone)]
 pub struct Grantor {
     epoch: u64,
+    /// Grows with each change of who may write, and of who may be promoted.
+    term: u64,
     primary: Option<HostName>,
     members: BTreeMap<HostName, Member>,
 }
@@ -98,24 +110,29 @@ impl Grantor {
         let member = |row: &Row| Member {
             given: row.terms.map(|terms| Given::new(began, terms, row.armed)),
             closed: row.closed,
+            sets: Sets::new(row.sets.clone()),
             ..Member::default()
         };
         Grantor {
             epoch,
+            term: rows.values().map(|row| row.term).max().unwrap_or_default(),
             primary: rows.iter().find(|(_, row)| row.primary).map(|(host, _)| host.clone()),
             members: rows.iter().map(|(host, row)| (host.clone(), member(row))).collect(),
         }
     }
 
     /// Answers a request. The row of the host must be durable before the grant is sent. `left` is how long
-    /// this grantor still leads, where that is bounded.
+    /// this grantor still leads, where that is bounded; `promotable` are the members that may extend the lease,
+    /// all together, and one of which may be promoted.
     pub fn grant(
         &mut self,
         host: &HostName,
         request: &Request,
         now: Duration,
         left: Option<Duration>,
+        promotable: &BTreeSet<HostName>,
     ) -> Result<Grant, Refusal> {
+        self.learn(host, request, now);
         self.judge(host, request, now)?;
         let length = request.terms.length.min(left.unwrap_or(Duration::MAX));
         if length < SHORTEST {
@@ -132,7 +149,34 @@ impl Grantor {
         member.sent = request.sent;
         let next = Given::new(now, Terms { length, ..request.terms }, request.armed);
         member.given = Some(member.given.map_or(next, |given| given.then(next)));
-        Ok(Grant { boot: request.boot.clone(), sent: request.sent, length, epoch: self.epoch })
+        let set = Some(member.sets.send(&mut self.term, promotable));
+        Ok(Grant { boot: request.boot.clone(), sent: request.sent, length, epoch: self.epoch, set })
+    }
+
+    /// A request says which set its sender holds, and so that it extends nothing of an earlier term. True
+    /// whether it is granted or not, and however late it comes: what a host holds only grows.
+    fn learn(&mut self, host: &HostName, request: &Request, now: Duration) {
+        let Some(held) = &request.held else { return };
+        self.term = self.term.max(held.term);
+        self.members.entry(host.clone()).or_default().sets.acknowledged(held);
+        self.word(host, held.term, Duration::ZERO, now);
+    }
+
+    /// A member says that it extends nothing below a term from now on, and for how long by its clock something
+    /// that it gave before may still run.
+    pub fn word(&mut self, from: &HostName, floor: u64, left: Duration, now: Duration) {
+        let until = now + left + left * DRIFT_PPM / 1_000_000;
+        for (_, member) in self.members.iter_mut().filter(|(host, _)| *host != from) {
+            member.sets.word(from, floor, until);
+            member.sets.settle(now);
+        }
+    }
+
+    /// The term below which members must extend nothing, so that the lease of a closed one can run out; none
+    /// when no set can extend it, or one that it needs has said so.
+    pub fn withhold(&self, host: &HostName) -> Option<u64> {
+        let member = self.members.get(host).filter(|member| member.closed)?;
+        member.sets.cut_at().is_none().then_some(self.term)
     }
 
     fn judge(&self, host: &HostName, request: &Request, now: Duration) -> Result<(), Refusal> {
@@ -153,6 +197,15 @@ impl Grantor {
             if let Some(given) = member.given.filter(|given| given.over() > now) {
                 return Err(Refusal::NotYet(other.clone(), given.over() - now));
             }
+            if member.sets.name(host) {
+                // What it has promised itself, its own agent waits for.
+                continue;
+            }
+            match member.sets.cut_at() {
+                Some(cut) if cut > now => return Err(Refusal::NotYet(other.clone(), cut - now)),
+                Some(_) => {}
+                None => return Err(Refusal::NotNamed(other.clone())),
+            }
         }
         Ok(())
     }
@@ -160,7 +213,9 @@ impl Grantor {
     /// Grants nothing to a member from now on: it is about to be fenced. Gives whether that is new.
     pub fn close(&mut self, host: &HostName) -> bool {
         let member = self.members.entry(host.clone()).or_default();
-        !std::mem::replace(&mut member.closed, true)
+        let new = !std::mem::replace(&mut member.closed, true);
+        self.term += u64::from(new);
+        new
     }
 
     /// Nothing was promoted, and nobody wants that any more: the primary may ask again. Gives whether it may.
@@ -182,6 +237,7 @@ impl Grantor {
             changed |= member.closed != closed;
             member.closed = closed;
         }
+        self.term += u64::from(changed);
         changed
     }
 
@@ -193,10 +249,11 @@ impl Grantor {
     }
 
     /// When the lease of a closed member will have run out, on this grantor's clock. None where that would
-    /// prove nothing: it is not closed, has no lease, or no watchdog was armed.
+    /// prove nothing: it is not closed, has no lease, no watchdog was armed, or its set may still extend it.
     pub fn over(&self, host: &HostName) -> Option<Duration> {
         let member = self.members.get(host).filter(|member| member.closed)?;
-        member.given.filter(|given| given.armed).map(|given| given.over())
+        let given = member.given.filter(|given| given.armed)?;
+        Some(given.over().max(member.sets.cut_at()?))
     }
 
     /// What must be durable of a member.
@@ -208,6 +265,8 @@ impl Grantor {
             closed: member.is_some_and(|member| member.closed),
             terms: given.map(|given| given.covered()),
             armed: given.is_some_and(|given| given.armed),
+            term: self.term,
+            sets: member.map(|member| member.sets.may_hold().to_vec()).unwrap_or_default(),
         }
     }
 
@@ -240,7 +299,11 @@ mod tests {
 
     fn request(sent: u64) -> Request {
         let terms = Terms { length: S(10), stop: S(2) };
-        Request { boot: "one".to_string(), sent: S(sent), terms, armed: true }
+        Request { boot: "one".to_string(), sent: S(sent), terms, armed: true, held: None }
+    }
+
+    fn none() -> BTreeSet<HostName> {
+        BTreeSet::new()
     }
 
     fn fresh() -> Grantor {
@@ -251,15 +314,15 @@ mod tests {
     fn a_closed_member_is_granted_nothing_and_its_lease_is_over_after_the_wait() {
         let (a, b) = (host("a"), host("b"));
         let mut grantor = fresh();
-        grantor.grant(&a, &request(500), S(50), None).unwrap();
+        grantor.grant(&a, &request(500), S(50), None, &none()).unwrap();
         assert_eq!(grantor.over(&a), None, "it may ask again");
         assert!(grantor.close(&a) && !grantor.close(&a));
-        assert_eq!(grantor.grant(&a, &request(503), S(53), None), Err(Refusal::Fenced));
+        assert_eq!(grantor.grant(&a, &request(503), S(53), None, &none()), Err(Refusal::Fenced));
         assert_eq!(grantor.over(&a), Some(S(50) + Duration::from_millis(13_200)));
-        assert_eq!(grantor.grant(&b, &request(9), S(53), None), Err(Refusal::HeldBy(a.clone())));
+        assert_eq!(grantor.grant(&b, &request(9), S(53), None, &none()), Err(Refusal::HeldBy(a.clone())));
         grantor.entitle(&b);
-        assert!(matches!(grantor.grant(&b, &request(9), S(63), None), Err(Refusal::NotYet(_, _))));
-        grantor.grant(&b, &request(10), S(64), None).unwrap();
+        assert!(matches!(grantor.grant(&b, &request(9), S(63), None, &none()), Err(Refusal::NotYet(_, _))));
+        grantor.grant(&b, &request(10), S(64), None, &none()).unwrap();
         assert!(!grantor.reopen(&a), "another is the primary");
     }
 
@@ -267,17 +330,17 @@ mod tests {
     fn a_lapsed_primary_is_granted_again_when_the_fence_is_called_off() {
         let a = host("a");
         let mut grantor = fresh();
-        grantor.grant(&a, &request(1), S(1), None).unwrap();
+        grantor.grant(&a, &request(1), S(1), None, &none()).unwrap();
         grantor.close(&a);
         assert!(grantor.reopen(&a));
-        grantor.grant(&a, &request(40), S(40), None).unwrap();
+        grantor.grant(&a, &request(40), S(40), None, &none()).unwrap();
     }
 
     #[test]
     fn a_successor_counts_the_longest_lease_from_its_own_beginning() {
         let a = host("a");
         let mut grantor = fresh();
-        grantor.grant(&a, &request(1), S(1), None).unwrap();
+        grantor.grant(&a, &request(1), S(1), None, &none()).unwrap();
         let rows = BTreeMap::from([(a.clone(), grantor.row(&a))]);
         let mut next = Grantor::new(2, S(7), &rows);
         next.close(&a);
@@ -288,8 +351,8 @@ mod tests {
     fn a_lease_without_an_armed_watchdog_proves_nothing() {
         let a = host("a");
         let mut grantor = fresh();
-        grantor.grant(&a, &request(1), S(1), None).unwrap();
-        grantor.grant(&a, &Request { armed: false, ..request(2) }, S(2), None).unwrap();
+        grantor.grant(&a, &request(1), S(1), None, &none()).unwrap();
+        grantor.grant(&a, &Request { armed: false, ..request(2) }, S(2), None, &none()).unwrap();
         grantor.close(&a);
         assert_eq!(grantor.over(&a), None);
     }
@@ -298,11 +361,11 @@ mod tests {
     fn a_request_that_was_overtaken_is_old_also_from_an_earlier_boot() {
         let a = host("a");
         let mut grantor = fresh();
-        grantor.grant(&a, &request(5), S(1), None).unwrap();
-        assert_eq!(grantor.grant(&a, &request(4), S(2), None), Err(Refusal::Old));
+        grantor.grant(&a, &request(5), S(1), None, &none()).unwrap();
+        assert_eq!(grantor.grant(&a, &request(4), S(2), None, &none()), Err(Refusal::Old));
         let two = Request { boot: "two".to_string(), ..request(1) };
-        grantor.grant(&a, &two, S(3), None).unwrap();
-        assert_eq!(grantor.grant(&a, &request(9), S(4), None), Err(Refusal::Old));
+        grantor.grant(&a, &two, S(3), None, &none()).unwrap();
+        assert_eq!(grantor.grant(&a, &request(9), S(4), None, &none()), Err(Refusal::Old));
     }
 
     #[test]
@@ -310,13 +373,13 @@ mod tests {
         let a = host("a");
         let mut grantor = fresh();
         let long = Terms { length: S(100), stop: S(0) };
-        grantor.grant(&a, &Request { terms: long, ..request(1) }, S(1), None).unwrap();
-        grantor.grant(&a, &request(5), S(5), None).unwrap();
+        grantor.grant(&a, &Request { terms: long, ..request(1) }, S(1), None, &none()).unwrap();
+        grantor.grant(&a, &request(5), S(5), None, &none()).unwrap();
         assert_eq!(grantor.row(&a).terms.unwrap().length, S(100));
         grantor.close(&a);
         assert_eq!(grantor.over(&a), Some(S(111)));
         grantor.reopen(&a);
-        grantor.grant(&a, &request(100), S(100), None).unwrap();
+        grantor.grant(&a, &request(100), S(100), None, &none()).unwrap();
         grantor.close(&a);
         assert_eq!(grantor.over(&a), Some(S(100) + Duration::from_millis(13_200)));
         assert_eq!(grantor.row(&a).terms, Some(request(1).terms));
@@ -325,9 +388,59 @@ mod tests {
     #[test]
     fn a_lease_ends_with_the_leadership_that_gives_it() {
         let mut grantor = fresh();
-        let grant = grantor.grant(&host("a"), &request(1), S(1), Some(S(3))).unwrap();
+        let grant = grantor.grant(&host("a"), &request(1), S(1), Some(S(3)), &none()).unwrap();
         assert_eq!(grant.length, S(3));
-        let late = grantor.grant(&host("a"), &request(2), S(2), Some(Duration::from_millis(1)));
+        let late = grantor.grant(&host("a"), &request(2), S(2), Some(Duration::from_millis(1)), &none());
         assert_eq!(late, Err(Refusal::NoTime));
+    }
+
+    #[test]
+    fn what_a_set_may_extend_is_over_only_by_the_word_of_one_that_the_set_needs() {
+        let (a, b, c) = (host("a"), host("b"), host("c"));
+        let mut grantor = fresh();
+        let grant = grantor.grant(&a, &request(500), S(50), None, &BTreeSet::from([b.clone()])).unwrap();
+        assert_eq!(grantor.withhold(&a), None, "it may ask again");
+        grantor.close(&a);
+        let floor = grantor.withhold(&a).unwrap();
+        assert!(floor > grant.set.unwrap().term);
+        assert_eq!(grantor.over(&a), None);
+        grantor.word(&c, floor, S(0), S(60));
+        assert_eq!(grantor.over(&a), None, "nobody asks c");
+        grantor.word(&b, floor, S(10), S(60));
+        assert_eq!((grantor.over(&a), grantor.withhold(&a)), (Some(S(71)), None));
+        // A successor does not know what was said, and asks again.
+        let rows = BTreeMap::from([(a.clone(), grantor.row(&a))]);
+        let mut next = Grantor::new(2, S(7), &rows);
+        assert_eq!((next.over(&a), next.withhold(&a)), (None, Some(floor)));
+        next.word(&b, floor, S(0), S(8));
+        assert_eq!(next.over(&a), Some(S(7) + Duration::from_millis(13_200)));
+    }
+
+    #[test]
+    fn who_is_not_in_the_set_is_made_the_primary_only_once_the_set_is_cut_off_whatever_else_is_known() {
+        let (a, b, c) = (host("a"), host("b"), host("c"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(1), S(1), None, &BTreeSet::from([b.clone()])).unwrap();
+        grantor.entitle(&c);
+        grantor.gone(&a);
+        let both = BTreeSet::from([a.clone(), b.clone()]);
+        assert_eq!(grantor.grant(&c, &request(2), S(2), None, &both), Err(Refusal::NotNamed(a.clone())));
+        grantor.word(&b, grantor.withhold(&a).unwrap(), S(0), S(3));
+        assert!(grantor.grant(&c, &request(4), S(4), None, &both).is_ok());
+    }
+
+    #[test]
+    fn who_is_in_the_set_takes_over_without_a_word_and_cuts_the_earlier_one_off_by_that() {
+        let (a, b, c) = (host("a"), host("b"), host("c"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(1), S(1), None, &BTreeSet::from([b.clone()])).unwrap();
+        grantor.entitle(&b);
+        let grant = grantor.grant(&b, &request(20), S(20), None, &BTreeSet::from([a.clone()])).unwrap();
+        assert_eq!(grantor.row(&a).sets.len(), 1, "it is not known whether b has taken it");
+        let held = Request { held: grant.set, ..request(24) };
+        grantor.grant(&b, &held, S(24), None, &BTreeSet::from([a.clone()])).unwrap();
+        assert!(grantor.row(&a).sets.is_empty());
+        grantor.entitle(&c);
+        assert_eq!(grantor.grant(&c, &request(90), S(90), None, &none()), Err(Refusal::NotNamed(b)));
     }
 }

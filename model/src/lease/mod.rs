@@ -21,19 +21,45 @@
 //! goes on it takes the rest of its lease. Such a host's lease is no proof.) `tests/lease` tries to show the
 //! contrary with random events, and shows it at once when one of these rules is left out.
 //!
+//! When no grantor answers, the holder may be extended by its *promotable set*, which each grant names, with a
+//! term that grows with each change of who may write and of who may be promoted. Why no interleaving gives two
+//! primaries here either. An extension takes the word of *all* members of the set that the holder holds; so
+//! whoever of them is promoted has given its word to the holder, or will be asked for it and refuse. (A majority
+//! would do only if a promotion took the word of a majority as well, and of a primary and one standby it would
+//! be the one standby all the same; all to extend and one to promote keeps a pair useful, and a failover never
+//! waits for a third. The price: a member that is gone ends extensions, until a controller names a set without
+//! it.) Each word is durable before it is sent, and counts on the member's own clock from its answer for the
+//! length, the drift and the stop time, as a grantor counts; until then the member takes no lease, and after a
+//! reboot, not knowing when it gave its word, it waits the whole time from its boot on. When it does take one,
+//! it first makes durable that it extends nothing of an earlier term: so whoever it replaces, and whoever was
+//! replaced before that, is extended by it never again, however long that one was switched off and whatever it
+//! still believes. Whoever is *not* in the set could be passed over, so it is granted nothing while the earlier
+//! primary may hold a set without it: the grantor counts every set that it has sent and of which the primary
+//! has not acknowledged a newer one, and a member becomes promotable when the primary has acknowledged the
+//! lease that names it. The one other way is that a member of all those sets says that it extends nothing of
+//! these terms any more, and how long what it gave may still run; by that same word, and no other, an extended
+//! lease is called expired. A set with nobody in it extends nothing, for all of nobody would always agree; the
+//! word of a member counts only for the set in whose name it was asked; and only a server that a watchdog
+//! guards is extended, since only its end is sure.
+//!
 //! Three states that are never mixed: *held*; *lapsed*, its time ran out or it never had any in this boot:
 //! writes are stopped, and resume when it is granted again, which it is as long as nothing was promoted;
 //! *fenced*, another member was made the primary or is about to be: it stays so until it is rejoined.
 
 mod grantor;
 mod holder;
+mod member;
+mod sets;
 mod watch;
 
 pub use grantor::{Given, Grantor, Refusal, Row};
 pub use holder::{Holder, Standing};
+pub use member::{Member, Pledges, Promise, Unextended};
 pub use watch::{Answer, Ask, Duty, MAX_DUTIES, Permit, State, Watch};
 
+use crate::HostName;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// What one clock may gain on another, in millionths of the time that passes. A clock that is slewed after
@@ -81,6 +107,32 @@ pub struct Request {
     pub terms: Terms,
     /// A watchdog answers and holds a deadline for the server, or the server does not run.
     pub armed: bool,
+    /// The set that the sender holds, and none that is older; none when it never held any.
+    pub held: Option<Promotable>,
+}
+
+/// Who may extend a lease when no controller does, and may be promoted after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promotable {
+    /// Grows with each change of who may write, and of who may be promoted. 0 is none at all.
+    pub term: u64,
+    /// All of them must agree to an extension; when there is none, nobody extends it.
+    pub members: BTreeSet<HostName>,
+}
+
+/// A primary asks every member of its set to extend its lease. Times are on its own clock since boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extend {
+    /// Which boot of its host it is.
+    pub boot: String,
+    /// When it was sent; the answers repeat it.
+    pub sent: Duration,
+    /// What is asked for.
+    pub terms: Terms,
+    /// The term of the set that is asked.
+    pub term: u64,
+    /// A watchdog holds a deadline for the server, or the server does not run.
+    pub armed: bool,
 }
 
 /// A grantor grants: it repeats what it answers.
@@ -94,6 +146,8 @@ pub struct Grant {
     pub length: Duration,
     /// Number of the epoch that grants.
     pub epoch: u64,
+    /// The set from now on; none from a controller that knows of no sets.
+    pub set: Option<Promotable>,
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use crate::hosts::us;
 use crate::world::{Broken, Dice, Message, World};
 use model::HostName;
-use model::lease::{Given, Grantor, Refusal, Request, Row};
-use std::collections::BTreeMap;
+use model::lease::{Given, Grantor, Promotable, Refusal, Request, Row};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub struct Controller {
@@ -18,6 +18,8 @@ pub struct Controller {
     expired: bool,
     /// Nobody leads until then.
     away_until: u64,
+    /// The set that each host was sent last.
+    sent: BTreeMap<HostName, Promotable>,
 }
 
 /// On its own clock each begins here.
@@ -28,7 +30,17 @@ impl Controller {
         let rows = BTreeMap::new();
         let grantor = Grantor::new(1, BEGINNING, &rows);
         let rate = dice.rate();
-        Controller { grantor, rows, epoch: 1, rate, started: 0, fencing: None, expired: false, away_until: 0 }
+        Controller {
+            grantor,
+            rows,
+            epoch: 1,
+            rate,
+            started: 0,
+            fencing: None,
+            expired: false,
+            away_until: 0,
+            sent: BTreeMap::new(),
+        }
     }
 
     fn local(&self, now: u64) -> Duration {
@@ -47,9 +59,10 @@ impl Controller {
         match broken {
             Some(Broken::NoDrift) => given.map(|given| plain(given) + given.terms.stop),
             Some(Broken::NoStopTime) => given.map(|given| given.over().saturating_sub(given.terms.stop * 2)),
-            Some(Broken::NotClosed | Broken::UnarmedCounts) => given.map(|given| given.over()),
-            Some(Broken::DeadlineFromArrival | Broken::HastySuccessor | Broken::PermitOutlivesBoot)
-            | None => self.grantor.over(host),
+            Some(Broken::NotClosed | Broken::UnarmedCounts | Broken::NoWord) => {
+                given.map(|given| given.over())
+            }
+            Some(_) | None => self.grantor.over(host),
         }
     }
 }
@@ -61,7 +74,20 @@ impl World {
         }
         let now = self.controller.local(self.now);
         let name = self.hosts[from].name.clone();
-        let answer = self.controller.grantor.grant(&name, request, now, None);
+        let mut request = request.clone();
+        if self.broken == Some(Broken::Unacknowledged)
+            && let Some(sent) = self.controller.sent.get(&name)
+        {
+            request.held = Some(sent.clone());
+        }
+        let request = &request;
+        let others = self.hosts.iter().zip(&self.named).enumerate();
+        let others = others.filter(|(at, (_, named))| *at != from && **named);
+        let promotable: BTreeSet<HostName> = others.map(|(_, (host, _))| host.name.clone()).collect();
+        let answer = self.controller.grantor.grant(&name, request, now, None, &promotable);
+        if let Ok(grant) = &answer {
+            self.controller.sent.extend(grant.set.clone().map(|set| (name, set)));
+        }
         // It may die before the row is durable: then nothing was answered.
         if self.dice.one_in(400) {
             return self.succeed();
@@ -99,7 +125,7 @@ impl World {
         let now = self.controller.local(self.now);
         let Some(fenced) = self.controller.fencing.clone() else {
             let primary = self.controller.grantor.primary().cloned();
-            if let (Some(primary), true) = (primary, self.dice.one_in(20)) {
+            if let (Some(primary), true) = (primary, self.dice.one_in(self.failovers)) {
                 if self.broken != Some(Broken::NotClosed) {
                     self.controller.grantor.close(&primary);
                     self.controller.write();
@@ -115,14 +141,29 @@ impl World {
             self.controller.expired = false;
             return;
         }
+        let at = self.hosts.iter().position(|host| host.name == fenced).unwrap();
+        if !self.controller.expired && (self.dice.one_in(60) || self.was_never_granted(&fenced)) {
+            self.switch_off(at);
+            return;
+        }
         if !self.controller.expired {
+            if let Some(floor) = self.controller.grantor.withhold(&fenced) {
+                let to = self.dice.roll(self.hosts.len() as u64) as usize;
+                if to != at {
+                    self.send(Message::Withhold(to, floor));
+                }
+            }
             let over = self.controller.over(&fenced, self.broken);
             self.controller.expired = over.is_some_and(|over| now >= over);
             self.seen.expired += u64::from(self.controller.expired);
+            let writes = self.hosts[at].writable() && self.broken != Some(Broken::NotClosed);
+            if self.controller.expired && writes {
+                self.wrong = Some(format!("the lease of {fenced} counts as expired, and it writes"));
+            }
             return;
         }
         self.controller.expired = false;
-        let others: Vec<usize> = (0..self.hosts.len()).filter(|at| self.hosts[*at].name != fenced).collect();
+        let others: Vec<usize> = (0..self.hosts.len()).filter(|other| *other != at).collect();
         let chosen = others[self.dice.roll(others.len() as u64) as usize];
         self.controller.grantor.entitle(&self.hosts[chosen].name);
         if self.broken.is_some() {
@@ -133,9 +174,40 @@ impl World {
         self.controller.fencing = None;
     }
 
+    fn was_never_granted(&self, host: &HostName) -> bool {
+        self.controller.grantor.given(host).0.is_none()
+    }
+
+    /// Somebody switches a machine off: nothing need be waited for. It may be switched on at any time.
+    fn switch_off(&mut self, at: usize) {
+        self.reboot(at);
+        let name = self.hosts[at].name.clone();
+        self.controller.grantor.gone(&name);
+        if self.broken == Some(Broken::OffIsCut) {
+            for from in self.hosts.iter().filter(|host| host.name != name) {
+                let now = self.controller.local(self.now);
+                self.controller.grantor.word(&from.name, u64::MAX, Duration::ZERO, now);
+            }
+        }
+        self.controller.write();
+        self.controller.expired = true;
+        self.seen.off += 1;
+    }
+
+    /// A member's word comes.
+    pub fn word(&mut self, from: usize, floor: u64, left: Duration) {
+        if self.now >= self.controller.away_until {
+            let now = self.controller.local(self.now);
+            self.controller.grantor.word(&self.hosts[from].name, floor, left, now);
+            self.controller.write();
+            self.seen.words += 1;
+        }
+    }
+
     /// The grantor dies; another one leads with what is durable, now or later.
     pub fn succeed(&mut self) {
-        let away = if self.dice.one_in(2) { 0 } else { self.dice.roll(20_000_000) };
+        let away = [0, 20_000_000, 90_000_000][self.dice.roll(3) as usize];
+        let away = self.dice.roll(away + 1);
         let controller = &mut self.controller;
         controller.epoch += 1;
         controller.rate = self.dice.rate();

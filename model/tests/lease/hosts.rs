@@ -1,8 +1,9 @@
 //! Hosts: a clock, a server, an agent that may be frozen or dead, and a watchdog.
 
 use crate::world::{Broken, Dice, Message, World};
-use model::lease::{Duty, Grant, Holder, Standing, State, Terms, Watch};
+use model::lease::{Duty, Grant, Holder, Member, Pledges, Promotable, Standing, State, Terms, Watch};
 use model::{HostName, Name};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub fn us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap()
 }
 
-fn terms() -> Terms {
+pub fn terms() -> Terms {
     Terms { length: Duration::from_micros(LENGTH_US), stop: Duration::from_micros(STOP_US) }
 }
 
@@ -41,7 +42,14 @@ pub struct Host {
     written: Watch,
     watchdog_back: u64,
     /// When the server that is being ended is gone, in real time.
-    gone_at: Option<u64>,
+    pub gone_at: Option<u64>,
+    /// What the agent wrote down: the set that it holds, and what it has promised.
+    pub set: Promotable,
+    pub pledges: Pledges,
+    /// When it last asked its set.
+    pub set_asked: Duration,
+    /// Who was asked last, as one counts who does not look at which set it was.
+    pub naive: (Duration, BTreeSet<HostName>),
 }
 
 impl Host {
@@ -63,15 +71,42 @@ impl Host {
             written: watch,
             watchdog_back: 0,
             gone_at: None,
+            set: Promotable::default(),
+            pledges: Pledges::default(),
+            set_asked: Duration::ZERO,
+            naive: (Duration::ZERO, BTreeSet::new()),
         }
+    }
+
+    /// What its data say.
+    pub fn primary(&self) -> bool {
+        self.primary
+    }
+
+    pub fn boot_id(&self) -> String {
+        self.boot.to_string()
+    }
+
+    pub fn watch_answers(&self) -> bool {
+        self.watch.is_some()
     }
 
     pub fn writable(&self) -> bool {
         self.running && self.primary
     }
 
-    fn local(&self, now: u64) -> Duration {
+    pub fn local(&self, now: u64) -> Duration {
         Duration::from_micros(1 + (now - self.booted) * self.rate / 1_000_000)
+    }
+
+    /// The member's side, from what is written down.
+    pub fn member(&self) -> Member {
+        Member::new(&self.boot.to_string(), self.pledges.clone())
+    }
+
+    /// What the watchdog guards.
+    pub fn guarded(&self) -> Option<(Duty, State)> {
+        self.watch.as_ref().map(Watch::duties).unwrap_or_default().first().cloned()
     }
 
     /// When its next deadline is due, in real time, or its server gone.
@@ -140,6 +175,10 @@ impl World {
         host.stop();
         host.frozen_until = 0;
         host.asked = Duration::ZERO;
+        host.set_asked = Duration::ZERO;
+        if self.broken == Some(Broken::NoWaitAfterReboot) {
+            host.pledges.promise = None;
+        }
         host.chosen = false;
         host.alone_until = None;
         host.agent = None;
@@ -156,10 +195,9 @@ impl World {
         if self.now < host.frozen_until {
             return;
         }
-        let guarded = host.watch.as_ref().map(Watch::duties).unwrap_or_default();
-        let guarded = guarded.first().cloned();
+        let guarded = host.guarded();
         if host.agent.is_none() {
-            let mut holder = Holder::new(&boot, terms());
+            let mut holder = Holder::new(&boot, terms()).with_set(host.set.clone());
             match &guarded {
                 Some((duty, State::Armed)) => holder.resume(Duration::from_micros(duty.deadline_us)),
                 // A server of which nobody holds a deadline: doubt means closed.
@@ -203,6 +241,7 @@ impl World {
             self.seen.unarmed += u64::from(!says);
             self.send(Message::Ask(at, request));
         }
+        self.ask_the_set(at, armed);
     }
 
     pub fn granted(&mut self, to: usize, grant: &Grant) {
@@ -214,16 +253,33 @@ impl World {
             self.send(Message::Grant(to, grant.clone()));
             return;
         }
+        let mut member = host.member();
+        if member.left(now) > Duration::ZERO && self.broken != Some(Broken::PromotesUnderPromise) {
+            return;
+        }
         let Some(holder) = host.agent.as_mut() else { return };
+        if let Some(set) = holder.newer_set(grant) {
+            // Both are durable before the grant is taken.
+            host.set = set.clone();
+            member.raise(set.term);
+            host.pledges = member.kept().clone();
+        }
         let granted = holder.granted(grant, now);
         let late = (arrival && grant.boot == boot).then(|| now + grant.length);
         let Some(until) = late.or(granted) else { return };
         if arrival {
             holder.resume(until);
         }
+        self.guard(to, until);
+    }
+
+    /// Hands a deadline to the watchdog.
+    pub fn guard(&mut self, at: usize, until: Duration) {
+        let host = &mut self.hosts[at];
+        let now = host.local(self.now);
         let duty = Duty {
             source: source(),
-            boot,
+            boot: host.boot.to_string(),
             deadline_us: us(until),
             stop_ms: STOP_US / 1000,
             cgroup: PathBuf::new(),

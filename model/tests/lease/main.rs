@@ -6,6 +6,7 @@
 
 mod grantors;
 mod hosts;
+mod members;
 mod world;
 
 use world::{Broken, Seen, World};
@@ -36,6 +37,7 @@ fn never_are_two_servers_writable() {
     let worlds = events() / EACH;
     assert!(seen.promoted >= worlds && seen.expired >= worlds, "{seen:?}");
     assert!(seen.lapsed >= worlds && seen.resumed >= worlds / 2, "{seen:?}");
+    assert!(seen.extended >= worlds * 5 && seen.words >= worlds && seen.promised >= worlds, "{seen:?}");
     assert!(seen.reboots >= worlds && seen.successors >= worlds && seen.freezes >= worlds, "{seen:?}");
 }
 
@@ -77,4 +79,64 @@ fn a_permit_that_outlives_its_boot_is_found_wrong() {
 #[test]
 fn a_lease_without_an_armed_watchdog_that_counts_is_found_wrong() {
     is_found(Broken::UnarmedCounts);
+}
+
+#[test]
+fn an_extension_by_one_member_of_several_is_found_wrong() {
+    is_found(Broken::OneIsEnough);
+}
+
+#[test]
+fn a_member_that_is_promoted_before_the_primary_knows_of_it_is_found_wrong() {
+    is_found(Broken::Unacknowledged);
+}
+
+#[test]
+fn a_member_that_does_not_sync_what_it_promised_is_found_wrong() {
+    is_found(Broken::ForgetsPromise);
+}
+
+#[test]
+fn a_member_that_is_promoted_under_its_own_promise_is_found_wrong() {
+    is_found(Broken::PromotesUnderPromise);
+}
+
+#[test]
+fn a_member_that_does_not_wait_after_a_reboot_is_found_wrong() {
+    is_found(Broken::NoWaitAfterReboot);
+}
+
+#[test]
+fn a_member_that_extends_terms_that_are_over_is_found_wrong() {
+    is_found(Broken::NoFloor);
+}
+
+#[test]
+fn consents_of_an_earlier_set_that_count_for_the_next_are_found_wrong() {
+    is_found(Broken::MidwaySet);
+}
+
+#[test]
+fn an_extension_by_a_set_with_nobody_in_it_is_found_wrong() {
+    is_found(Broken::EmptySetExtends);
+}
+
+#[test]
+fn an_extension_that_counts_from_its_arrival_is_found_wrong() {
+    is_found(Broken::ExtendsFromArrival);
+}
+
+#[test]
+fn a_lease_that_is_called_expired_without_a_word_of_its_set_is_found_wrong() {
+    is_found(Broken::NoWord);
+}
+
+#[test]
+fn an_extension_of_an_unguarded_server_is_found_wrong() {
+    is_found(Broken::UnarmedExtends);
+}
+
+#[test]
+fn a_member_outside_of_the_set_that_follows_one_whose_machine_is_off_is_found_wrong() {
+    is_found(Broken::OffIsCut);
 }

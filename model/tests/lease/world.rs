@@ -3,7 +3,8 @@
 use crate::grantors::Controller;
 use crate::hosts::{Host, STOP_US};
 use model::HostName;
-use model::lease::{DRIFT_PPM, Grant, Refusal, Request};
+use model::lease::{DRIFT_PPM, Extend, Grant, Refusal, Request};
+use std::time::Duration;
 
 /// A rule that is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +23,30 @@ pub enum Broken {
     PermitOutlivesBoot,
     /// A lease counts as expired although no watchdog was armed.
     UnarmedCounts,
+    /// One member of the set is enough for an extension.
+    OneIsEnough,
+    /// The grantor takes a set for acknowledged that it has only sent.
+    Unacknowledged,
+    /// A member sends a promise before it is durable.
+    ForgetsPromise,
+    /// A member takes a lease while its own promise runs.
+    PromotesUnderPromise,
+    /// A member counts no promise of an earlier boot.
+    NoWaitAfterReboot,
+    /// A member extends whatever the term of who asks.
+    NoFloor,
+    /// Consents that were asked of one set count although another is held by now.
+    MidwaySet,
+    /// All of nobody agree.
+    EmptySetExtends,
+    /// The deadline of an extension counts from its arrival.
+    ExtendsFromArrival,
+    /// The grantor calls a lease expired by its own count alone.
+    NoWord,
+    /// A server that nobody guards is extended.
+    UnarmedExtends,
+    /// Of a machine that was switched off it counts as known that its set cannot extend it.
+    OffIsCut,
 }
 
 /// How eventful it was.
@@ -36,6 +61,11 @@ pub struct Seen {
     pub freezes: u64,
     pub watchdogs: u64,
     pub unarmed: u64,
+    pub extended: u64,
+    pub promised: u64,
+    pub words: u64,
+    pub off: u64,
+    pub resumed_alone: u64,
 }
 
 impl Seen {
@@ -49,6 +79,11 @@ impl Seen {
         self.freezes += other.freezes;
         self.watchdogs += other.watchdogs;
         self.unarmed += other.unarmed;
+        self.extended += other.extended;
+        self.promised += other.promised;
+        self.words += other.words;
+        self.off += other.off;
+        self.resumed_alone += other.resumed_alone;
     }
 }
 
@@ -82,10 +117,18 @@ pub enum Message {
     Ask(usize, Request),
     Grant(usize, Grant),
     Refuse(usize, Request, u64, Refusal),
+    /// From a primary to a member of its set.
+    Extend(usize, usize, Extend),
+    /// What the member gives, and to whom: from, to.
+    Extended(usize, usize, Extend, Duration),
+    /// To a member: extend nothing below this term.
+    Withhold(usize, u64),
+    /// From a member: below this term it extends nothing, and so long something of it may still run.
+    Word(usize, u64, Duration),
 }
 
 /// Messages on the wire; more are lost.
-const MAX_WIRE: usize = 12;
+const MAX_WIRE: usize = 16;
 
 pub struct World {
     pub now: u64,
@@ -94,18 +137,49 @@ pub struct World {
     pub hosts: Vec<Host>,
     pub controller: Controller,
     pub wire: Vec<Message>,
+    /// Some worlds know of no extension.
+    extends: bool,
+    /// Members that the estate has as promotable, by their place.
+    pub named: Vec<bool>,
+    /// Until then nobody reaches this host, nor it anybody.
+    pub cut_off: Vec<u64>,
+    /// What is wrong, once it was seen.
+    pub wrong: Option<String>,
     /// The wire of some worlds is slow.
     slow: bool,
+    /// Time passes in small steps in some worlds: agents act many times in a lease there.
+    fine: bool,
+    /// One in so many looks of the controller begins a failover.
+    pub failovers: u64,
     pub seen: Seen,
 }
 
 impl World {
     pub fn new(seed: u64, broken: Option<Broken>) -> World {
         let mut dice = Dice(seed.wrapping_mul(0x1234_5678_9abc_def1));
-        let hosts = (0..2 + dice.roll(2) as usize).map(|at| Host::new(at, &mut dice)).collect();
+        let hosts: Vec<Host> = (0..2 + dice.roll(2) as usize).map(|at| Host::new(at, &mut dice)).collect();
+        let extends = seed % 4 != 3;
+        let named = hosts.iter().map(|_| extends && !dice.one_in(4)).collect();
+        let cut_off = vec![0; hosts.len()];
         let controller = Controller::new(&mut dice);
-        let (wire, slow, seen) = (Vec::new(), dice.one_in(2), Seen::default());
-        World { now: 1, dice, broken, hosts, controller, wire, slow, seen }
+        let failovers = if seed % 3 == 0 { 60 } else { 15 };
+        let (wire, slow, fine, seen) = (Vec::new(), dice.one_in(2), seed % 4 == 0, Seen::default());
+        World {
+            now: 1,
+            dice,
+            broken,
+            hosts,
+            controller,
+            wire,
+            extends,
+            named,
+            cut_off,
+            wrong: None,
+            slow,
+            fine,
+            failovers,
+            seen,
+        }
     }
 
     pub fn run(&mut self, events: u64) -> Result<(), String> {
@@ -117,17 +191,20 @@ impl World {
             if writable.len() > 1 {
                 return Err(format!("after {event} events, at {} us: {writable:?} are writable", self.now));
             }
+            if let Some(wrong) = self.wrong.take() {
+                return Err(format!("after {event} events, at {} us: {wrong}", self.now));
+            }
         }
         Ok(())
     }
 
     fn happen(&mut self) {
         let at = self.dice.roll(self.hosts.len() as u64) as usize;
-        match self.dice.roll(100) {
+        match self.dice.roll(104) {
             0..=29 => self.pass(),
             30..=46 => self.agent_acts(at),
             47..=84 => self.deliver(),
-            85 => {
+            85 if self.dice.one_in(2) => {
                 self.hosts[at].frozen_until = self.now + self.dice.roll(30_000_000);
                 self.seen.freezes += 1;
             }
@@ -141,13 +218,20 @@ impl World {
             }
             90 if self.dice.one_in(4) => self.succeed(),
             91..=97 => self.controller_acts(),
+            98 if self.dice.one_in(6) => self.cut_off[at] = self.now + self.dice.roll(40_000_000),
+            99 => self.cut_off[at] = 0,
+            100 if self.extends => self.named[at] = !self.named[at] || self.dice.one_in(2),
             _ => self.rejoin(at),
         }
     }
 
     /// Time passes, but never past a deadline: whatever is due happens at its moment.
     fn pass(&mut self) {
-        let most = [1_000, 100_000, 1_000_000, 4_000_000][self.dice.roll(4) as usize];
+        let steps = match self.fine {
+            true => [1_000, 30_000, 100_000, 1_000_000],
+            false => [1_000, 100_000, 1_000_000, 4_000_000],
+        };
+        let most = steps[self.dice.roll(4) as usize];
         let to = self.now + 1 + self.dice.roll(most);
         let due = self.hosts.iter().filter_map(Host::next_due).filter(|due| *due > self.now).min();
         let over = self.next_over().filter(|over| *over > self.now);
@@ -164,8 +248,20 @@ impl World {
             1 => self.wire[at].clone(),
             _ => self.wire.remove(at),
         };
+        let ends = match &message {
+            Message::Ask(at, _) | Message::Grant(at, _) | Message::Refuse(at, ..) => [*at, *at],
+            Message::Withhold(at, _) | Message::Word(at, ..) => [*at, *at],
+            Message::Extend(from, to, _) | Message::Extended(from, to, ..) => [*from, *to],
+        };
+        if ends.iter().any(|at| self.now < self.cut_off[*at]) {
+            return;
+        }
         match message {
             Message::Ask(from, request) => self.asked(from, &request),
+            Message::Extend(from, to, ask) => self.extend_asked(from, to, ask),
+            Message::Extended(from, to, ask, length) => self.extended(from, to, &ask, length),
+            Message::Withhold(to, floor) => self.withhold(to, floor),
+            Message::Word(from, floor, left) => self.word(from, floor, left),
             Message::Grant(to, grant) => self.granted(to, &grant),
             Message::Refuse(to, request, epoch, refusal) => {
                 let fenced = matches!(refusal, Refusal::Fenced | Refusal::HeldBy(_));

@@ -1,7 +1,7 @@
 //! Objectives that cannot be kept: what `objectives` finds. And leases that cannot.
 
 use super::Code;
-use crate::diagnostic::Severity::Error;
+use crate::diagnostic::Severity::{Error, Warning};
 
 /// A recovery that takes longer than its objective.
 pub static RTO_EXCEEDED: Code = Code {
@@ -109,4 +109,22 @@ pub static PAUSABLE: Code = Code {
     title: "evidence from a lease on a machine that may be paused",
     why: "A machine that was paused takes the rest of its lease when it goes on, long after everybody else counted it as over.",
     mend: "ask for `stopped`, or for `unreachable` with its risk in words; a person sees that the machine is off",
+};
+
+/// A lease that only some members could extend.
+pub static HALF_EXTENDED: Code = Code {
+    code: "LB0460",
+    severity: Error,
+    title: "a lease that only some members could extend",
+    why: "An extension takes the word of every member that may be promoted, so with one that cannot be asked there is none: the primary stops when the controllers do.",
+    mend: "give every member's host its `at`, or none",
+};
+
+/// Two sites and no third voice.
+pub static TWO_SITES: Code = Code {
+    code: "LB0461",
+    severity: Warning,
+    title: "two sites and no third voice",
+    why: "Two sites that do not hear each other look alike from both sides, so one of them must stop, or a person must decide.",
+    mend: "put a controller in a third region; or allow this with a reason, and know who decides at night",
 };

@@ -110,3 +110,12 @@ pub static SECOND_PRIMARY: Code = Code {
     why: "If it was the primary before, there are two writable copies once another one was promoted.",
     mend: "fence the source first, or leave the server to `rejoin`",
 };
+
+/// A promotion of what was fenced.
+pub static FENCED_ITSELF: Code = Code {
+    code: "LB0317",
+    severity: Error,
+    title: "a promotion of what was fenced",
+    why: "The fence stops and masks the very server that should be promoted.",
+    mend: "fence the region of the old primary, promote in another one",
+};

@@ -1,5 +1,6 @@
 //! `hosts`: machines with an agent, each in one region.
 
+use super::services::flat;
 use crate::diagnostic::Sink;
 use crate::shape::{Noun, PLAIN, Type, may, need};
 use crate::text::{At, Fields, Node, Span, values};
@@ -21,6 +22,11 @@ pub(crate) static NOUN: Noun = Noun {
             Type::Truth,
             "A virtual machine that somebody may pause: its clock stands still then, so the end of its lease proves nothing.",
         ),
+        may(
+            "at",
+            Type::Endpoint,
+            "`host:port` where its agent listens for the other members of a leased source, which ask it for more time when no controller answers. Off when absent.",
+        ),
     ],
     ..PLAIN
 };
@@ -34,6 +40,8 @@ pub(crate) struct Host {
     pub spare: bool,
     /// Whether its clock may stand still while others go on.
     pub pausable: bool,
+    /// Where its agent listens for other members.
+    pub at: Option<String>,
 }
 
 /// Reads one.
@@ -43,6 +51,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let region = fields.need("region", sink).and_then(|node| values::reference(node, &["region"], sink));
     let spare = fields.get("spare").map_or(Some(false), |node| values::truth(node, sink));
     let pausable = fields.get("pausable").map_or(Some(false), |node| values::truth(node, sink));
+    let at = fields.get("at").map(|node| values::endpoint(node, sink));
     fields.finish(sink);
-    Some(Host { region: region?, spare: spare?, pausable: pausable? })
+    Some(Host { region: region?, spare: spare?, pausable: pausable?, at: flat(at)? })
 }

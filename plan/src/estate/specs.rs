@@ -7,6 +7,7 @@ use model::nouns::{
     CheckSpec, Manager, PostgresSpec, Question, RecordSpec, ServiceSpec, SourceKind, SourceSpec,
 };
 use model::{HostName, Name};
+use std::collections::BTreeMap;
 
 impl Estate {
     /// Hosts on which a service lives, in the order of the text, stand-ins left out.
@@ -54,6 +55,16 @@ impl Estate {
     pub fn lease(&self, source: &Name) -> Option<Terms> {
         let length = self.sources.get(source)?.lease.as_ref()?.value;
         Some(Terms { length, stop: lease::DEFAULT_STOP })
+    }
+
+    /// Where the members of a leased source ask each other for more time when no controller answers: nobody
+    /// unless all of them can be asked, since an extension takes the word of all.
+    pub fn peers(&self, source: &Name) -> BTreeMap<HostName, String> {
+        let members = self.member_hosts(source);
+        let leased = self.lease(source).is_some() && members.len() > 1;
+        let at = |host: &HostName| Some((host.clone(), self.hosts.get(host)?.at.clone()?));
+        let peers: Option<BTreeMap<_, _>> = members.iter().map(at).collect();
+        peers.filter(|_| leased).unwrap_or_default()
     }
 
     /// Hosts that take a source's backups by its schedules.

@@ -7,7 +7,10 @@ mod outcome;
 mod status;
 mod token;
 
-pub use lease::{LeaseReply, lease_answer_to_wire, lease_reply, lease_request, lease_request_to_wire};
+pub use lease::{
+    LeaseReply, MAX_EXTEND_BYTES, extend_of, extend_to_wire, extended_of, extended_to_wire,
+    lease_answer_to_wire, lease_reply, lease_request, lease_request_to_wire,
+};
 pub use order::order_to_wire;
 pub use status::{problem_of_status, status_of_problem};
 

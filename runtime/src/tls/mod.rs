@@ -10,6 +10,7 @@ pub mod client;
 pub mod identity;
 pub mod join;
 pub mod keys;
+pub mod members;
 pub mod pin;
 pub mod server;
 
@@ -18,6 +19,7 @@ pub use client::{Dial, Timings, channel, connect};
 pub use identity::Identity;
 pub use join::JoinToken;
 pub use keys::Keys;
+pub use members::Members;
 pub use server::{ServerKeys, peer_identity, server_tls};
 
 /// The DNS name in every controller's certificate.

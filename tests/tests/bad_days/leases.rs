@@ -10,7 +10,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tests::{link::State, polling::until, ports, postgres::Postgres, programs::Watchdog};
+use tests::{
+    link::{Link, State},
+    polling::until,
+    ports,
+    postgres::Postgres,
+    programs::Watchdog,
+};
 use tokio::task::JoinHandle;
 
 /// The lease of these tests, and the stop time that every lease has.
@@ -20,18 +26,18 @@ const GONE: Duration = Duration::from_secs(1);
 
 /// Acknowledged writes of one member, and when.
 #[derive(Debug, Clone, Default)]
-struct Acknowledged(Arc<Mutex<Vec<(i64, Instant)>>>);
+pub struct Acknowledged(Arc<Mutex<Vec<(i64, Instant)>>>);
 
 impl Acknowledged {
-    fn all(&self) -> Vec<(i64, Instant)> {
+    pub fn all(&self) -> Vec<(i64, Instant)> {
         self.0.lock().unwrap().clone()
     }
 
-    fn first_after(&self, then: Instant) -> Option<Instant> {
+    pub fn first_after(&self, then: Instant) -> Option<Instant> {
         self.all().iter().map(|(_, at)| *at).find(|at| *at > then)
     }
 
-    async fn grows(&self) -> bool {
+    pub async fn grows(&self) -> bool {
         let before = self.all().len();
         tokio::time::sleep(Duration::from_millis(700)).await;
         self.all().len() > before
@@ -39,7 +45,7 @@ impl Acknowledged {
 }
 
 /// Writes to one member, whatever becomes of it: each number once, `first`, `first + 2` and so on.
-fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
+pub fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
     let acknowledged = Acknowledged::default();
     let seen = acknowledged.clone();
     let task = tokio::spawn(async move {
@@ -51,6 +57,42 @@ fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
         }
     });
     (acknowledged, task)
+}
+
+/// The same into a table of its own, and waits for no standby: it shows whether that server takes writes.
+pub fn local_client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
+    let acknowledged = Acknowledged::default();
+    let seen = acknowledged.clone();
+    let task = tokio::spawn(async move {
+        let mut next = first;
+        loop {
+            let _ = write_locally(address, &mut next, &seen).await;
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    });
+    (acknowledged, task)
+}
+
+async fn write_locally(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> Result<(), sqlx::Error> {
+    let options = PgConnectOptions::new_without_pgpass()
+        .host(&address.ip().to_string())
+        .port(address.port())
+        .username("postgres")
+        .database("postgres")
+        .options([("synchronous_commit", "local")])
+        .ssl_mode(PgSslMode::Disable);
+    let late = |_| sqlx::Error::PoolTimedOut;
+    let limit = Duration::from_millis(1500);
+    let mut connection =
+        tokio::time::timeout(limit, PgConnection::connect_with(&options)).await.map_err(late)??;
+    loop {
+        let id = *next;
+        *next += 2;
+        let insert = sqlx::query("insert into alone (id) values ($1)").bind(id).execute(&mut connection);
+        tokio::time::timeout(limit, insert).await.map_err(late)??;
+        seen.0.lock().unwrap().push((id, Instant::now()));
+        tokio::time::sleep(Duration::from_millis(15)).await;
+    }
 }
 
 async fn write_on(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> Result<(), sqlx::Error> {
@@ -74,14 +116,33 @@ async fn write_on(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> R
     }
 }
 
-struct Leased {
-    world: World,
-    east: Postgres,
-    west: Postgres,
-    watchdogs: BTreeMap<String, Watchdog>,
-    to_east: Acknowledged,
-    to_west: Acknowledged,
+pub struct Leased {
+    pub world: World,
+    pub east: Postgres,
+    pub west: Postgres,
+    pub watchdogs: BTreeMap<String, Watchdog>,
+    pub to_east: Acknowledged,
+    pub to_west: Acknowledged,
+    /// What each agent dials to ask the other one for more time.
+    pub ways: BTreeMap<String, Link>,
     clients: Vec<JoinHandle<()>>,
+}
+
+/// How the servers are leased.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// Agents dial the controller through a link.
+    pub through_a_link: bool,
+    /// The lease.
+    pub lease: Duration,
+    /// Members may extend each other's lease.
+    pub extended: bool,
+    /// Each agent dials the controller through a link of its own.
+    pub apart: bool,
+}
+
+impl How {
+    pub const PLAIN: How = How { through_a_link: false, lease: LEASE, extended: false, apart: false };
 }
 
 impl Drop for Leased {
@@ -97,13 +158,13 @@ impl Drop for Leased {
     }
 }
 
-fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).unwrap();
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 /// Processes that work in a server's data folder.
-fn workers(data: &Path) -> Vec<u32> {
+pub fn workers(data: &Path) -> Vec<u32> {
     let works = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data);
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -137,12 +198,17 @@ fn has_groups() -> bool {
     fits
 }
 
-fn local(port: u16) -> SocketAddr {
+pub fn local(port: u16) -> SocketAddr {
     ([127, 0, 0, 1], port).into()
 }
 
 /// A primary in the east with a synchronous standby in the west, both started by their agents.
-async fn leased(name: &str, through_a_link: bool) -> Option<Leased> {
+pub async fn leased(name: &str, through_a_link: bool) -> Option<Leased> {
+    leased_so(name, How { through_a_link, ..How::PLAIN }).await
+}
+
+/// The same, leased in another way.
+pub async fn leased_so(name: &str, how: How) -> Option<Leased> {
     if !has_groups() {
         return None;
     }
@@ -157,7 +223,7 @@ async fn leased(name: &str, through_a_link: bool) -> Option<Leased> {
         String::from("services:\n  server:\n    kind: process\n    user: postgres\n    stop-signal: INT\n");
     writeln!(estate, "    hosts: {{ east-1: {{ run: {} }}, west-1: {{ run: {} }} }}", run(&east), run(&west))
         .unwrap();
-    writeln!(estate, "sources:\n  db:\n    kind: postgres\n    database: postgres\n    user: postgres\n    server: server\n    lease: {}s", LEASE.as_secs()).unwrap();
+    writeln!(estate, "sources:\n  db:\n    kind: postgres\n    database: postgres\n    user: postgres\n    server: server\n    lease: {}s", how.lease.as_secs()).unwrap();
     writeln!(
         estate,
         "    members: {{ east-1: {{ address: 127.0.0.1, port: {} }}, west-1: {{ address: 127.0.0.1, port: {} }} }}",
@@ -165,14 +231,28 @@ async fn leased(name: &str, through_a_link: bool) -> Option<Leased> {
         west.address().port()
     )
     .unwrap();
+    let mut ways = BTreeMap::new();
+    for host in ["east-1", "west-1"].iter().filter(|_| how.extended) {
+        let listen = local(free());
+        let way = Link::to(listen).await.unwrap();
+        plans = plans.listens(host, listen, way.address());
+        ways.insert((*host).to_owned(), way);
+    }
+    let extends = if how.extended { "extends: [db]\n" } else { "" };
     let program = east.plain_argv().unwrap()[0].clone();
     plans = plans
         .estate(&estate)
-        .policy(&format!("services:\n  - {{ name: server, process: {program}, user: postgres }}\nsources:\n  - {{ name: db, kind: postgres, databases: [postgres] }}\n"))
+        .policy(&format!("services:\n  - {{ name: server, process: {program}, user: postgres }}\nsources:\n  - {{ name: db, kind: postgres, databases: [postgres] }}\n{extends}"))
         .plan("up", "  up: { start: { services: [server], hosts: [east-1, west-1] } }\n")
-        .plan("failover", "  fence: { fence: { source: db, region: east, evidence: lease-expired } }\n  promote: { after: fence, promote: { source: db, region: west } }\n");
-    if through_a_link {
+        .plan("failover", "  fence: { fence: { source: db, region: east, evidence: lease-expired } }\n  promote: { after: fence, promote: { source: db, region: west } }\n")
+        .plan("up-east", "  up: { start: { services: [server], hosts: [east-1] } }\n")
+        .plan("up-west", "  up: { start: { services: [server], hosts: [west-1] } }\n")
+        .plan("stop-over", "  fence: { fence: { source: db, region: east, evidence: stopped } }\n  promote: { after: fence, promote: { source: db, region: west } }\n");
+    if how.through_a_link {
         plans = plans.through_a_link();
+    }
+    if how.apart {
+        plans = plans.apart();
     }
     let mut watchdogs = BTreeMap::new();
     for host in ["east-1", "west-1"] {
@@ -188,7 +268,7 @@ async fn leased(name: &str, through_a_link: bool) -> Option<Leased> {
     let (to_east, one) = client(east.address(), 1);
     let (to_west, two) = client(west.address(), 2);
     let clients = vec![one, two];
-    let leased = Leased { world, east, west, watchdogs, to_east, to_west, clients };
+    let leased = Leased { world, east, west, watchdogs, to_east, to_west, ways, clients };
     until("writes in the east", SOON, async || match leased.to_east.grows().await {
         true => Ok(()),
         false => Err("none".to_owned()),
@@ -199,12 +279,12 @@ async fn leased(name: &str, through_a_link: bool) -> Option<Leased> {
     Some(leased)
 }
 
-fn run_folder(scratch: &Path, host: &str) -> PathBuf {
+pub fn run_folder(scratch: &Path, host: &str) -> PathBuf {
     scratch.join(format!("run-{host}"))
 }
 
 impl Leased {
-    async fn until_status(&self, words: &str) {
+    pub async fn until_status(&self, words: &str) {
         until(&format!("{words:?} in the status"), SOON, async || {
             let status = self.world.say(&["status"]).await;
             if status.stdout.contains(words) { Ok(()) } else { Err(status.stdout) }
@@ -213,7 +293,7 @@ impl Leased {
         .unwrap();
     }
 
-    async fn until_gone(&self, within: Duration) {
+    pub async fn until_gone(&self, within: Duration) {
         until("the end of the server in the east", within, async || match workers(self.east.data()) {
             left if left.is_empty() => Ok(()),
             left => Err(format!("{left:?}")),
@@ -223,7 +303,7 @@ impl Leased {
     }
 
     /// Every write that anybody acknowledged is in the west, and no two members took writes at one time.
-    async fn nothing_is_lost_and_nothing_overlaps(&self) {
+    pub async fn nothing_is_lost_and_nothing_overlaps(&self) {
         let text =
             self.west.text("select coalesce(string_agg(id::text, ','), '') from writes").await.unwrap();
         let there: std::collections::BTreeSet<i64> =

@@ -38,7 +38,9 @@ pub struct Plans {
     telemetry: String,
     agent_telemetry: String,
     through_a_link: bool,
+    apart: bool,
     data_kib: Option<u32>,
+    ports: BTreeMap<String, (SocketAddr, SocketAddr)>,
 }
 
 /// A running controller with its agents and a person who is logged in.
@@ -48,6 +50,8 @@ pub struct World {
     pub cli: Cli,
     /// What the agents dial through, when they do.
     pub link: Option<Link>,
+    /// What each agent dials through, when they are apart.
+    pub links: BTreeMap<String, Link>,
     /// The small disk of the controller's data, when it has one.
     pub disk: Option<SmallDisk>,
     scripts: BTreeMap<String, PathBuf>,
@@ -88,7 +92,9 @@ impl Plans {
             telemetry: String::new(),
             agent_telemetry: String::new(),
             through_a_link: false,
+            apart: false,
             data_kib: None,
+            ports: BTreeMap::new(),
         }
     }
 
@@ -111,6 +117,12 @@ impl Plans {
     /// One more host, in the other region.
     pub fn host(mut self, name: &str) -> Self {
         self.hosts.push(name.to_owned());
+        self
+    }
+
+    /// Lets the agent of a host listen for other members, who dial it at `at`.
+    pub fn listens(mut self, host: &str, listen: SocketAddr, at: SocketAddr) -> Self {
+        self.ports.insert(host.to_owned(), (listen, at));
         self
     }
 
@@ -174,6 +186,12 @@ impl Plans {
         self
     }
 
+    /// Lets each agent dial through a link of its own.
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
     /// Gives the controller's data a disk of its own, of so many KiB.
     pub fn small_disk(mut self, kib: u32) -> Self {
         self.data_kib = Some(kib);
@@ -208,23 +226,31 @@ impl Plans {
         if self.through_a_link {
             link = Some(Link::to(address).await.unwrap());
         }
+        let mut links = BTreeMap::new();
+        for host in self.hosts.iter().filter(|_| self.apart) {
+            links.insert(host.clone(), Link::to(address).await.unwrap());
+        }
         let dialled = link.as_ref().map_or(address, Link::address);
         let controller = Controller::prepare(&self.scratch, address, &self.telemetry).unwrap();
         let cli = Cli::new(&self.scratch, "admin").unwrap();
         let policy = self.policy_text();
         let prepare = |host: &String| {
+            let dialled = links.get(host).map_or(dialled, Link::address);
             let mut agent =
                 Agent::prepare(&self.scratch, host, dialled, &policy, &self.agent_telemetry).unwrap();
             let run = self.scratch.path().join(format!("run-{host}"));
             agent.set("LIFEBOAT_RUN", &run.display().to_string());
+            if let Some((listen, _)) = self.ports.get(host) {
+                agent.set("LIFEBOAT_LISTEN", &listen.to_string());
+            }
             (host.clone(), agent)
         };
         let agents = self.hosts.iter().map(prepare).collect();
-        let hosts: String = self
-            .hosts
-            .iter()
-            .map(|host| format!("  {host}: {{ region: {} }}\n", host.split('-').next().unwrap()))
-            .collect();
+        let line = |host: &String| {
+            let at = self.ports.get(host).map(|(_, at)| format!(", at: \"{at}\"")).unwrap_or_default();
+            format!("  {host}: {{ region: {}{at} }}\n", host.split('-').next().unwrap())
+        };
+        let hosts: String = self.hosts.iter().map(line).collect();
         let estate = format!(
             "regions: {{ east: {{}}, west: {{}} }}\nhosts:\n{hosts}controllers:\n  main: {{ region: west, at: \"{address}\" }}\n{}",
             self.estate
@@ -235,7 +261,8 @@ impl Plans {
         }
         let folder = self.scratch.path().join("estate");
         let (scratch, scripts) = (self.scratch, self.scripts);
-        let mut world = World { scratch, controller, agents, cli, link, disk, scripts, estate: folder };
+        let mut world =
+            World { scratch, controller, agents, cli, link, links, disk, scripts, estate: folder };
         world.controller.start().await.unwrap();
         world.log_in().await;
         world.apply().await.expect_code(0).unwrap();
@@ -369,6 +396,16 @@ impl World {
     /// Waits until a run has ended.
     pub async fn until_over(&self, run: RunId) -> View {
         self.until_view(run, "the end of the run", |view| !view.is_open()).await
+    }
+
+    /// The view of a run that ended or failed to within a time; none when it goes on.
+    pub async fn until_ended(&self, run: RunId, within: Duration) -> Option<View> {
+        let ended = until("the end of the run", within, async || {
+            let view = self.try_view(run).await?;
+            let failed = view.steps.iter().any(|step| step.state == "failed");
+            if !view.is_open() || failed { Ok(view) } else { Err(view.status) }
+        });
+        ended.await.ok()
     }
 
     /// Waits until a run has succeeded, and asserts that it did.

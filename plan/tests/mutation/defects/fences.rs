@@ -189,3 +189,40 @@ pub fn fenced_started(b: &mut Broken<'_>) -> Option<()> {
     b.told_at(&start);
     Some(())
 }
+
+/// A source of two members or more that stand where they are from the beginning.
+fn leased(b: &mut Broken<'_>) -> Option<(App, Vec<usize>)> {
+    let fits = |app: &&App| app.kind == "postgres" && app.members.len() > 1;
+    let apps: Vec<App> = b.world.apps.iter().filter(fits).cloned().collect();
+    let app = b.pick(&apps)?;
+    let standing: Vec<usize> =
+        app.members.iter().copied().filter(|host| !b.world.hosts[*host].brought).collect();
+    b.noun_mut("sources", &app.source)?.set("lease", "10s");
+    let (file, path) = b.noun("sources", &app.source)?;
+    b.told(file, &path);
+    Some((app, standing))
+}
+
+/// Only one member of a leased source can be asked to extend its lease.
+pub fn half_extended(b: &mut Broken<'_>) -> Option<()> {
+    let (app, _) = leased(b)?;
+    let hosts: Vec<String> = app.members.iter().map(|host| b.world.hosts[*host].name.clone()).collect();
+    let host = b.pick(&hosts)?;
+    b.noun_mut("hosts", &host)?.set("at", "192.0.2.7:7445");
+    Some(())
+}
+
+/// A leased source in two regions, and no controller anywhere else.
+pub fn two_sites(b: &mut Broken<'_>) -> Option<()> {
+    let (_, standing) = leased(b)?;
+    let regions: std::collections::BTreeSet<String> =
+        standing.iter().map(|host| b.world.regions[b.world.hosts[*host].region].clone()).collect();
+    let mut voices = Vec::new();
+    for section in ["controllers", "witnesses"] {
+        for name in b.nouns(section) {
+            voices.push(b.noun_mut(section, &name)?.text_of("region")?.to_string());
+        }
+    }
+    (regions.len() == 2 && !voices.is_empty() && voices.iter().all(|voice| regions.contains(voice)))
+        .then_some(())
+}

@@ -133,6 +133,8 @@ pub static CLASSES: &[Class] = &[
     class("evidence that is to come", &["LB0306"], fences::later_evidence),
     class("evidence from no lease", &["LB0440"], fences::no_lease),
     class("evidence from a paused machine", &["LB0442"], fences::paused),
+    class("a lease that only one member extends", &["LB0460"], fences::half_extended),
+    class("a lease in two sites alone", &["LB0461"], fences::two_sites),
     class("a lease of no good length", &["LB0441"], estate::short_lease),
     class("a swap of nothing restored", &["LB0307"], data::unrestored),
     class("a swap of another copy", &["LB0307"], data::other_copy),
