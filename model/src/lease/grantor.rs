@@ -192,6 +192,19 @@ impl Grantor {
         }
     }
 
+    /// A closed member follows the primary now: it is a standby like any other, and not fenced any more. Gives
+    /// whether that is new.
+    pub fn rejoined(&mut self, host: &HostName) -> bool {
+        let is_primary = self.primary.as_ref() == Some(host);
+        match self.members.get_mut(host) {
+            Some(member) if !is_primary && member.closed => {
+                (member.closed, member.given) = (false, None);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
     /// When the lease of a closed member will have run out, on this grantor's clock. None where that would
     /// prove nothing: it is not closed, has no lease, or no watchdog was armed.
     pub fn over(&self, host: &HostName) -> Option<Duration> {

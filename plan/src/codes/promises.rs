@@ -110,3 +110,12 @@ pub static PAUSABLE: Code = Code {
     why: "A machine that was paused takes the rest of its lease when it goes on, long after everybody else counted it as over.",
     mend: "ask for `stopped`, or for `unreachable` with its risk in words; a person sees that the machine is off",
 };
+
+/// A rejoin with nobody to follow.
+pub static NOBODY_TO_FOLLOW: Code = Code {
+    code: "LB0444",
+    severity: Error,
+    title: "a rejoin with nobody to follow",
+    why: "A member comes back as a standby of another one that takes writes; with no other member there is none.",
+    mend: "name the other members under `members` of the source; for a drill, give them stand-ins of their own",
+};

@@ -110,3 +110,12 @@ pub static SECOND_PRIMARY: Code = Code {
     why: "If it was the primary before, there are two writable copies once another one was promoted.",
     mend: "fence the source first, or leave the server to `rejoin`",
 };
+
+/// A start before what it needs.
+pub static EARLY_START: Code = Code {
+    code: "LB0309",
+    severity: Error,
+    title: "a start before what it needs",
+    why: "The service would begin against a database or service that is not there yet.",
+    mend: "name the step that makes or starts it in `after`",
+};

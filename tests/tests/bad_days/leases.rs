@@ -20,10 +20,10 @@ const GONE: Duration = Duration::from_secs(1);
 
 /// Acknowledged writes of one member, and when.
 #[derive(Debug, Clone, Default)]
-struct Acknowledged(Arc<Mutex<Vec<(i64, Instant)>>>);
+pub struct Acknowledged(Arc<Mutex<Vec<(i64, Instant)>>>);
 
 impl Acknowledged {
-    fn all(&self) -> Vec<(i64, Instant)> {
+    pub fn all(&self) -> Vec<(i64, Instant)> {
         self.0.lock().unwrap().clone()
     }
 
@@ -31,7 +31,7 @@ impl Acknowledged {
         self.all().iter().map(|(_, at)| *at).find(|at| *at > then)
     }
 
-    async fn grows(&self) -> bool {
+    pub async fn grows(&self) -> bool {
         let before = self.all().len();
         tokio::time::sleep(Duration::from_millis(700)).await;
         self.all().len() > before
@@ -39,7 +39,7 @@ impl Acknowledged {
 }
 
 /// Writes to one member, whatever becomes of it: each number once, `first`, `first + 2` and so on.
-fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
+pub fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
     let acknowledged = Acknowledged::default();
     let seen = acknowledged.clone();
     let task = tokio::spawn(async move {
@@ -97,13 +97,13 @@ impl Drop for Leased {
     }
 }
 
-fn kill(pid: u32) {
+pub fn kill(pid: u32) {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).unwrap();
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
 }
 
 /// Processes that work in a server's data folder.
-fn workers(data: &Path) -> Vec<u32> {
+pub fn workers(data: &Path) -> Vec<u32> {
     let works = |pid: &u32| std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == data);
     let all = std::fs::read_dir("/proc").unwrap().flatten();
     all.filter_map(|entry| entry.file_name().to_str()?.parse().ok())

@@ -18,6 +18,7 @@ mod links;
 mod names;
 mod orders;
 mod people;
+mod rejoin;
 mod sweep;
 mod telemetry;
 mod triggers;

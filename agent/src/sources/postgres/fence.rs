@@ -107,7 +107,18 @@ pub async fn would_you(spec: &PostgresSpec, context: &Context) -> Result<Preview
     Ok(Preview { would: vec![format!("mask and stop {}, which is {:?} now", server.name, status.state)] })
 }
 
-fn server(spec: &PostgresSpec) -> Result<&ServiceSpec, Problem> {
+/// Masked, nobody works in this data folder, and its address refuses: of a member that is to come back.
+pub async fn gone(
+    spec: &PostgresSpec,
+    server: &ServiceSpec,
+    manager: &dyn ServiceManager,
+    data: &Path,
+) -> Result<String, Problem> {
+    verify(spec, server, manager, Folder::at(data).ok(), GONE_LIMIT).await
+}
+
+/// The service that runs a member's server.
+pub fn server(spec: &PostgresSpec) -> Result<&ServiceSpec, Problem> {
     spec.server.as_ref().ok_or_else(|| {
         Problem::new(
             "LB2331",
