@@ -1,13 +1,13 @@
 //! `rejoin`: a fenced old primary becomes a standby of the new one.
 
-use super::{Facts, Kind, Lowered, Part, Rules};
+use super::{Facts, Kind, Lowered, Part, Rules, to_come};
 use crate::checked::Undo;
 use crate::codes;
 use crate::context::{Context, agent_task, flat, list};
 use crate::inputs::InputType;
 use crate::text::{At, Fields, values};
 use model::jobs::{Rejoin, Swap};
-use model::nouns::{Manager, SourceKind, SourceSpec};
+use model::nouns::{Manager, PostgresSpec, SourceKind, SourceSpec};
 use model::{Class, Name, Work};
 use std::time::Duration;
 
@@ -42,7 +42,13 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
         return cx.unready(facts, Undo::Impossible);
     };
     cx.database(&source, &spec.kind, "rejoined")?;
-    let name = closable(cx, &source, &spec)?.unwrap_or_else(|| acting.to_string());
+    let in_container = matches!(&spec.kind, SourceKind::Postgres(PostgresSpec { server: Some(server), .. })
+        if matches!(server.manager, Manager::Container { .. }));
+    if in_container {
+        let summary = format!("rebuild {} on {acting} as a standby", source.value);
+        return Some(to_come(summary, "rejoining a server in a container", Undo::Impossible, facts));
+    }
+    let name = named(cx, &source, &spec)?.unwrap_or_else(|| acting.to_string());
     let others = cx.peers(&source.value, &live);
     if others.is_empty() {
         let message = format!("{} has no other member that {acting} could follow", source.value);
@@ -68,16 +74,14 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     })
 }
 
-/// A server whose data folder lies on the host. Gives its name among the standbys, where the estate says one.
-fn closable(cx: &mut Context<'_>, source: &At<Name>, spec: &SourceSpec) -> Option<Option<String>> {
+/// The member's name among the standbys, where the estate says one. A server that nobody can start is told.
+fn named(cx: &mut Context<'_>, source: &At<Name>, spec: &SourceSpec) -> Option<Option<String>> {
     let SourceKind::Postgres(postgres) = &spec.kind else { return None };
-    let why = match postgres.server.as_ref().map(|server| &server.manager) {
-        Some(Manager::Systemd { .. } | Manager::Process(_)) => return Some(postgres.follow.name.clone()),
-        Some(Manager::Container { .. }) => "runs in a container, whose data no agent rebuilds",
-        None => "has no `server` that could be started again",
-    };
-    let message = format!("source {:?} {why}", source.value.as_str());
-    let help = "run it as a systemd unit or a process, named as `server` of the source".to_string();
+    if postgres.server.is_some() {
+        return Some(postgres.follow.name.clone());
+    }
+    let message = format!("source {:?} has no `server` that could be started again", source.value.as_str());
+    let help = "name the service that runs it: `server: NAME` in the source".to_string();
     cx.sink.push_with(&codes::ILL_FITTING, source.span, message, help);
     None
 }

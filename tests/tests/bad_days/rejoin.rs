@@ -283,6 +283,7 @@ async fn fault_45_nothing_is_rejoined_that_may_be_the_primary_and_no_fence_is_li
     assert!(workers(pair.east.data()).is_empty());
     let up = pair.world.run("lone-west").await;
     pair.world.until_success(up).await;
+    pair.west.wait_until_it_answers().await.unwrap();
     // Unmasked by hand and running, it is not fenced, so its data is not touched.
     std::fs::remove_file(pair.world.agents["east-1"].state().join("services/server/masked")).unwrap();
     let why = pair.refused("back", "back").await;
