@@ -424,4 +424,7 @@ pub struct MemberFacts {
     /// What went wrong while asking, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// When it said so, where that was earlier than its host was last heard: it is down since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<crate::Micros>,
 }

@@ -91,18 +91,18 @@ impl Leases {
                     )
                 }
                 Work::Rejoin(work) => {
-                    let source = &work.source.name;
-                    (source, self.change(source, |known| known.grantor.rejoined(host)))
+                    let freed = |known: &mut super::Source| {
+                        known.closed_by.remove(host);
+                        known.grantor.rejoined(host)
+                    };
+                    (&work.source.name, self.change(&work.source.name, freed))
                 }
                 Work::Unfence(work) => {
-                    let source = &work.source.name;
-                    (
-                        source,
-                        self.change(source, |known| {
-                            let reopened = known.grantor.reopen(host);
-                            reopened && known.closed_by.remove(host).is_some()
-                        }),
-                    )
+                    let freed = |known: &mut super::Source| {
+                        known.closed_by.remove(host);
+                        known.grantor.lifted(host)
+                    };
+                    (&work.source.name, self.change(&work.source.name, freed))
                 }
                 _ => continue,
             };

@@ -58,6 +58,7 @@ pub(super) fn need(need: &Need) -> String {
                 About::Gate => "for approval",
                 About::Risk => "until the risk is approved",
                 About::Waiver => "until its evidence is waived",
+                About::Loss => "until its loss is approved",
             };
             let given: Vec<&str> = question.voices.iter().map(|voice| voice.by.as_str()).collect();
             let count = match (question.needed, given.is_empty()) {

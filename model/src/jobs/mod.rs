@@ -20,7 +20,7 @@ pub use backup::{Backup, BackupOutput};
 pub use check::{Check, CheckOutput};
 pub use command::{Command, CommandOutput};
 pub use fence::{Fence, FenceOutput};
-pub use promote::{Promote, PromoteOutput};
+pub use promote::{Known, Promote, PromoteOutput};
 pub use prove::{Prove, ProveOutput};
 pub use rejoin::{Peer, Rejoin, RejoinOutput, Way};
 pub use restore::{Restore, RestoreOutput, RowComparison};

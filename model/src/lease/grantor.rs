@@ -205,6 +205,16 @@ impl Grantor {
         }
     }
 
+    /// The fence of a member was lifted: its agent has seen that no other was promoted, so it is the primary as
+    /// before, whoever was to be it. It is granted nothing before every lease of another has run out. Gives
+    /// whether that is new.
+    pub fn lifted(&mut self, host: &HostName) -> bool {
+        let member = self.members.entry(host.clone()).or_default();
+        let changed = std::mem::replace(&mut member.closed, false) || self.primary.as_ref() != Some(host);
+        self.primary = Some(host.clone());
+        changed
+    }
+
     /// When the lease of a closed member will have run out, on this grantor's clock. None where that would
     /// prove nothing: it is not closed, has no lease, or no watchdog was armed.
     pub fn over(&self, host: &HostName) -> Option<Duration> {
@@ -342,5 +352,38 @@ mod tests {
         assert_eq!(grant.length, S(3));
         let late = grantor.grant(&host("a"), &request(2), S(2), Some(Duration::from_millis(1)));
         assert_eq!(late, Err(Refusal::NoTime));
+    }
+
+    #[test]
+    fn a_member_that_was_rejoined_is_fenced_no_more_and_gets_no_lease_beside_the_primary() {
+        let (a, b) = (host("a"), host("b"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(500), S(50), None).unwrap();
+        grantor.close(&a);
+        assert!(grantor.entitle(&b));
+        assert!(grantor.rejoined(&a) && !grantor.rejoined(&a) && !grantor.rejoined(&b));
+        assert_eq!(grantor.given(&a), (None, false));
+        assert_eq!(grantor.grant(&a, &request(600), S(100), None), Err(Refusal::HeldBy(b.clone())));
+        // On the way back it is the primary again.
+        grantor.close(&b);
+        assert!(grantor.entitle(&a));
+        grantor.grant(&a, &request(700), S(200), None).unwrap();
+    }
+
+    #[test]
+    fn a_fence_that_is_lifted_makes_the_member_the_primary_as_before_but_not_beside_a_lease() {
+        let (a, b) = (host("a"), host("b"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(500), S(50), None).unwrap();
+        grantor.close(&a);
+        // A promotion was ordered and refused.
+        grantor.entitle(&b);
+        assert!(grantor.lifted(&a) && !grantor.lifted(&a));
+        grantor.grant(&a, &request(600), S(60), None).unwrap();
+        grantor.close(&a);
+        grantor.entitle(&b);
+        grantor.grant(&b, &request(500), S(100), None).unwrap();
+        assert!(grantor.lifted(&a));
+        assert!(matches!(grantor.grant(&a, &request(700), S(101), None), Err(Refusal::NotYet(..))));
     }
 }

@@ -117,6 +117,21 @@ impl Pair {
         view
     }
 
+    /// Runs a failover that would lose something, allows exactly what is shown, and gives what that was.
+    async fn lose_it_all(&self, plan: &str) -> String {
+        let run = self.world.run(plan).await;
+        let asked = |view: &View| view.next.iter().any(|line| line.contains(" approve ")) || !view.is_open();
+        let view = self.world.until_view(run, "the question about a loss", asked).await;
+        assert!(self.west.is_in_recovery().await.unwrap(), "nothing is promoted before: {view:#?}");
+        let shown = self.world.say(&["approve", &run.to_string(), "promote", "--yes"]).await;
+        let text = format!("{}{}", shown.stdout, shown.stderr);
+        shown.expect_code(0).unwrap();
+        let view = self.world.until_over(run).await;
+        assert_eq!(view.status, "succeeded", "{view:#?}");
+        assert!(said(&view, "promote").contains("loss allowed by"), "{view:#?}");
+        text
+    }
+
     /// Runs a plan whose step is refused, and gives what it says.
     async fn refused(&self, plan: &str, name: &str) -> String {
         let run = self.world.run(plan).await;
@@ -207,7 +222,7 @@ async fn what_a_killed_primary_had_alone_is_told_and_kept_when_it_is_wound_back(
     let up = pair.world.run("lone-west").await;
     pair.world.until_success(up).await;
     pair.west.wait_until_it_answers().await.unwrap();
-    pair.done("failover").await;
+    pair.lose_it_all("failover").await;
     let view = pair.done("back").await;
     let told = said(&view, "back");
     println!("{told}");
@@ -292,4 +307,55 @@ async fn fault_45_nothing_is_rejoined_that_may_be_the_primary_and_no_fence_is_li
     assert!(said(&view, "promote").contains("was primary already"), "{view:#?}");
     pair.done("back").await;
     pair.nothing_is_lost(&pair.west).await;
+}
+
+#[tokio::test]
+async fn fault_44_a_standby_that_lags_is_promoted_only_after_exactly_its_loss_was_approved() {
+    let pair = pair("fault-44", "synchronous_standby_names = ''").await;
+    // Its way to the primary is cut: what is written from now on does not arrive, and nobody waits for it.
+    pair.west.execute("alter system set primary_conninfo = 'host=127.0.0.1 port=1'").await.unwrap();
+    pair.west.execute("select pg_reload_conf()").await.unwrap();
+    until("a standby that is cut off", SOON, async || {
+        let followers = pair.east.text("select count(*)::text from pg_stat_replication").await;
+        if followers.as_deref().ok() == Some("0") { Ok(()) } else { Err(format!("{followers:?}")) }
+    })
+    .await
+    .unwrap();
+    let received = pair.west.text("select pg_last_wal_receive_lsn()::text").await.unwrap();
+    pair.east.execute("insert into writes select generate_series(1000001, 1020000)").await.unwrap();
+    // The controller hears of it with the next heartbeats.
+    let written =
+        pair.east.text("select (pg_current_wal_lsn() - '0/0'::pg_lsn)::bigint::text").await.unwrap();
+    let written: u64 = written.parse().unwrap();
+    until("the position of the primary", SOON, async || {
+        let status = pair
+            .world
+            .say(&["status", "--output", "json"])
+            .await
+            .json()
+            .map_err(|failure| failure.chain())?;
+        let text = status.to_string();
+        let heard = text.split("\"lsn\":").skip(1).filter_map(|rest| {
+            rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok()
+        });
+        if heard.max() >= Some(written) { Ok(()) } else { Err(text) }
+    })
+    .await
+    .unwrap();
+    workers(pair.east.data()).into_iter().for_each(kill);
+    let shown = pair.lose_it_all("failover").await;
+    println!("{shown}");
+    assert!(
+        shown.contains("would lose") && shown.contains("bytes of the log") && shown.contains(&received),
+        "{shown}"
+    );
+    let lost: u64 = shown.split("would lose ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!(lost > 1_000_000, "20,000 rows are more than a megabyte of log: {lost}");
+    assert!(!pair.west.is_in_recovery().await.unwrap());
+    let there = Pair::numbers(&pair.west).await;
+    assert!(!there.is_empty() && !there.contains(&1_020_000));
+    // Promoted, it takes writes, and the old primary comes back without what nobody else had.
+    pair.until_grows("the west", &pair.to_west).await;
+    let told = said(&pair.done("back").await, "back");
+    assert!(told.contains("of its own log were given up"), "{told}");
 }

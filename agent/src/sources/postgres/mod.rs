@@ -7,6 +7,7 @@ mod copy;
 mod facts;
 pub mod fence;
 mod login;
+mod loss;
 mod mark;
 mod owner;
 mod peers;
