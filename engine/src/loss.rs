@@ -11,7 +11,7 @@ use crate::lookup::Place;
 use crate::state::{Approval, Observed, RunState, TaskState};
 use model::jobs::{FenceOutput, Known, Promote};
 use model::nouns::{MemberFacts, SourceKind};
-use model::{Direction, HostName, Micros, Name, Problem, Work};
+use model::{Direction, HostName, Problem, Work};
 use plan::checked::{Action, EvidenceRule, Precondition, Step};
 use std::time::Duration;
 
@@ -22,61 +22,70 @@ const REACHABLE: Duration = Duration::from_secs(15);
 
 /// A promotion as it is ordered now.
 pub(crate) fn ordered(state: &RunState, place: Place, host: &HostName, promote: &Promote) -> Promote {
-    let (source, name) = (&promote.source.name, name_of(promote));
-    let mut known = stopped(state, source, host);
-    let observed = state.observed.iter().flat_map(|observed| {
-        let members = observed.members.iter().filter(|facts| facts.source == *source && facts.host != *host);
-        members.filter_map(|facts| said(observed, facts, name, host))
-    });
-    known.extend(observed);
+    let others = Others { state, promote, host };
+    let mut known = others.stopped();
+    known.extend(others.said());
     let lose_at_most = state.plan.objectives.rpo;
     Promote { known, lose_at_most, allowed_lsn: allowed(state, place), ..promote.clone() }
 }
 
-fn name_of(promote: &Promote) -> Option<&str> {
-    match &promote.source.kind {
-        SourceKind::Postgres(spec) => spec.follow.name.as_deref(),
-        SourceKind::Files(_) => None,
+/// The other members of a source whose standby on `host` is to be promoted.
+struct Others<'a> {
+    state: &'a RunState,
+    promote: &'a Promote,
+    host: &'a HostName,
+}
+
+impl<'a> Others<'a> {
+    /// What they had said of themselves when the run was requested.
+    fn facts(&self) -> impl Iterator<Item = (&'a Observed, &'a MemberFacts)> + use<'a> {
+        let (source, host) = (self.promote.source.name.clone(), self.host.clone());
+        let all = self.state.observed.iter();
+        let all = all.flat_map(|observed| observed.members.iter().map(move |facts| (observed, facts)));
+        all.filter(move |(_, facts)| facts.source == source && facts.host != host)
     }
-}
 
-/// What a member had said of itself when the run was requested.
-fn said(observed: &Observed, facts: &MemberFacts, name: Option<&str>, promoted: &HostName) -> Option<Known> {
-    let at = facts.at.or_else(|| observed.heard.get(&facts.host).copied())?.min(observed.at);
-    let was_primary = facts.role == "primary";
-    let reachable = facts.role == "standby" && observed.at.since(at) <= REACHABLE;
-    let waited = match facts.sync_standbys.as_slice() {
-        [one] => name.map_or_else(|| goes_with(one, promoted.as_str()), |name| name == one),
-        _ => false,
-    };
-    let known = Known { host: facts.host.clone(), was_primary, lsn: facts.lsn, at, stopped: false, waited };
-    (facts.lsn > 0 && (was_primary || reachable)).then_some(known)
-}
-
-/// Where fences of this run saw primaries stop.
-fn stopped(state: &RunState, source: &Name, promoted: &HostName) -> Vec<Known> {
-    let followed = |host: &HostName| {
-        let mut facts = state.observed.iter().flat_map(|observed| &observed.members);
-        facts.any(|facts| facts.source == *source && facts.host == *host && facts.role == "standby")
-    };
-    let steps = state.plan.steps.iter().zip(&state.steps);
-    let tasks = steps.flat_map(|(step, now)| step.tasks.iter().zip(&now.tasks));
-    let stopped = tasks.filter_map(|(task, now)| {
-        let Action::Agent { host, work: Work::Fence(fence) } = &task.action else { return None };
-        let AttemptState::Succeeded { output, at, .. } = &now.current()?.state else { return None };
-        let lsn = serde_json::from_value::<FenceOutput>(output.clone()).ok()?.final_lsn?;
-        let counts = fence.source.name == *source && host != promoted && !followed(host);
-        let known = |at: Micros| Known {
-            host: host.clone(),
-            was_primary: true,
-            lsn,
-            at,
-            stopped: true,
-            waited: false,
+    fn said(&self) -> Vec<Known> {
+        let known = |(observed, facts): (&Observed, &MemberFacts)| {
+            let at = facts.at.or_else(|| observed.heard.get(&facts.host).copied())?.min(observed.at);
+            let was_primary = facts.role == "primary";
+            let reachable = facts.role == "standby" && observed.at.since(at) <= REACHABLE;
+            let (host, lsn, waited) = (facts.host.clone(), facts.lsn, self.waits(facts));
+            let known = Known { host, was_primary, lsn, at, stopped: false, waited };
+            (lsn > 0 && (was_primary || reachable)).then_some(known)
         };
-        counts.then(|| known(*at))
-    });
-    stopped.collect()
+        self.facts().filter_map(known).collect()
+    }
+
+    /// Whether each commit of a primary waited for the one that is promoted, and for nobody else.
+    fn waits(&self, facts: &MemberFacts) -> bool {
+        let name = match &self.promote.source.kind {
+            SourceKind::Postgres(spec) => spec.follow.name.as_deref(),
+            SourceKind::Files(_) => None,
+        };
+        match facts.sync_standbys.as_slice() {
+            [one] => name.map_or_else(|| goes_with(one, self.host.as_str()), |name| name == one),
+            _ => false,
+        }
+    }
+
+    /// Where fences of this run saw primaries stop.
+    fn stopped(&self) -> Vec<Known> {
+        let steps = self.state.plan.steps.iter().zip(&self.state.steps);
+        let tasks = steps.flat_map(|(step, now)| step.tasks.iter().zip(&now.tasks));
+        let stopped = tasks.filter_map(|(task, now)| {
+            let Action::Agent { host, work: Work::Fence(fence) } = &task.action else { return None };
+            let AttemptState::Succeeded { output, at, .. } = &now.current()?.state else { return None };
+            let lsn = serde_json::from_value::<FenceOutput>(output.clone()).ok()?.final_lsn?;
+            let said = self.facts().map(|(_, facts)| facts).find(|facts| facts.host == *host);
+            let followed = said.is_some_and(|facts| facts.role == "standby");
+            let counts = fence.source.name == self.promote.source.name && host != self.host && !followed;
+            let waited = said.is_some_and(|facts| self.waits(facts));
+            let (host, at) = (host.clone(), *at);
+            counts.then_some(Known { host, was_primary: true, lsn, at, stopped: true, waited })
+        });
+        stopped.collect()
+    }
 }
 
 /// A standby's name goes with a host when one is the other, or the other up to a `-`, `_` or `.`: `west`

@@ -178,7 +178,10 @@ fn judge(output: &PromoteOutput, fence: Option<&FenceLine>, known: &Known<'_>) -
     let closed =
         fence.filter(|fence| fence.evidence.is_some_and(|evidence| evidence >= Evidence::LeaseExpired));
     if let (Some(last), false) = (closed.and_then(|fence| fence.final_lsn), output.already_primary) {
-        return stopped_at(received, last);
+        // What it had beyond that was acknowledged to nobody, where each commit waited for this standby.
+        if received >= last || known.sole_standby().is_none() {
+            return stopped_at(received, last);
+        }
     }
     if let (Some(standby), Some(primary)) = (known.sole_standby(), known.primary) {
         return synchronous(received, standby, primary);

@@ -335,8 +335,9 @@ async fn fault_44_a_standby_that_lags_is_promoted_only_after_exactly_its_loss_wa
             .json()
             .map_err(|failure| failure.chain())?;
         let text = status.to_string();
-        let heard = text.split("\"lsn\":").skip(1).filter_map(|rest| {
-            rest.chars().take_while(char::is_ascii_digit).collect::<String>().parse::<u64>().ok()
+        let heard = text.split("at 0/").skip(1).filter_map(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_hexdigit).collect();
+            u64::from_str_radix(&digits, 16).ok()
         });
         if heard.max() >= Some(written) { Ok(()) } else { Err(text) }
     })
