@@ -10,6 +10,7 @@ mod file;
 mod rules;
 
 pub use file::{MAX_POLICY_BYTES, PolicyError};
+use model::jobs::Peer;
 use model::nouns::{CheckSpec, Manager, PostgresSpec, ProcessSpec, Question, RepositorySpec, ServiceSpec};
 use model::nouns::{SourceKind, SourceSpec};
 use model::{Name, Problem, SecretRef, Work};
@@ -118,6 +119,11 @@ impl Policy {
         rules.flat_map(|rule| &rule.into).map(Path::new).collect()
     }
 
+    /// The data folder of a source's server.
+    pub fn data_folder(&self, source: &SourceSpec) -> Option<&Path> {
+        self.sources.iter().find(|rule| rule.name == source.name.as_str())?.data.as_deref()
+    }
+
     fn judge(&self, work: &Work, denied: &mut Vec<Denied>) {
         if !self.jobs.contains(work.kind()) {
             denied.push(Denied {
@@ -155,6 +161,17 @@ impl Policy {
             Work::Service(work) => self.judge_service(&work.service, denied),
             Work::Promote(work) => self.judge_source(&work.source, denied),
             Work::Fence(work) => self.judge_fence(&work.source, denied),
+            Work::Rejoin(work) => {
+                self.judge_fence(&work.source, denied);
+                self.judge_follow(&work.source, &work.others, denied);
+                if self.data_folder(&work.source).is_none() {
+                    denied.push(source_denied(&work.source, "data: (the server's data folder)"));
+                }
+            }
+            Work::Unfence(work) => {
+                self.judge_fence(&work.source, denied);
+                self.judge_follow(&work.source, &work.others, denied);
+            }
             Work::Command(work) => self.judge_script(&work.script, work.sha256.as_deref(), denied),
         }
     }
@@ -233,6 +250,28 @@ impl Policy {
         self.judge_source(source, denied);
         if let SourceKind::Postgres(PostgresSpec { server: Some(server), .. }) = &source.kind {
             self.judge_service(server, denied);
+        }
+    }
+
+    /// Other members get this host's password, and what they send becomes its data.
+    fn judge_follow(&self, source: &SourceSpec, others: &[Peer], denied: &mut Vec<Denied>) {
+        let rule = self.sources.iter().find(|rule| rule.name == source.name.as_str());
+        let listed = |peer: &&Peer| {
+            let place = format!("{}:{}", peer.address, peer.port);
+            rule.is_some_and(|rule| rule.follows.iter().any(|one| *one == place || *one == peer.address))
+        };
+        let unlisted: Vec<String> = others
+            .iter()
+            .filter(|peer| !listed(peer))
+            .map(|peer| format!("\"{}:{}\"", peer.address, peer.port))
+            .collect();
+        if !unlisted.is_empty() {
+            denied.push(source_denied(source, &format!("follows: [{}]", unlisted.join(", "))));
+        }
+        if let SourceKind::Postgres(PostgresSpec { follow, .. }) = &source.kind
+            && let Some(password) = &follow.password
+        {
+            self.judge_secret(password, denied);
         }
     }
 

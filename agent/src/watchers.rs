@@ -88,6 +88,7 @@ fn down(source: &Name, host: &HostName, trouble: String) -> MemberFacts {
         lsn: 0,
         sync_standbys: Vec::new(),
         trouble: Some(trouble),
+        at: None,
     }
 }
 

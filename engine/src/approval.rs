@@ -43,6 +43,9 @@ pub struct Shown<'a> {
     pub approvals: u32,
 }
 
+/// How long the question about a loss stands where the plan says nothing.
+const LOSS_WITHIN: Duration = Duration::from_secs(10 * 60);
+
 /// Less evidence than a plan demands is waived by two different people at least.
 pub const WAIVED_BY: u32 = 2;
 
@@ -71,6 +74,12 @@ pub fn shown(state: &RunState, index: usize, about: About) -> Option<Shown<'_>> 
                 return None;
             }
             (risk_text(rule, tasks), rule.role.as_ref(), obtained(rule), rule.within, rule.approvals)
+        }
+        About::Loss => {
+            let (_, problem) = crate::loss::short(state, index)?;
+            let rule = crate::loss::decides(state, step);
+            let (within, approvals) = rule.map_or((LOSS_WITHIN, 1), |rule| (rule.within, rule.approvals));
+            (problem.message.clone(), rule.and_then(|rule| rule.role.as_ref()), Vec::new(), within, approvals)
         }
         About::Waiver => {
             let rule = step.evidence.as_ref()?;

@@ -88,6 +88,8 @@ pub enum About {
     Risk,
     /// Less was obtained than the plan demands: does the run go on all the same?
     Waiver,
+    /// A promotion would lose something: is exactly that allowed?
+    Loss,
 }
 
 /// What people were told of a question.

@@ -17,6 +17,7 @@ pub mod decide;
 pub mod event;
 pub mod journal;
 pub mod lookup;
+pub mod loss;
 pub mod people;
 pub mod perform;
 pub mod problems;

@@ -215,6 +215,8 @@ pub struct StepState {
     pub waiver: Approval,
     /// Who wanted that to be asked, while it is not settled.
     pub waiving: Option<Waiving>,
+    /// May that much be lost? (a promotion of a standby that lacks something)
+    pub loss: Approval,
     /// Doing it: one entry a task of the plan, same index.
     pub tasks: Vec<TaskState>,
     /// Taking it back.
@@ -232,12 +234,12 @@ pub struct Waiving {
 
 impl StepState {
     /// The questions that it may have.
-    pub fn approvals(&self) -> [&Approval; 3] {
-        [&self.gate, &self.risk, &self.waiver]
+    pub fn approvals(&self) -> [&Approval; 4] {
+        [&self.gate, &self.risk, &self.waiver, &self.loss]
     }
 
-    pub(crate) fn approvals_mut(&mut self) -> [&mut Approval; 3] {
-        [&mut self.gate, &mut self.risk, &mut self.waiver]
+    pub(crate) fn approvals_mut(&mut self) -> [&mut Approval; 4] {
+        [&mut self.gate, &mut self.risk, &mut self.waiver, &mut self.loss]
     }
 }
 

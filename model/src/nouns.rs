@@ -123,6 +123,31 @@ pub struct PostgresSpec {
     /// The service that runs the server on this member; a fence stops and masks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<ServiceSpec>,
+    /// How this member follows another one.
+    #[serde(default, skip_serializing_if = "Follow::is_usual")]
+    pub follow: Follow,
+}
+
+/// How one member of a PostgreSQL source follows another.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Follow {
+    /// Its name among the standbys (`application_name`); the host's name when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The role that it follows as, with the right REPLICATION; the source's own when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// That role's password, on this member's host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretRef>,
+}
+
+impl Follow {
+    /// Nothing of it was said.
+    pub fn is_usual(&self) -> bool {
+        *self == Follow::default()
+    }
 }
 
 impl PostgresSpec {
@@ -399,4 +424,7 @@ pub struct MemberFacts {
     /// What went wrong while asking, if anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// When it said so, where that was earlier than its host was last heard: it is down since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<crate::Micros>,
 }

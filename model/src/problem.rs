@@ -1,6 +1,7 @@
 //! What went wrong, told so that a person knows what to do next.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Longest log tail that a problem carries, in lines.
@@ -37,6 +38,9 @@ pub struct Problem {
     /// The last lines that the failed thing logged, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<String>,
+    /// Its numbers by name, for what must be told and approved exactly; most problems have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, String>,
 }
 
 impl Problem {
@@ -49,7 +53,14 @@ impl Problem {
             advice: advice.into(),
             retry: RetryAdvice::Permanent,
             log: Vec::new(),
+            details: BTreeMap::new(),
         }
+    }
+
+    /// The same problem with one of its numbers.
+    pub fn with_detail(mut self, name: &str, value: impl fmt::Display) -> Self {
+        self.details.insert(name.to_string(), value.to_string());
+        self
     }
 
     /// The same problem with the cause chain of an error.

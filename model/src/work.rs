@@ -2,7 +2,8 @@
 
 use crate::Class;
 use crate::jobs::{
-    Backup, Check, Command, Fence, Promote, Prove, Restore, Retain, Service, ServiceAction, Swap,
+    Backup, Check, Command, Fence, Promote, Prove, Rejoin, Restore, Retain, Service, ServiceAction, Swap,
+    Unfence,
 };
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,10 @@ pub enum Work {
     Promote(Promote),
     /// Stop and mask.
     Fence(Fence),
+    /// Fenced old primary to standby.
+    Rejoin(Rejoin),
+    /// May be started again.
+    Unfence(Unfence),
     /// A listed script.
     Command(Command),
 }
@@ -60,7 +65,7 @@ pub enum Unreadable {
 
 impl Work {
     /// Kinds with their current version.
-    pub const KINDS: [(&'static str, u32); 10] = [
+    pub const KINDS: [(&'static str, u32); 12] = [
         ("backup", 1),
         ("restore", 1),
         ("prove", 1),
@@ -70,6 +75,8 @@ impl Work {
         ("service", 1),
         ("promote", 1),
         ("fence", 1),
+        ("rejoin", 1),
+        ("unfence", 1),
         ("command", 1),
     ];
 
@@ -85,6 +92,8 @@ impl Work {
             Work::Service(_) => "service",
             Work::Promote(_) => "promote",
             Work::Fence(_) => "fence",
+            Work::Rejoin(_) => "rejoin",
+            Work::Unfence(_) => "unfence",
             Work::Command(_) => "command",
         }
     }
@@ -103,8 +112,10 @@ impl Work {
                 ServiceAction::Start | ServiceAction::Stop => Class::Idempotent,
                 ServiceAction::Restart => Class::Probed,
             },
-            Work::Fence(_) | Work::Prove(_) | Work::Backup(_) | Work::Retain(_) => Class::Idempotent,
-            Work::Promote(_) | Work::Restore(_) | Work::Swap(_) => Class::Probed,
+            Work::Fence(_) | Work::Unfence(_) | Work::Prove(_) | Work::Backup(_) | Work::Retain(_) => {
+                Class::Idempotent
+            }
+            Work::Promote(_) | Work::Restore(_) | Work::Swap(_) | Work::Rejoin(_) => Class::Probed,
             Work::Command(_) => Class::Unsafe,
         }
     }
@@ -121,6 +132,8 @@ impl Work {
             Work::Service(work) => serde_json::to_vec(work),
             Work::Promote(work) => serde_json::to_vec(work),
             Work::Fence(work) => serde_json::to_vec(work),
+            Work::Rejoin(work) => serde_json::to_vec(work),
+            Work::Unfence(work) => serde_json::to_vec(work),
             Work::Command(work) => serde_json::to_vec(work),
         }
     }
@@ -145,6 +158,8 @@ impl Work {
             "service" => serde_json::from_slice(parameters).map(Work::Service),
             "promote" => serde_json::from_slice(parameters).map(Work::Promote),
             "fence" => serde_json::from_slice(parameters).map(Work::Fence),
+            "rejoin" => serde_json::from_slice(parameters).map(Work::Rejoin),
+            "unfence" => serde_json::from_slice(parameters).map(Work::Unfence),
             _ => serde_json::from_slice(parameters).map(Work::Command),
         };
         work.map_err(|error| Unreadable::Parameters { kind: kind.to_string(), why: error.to_string() })

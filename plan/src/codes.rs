@@ -150,6 +150,7 @@ pub static ALL: &[&Code] = &[
     &NO_LEASE,
     &ILL_LEASE,
     &PAUSABLE,
+    &NOBODY_TO_FOLLOW,
     &TOO_FEW_PEOPLE,
     &HALF_EXTENDED,
     &TWO_SITES,
@@ -300,15 +301,6 @@ pub static WRITERS_RUN: Code = Code {
     title: "a swap, rollback or destructive statement while writers run",
     why: "What they write after the last look is lost, and they may hold the old data open.",
     mend: "stop the source's writers before it, and start them after it",
-};
-
-/// A start before what it needs.
-pub static EARLY_START: Code = Code {
-    code: "LB0309",
-    severity: Error,
-    title: "a start before what it needs",
-    why: "The service would begin against a database or service that is not there yet.",
-    mend: "name the step that makes or starts it in `after`",
 };
 
 /// A step that depends on a lost region.

@@ -16,6 +16,7 @@ use crate::estate::schedules::Schedule;
 use crate::lower::Draft;
 use crate::steps::{Facts, Lowered, Part};
 use crate::text::{At, Fields, Node, Span, values};
+use model::jobs::Peer;
 use model::nouns::{ChannelSpec, CheckSpec, RecordSpec, RepositorySpec, ServiceSpec, SourceKind, SourceSpec};
 use model::{ControlAction, HostName, Mode, Name, Target, Work};
 use std::collections::{BTreeMap, HashSet};
@@ -256,6 +257,27 @@ impl Context<'_> {
             self.estate.source_in_place(source, live, &acting)
         };
         self.settled(spec, "source", source, &acting, at).map(|spec| (acting, spec))
+    }
+
+    /// The other members of a source, as the one that acts for `live` reaches them. In a drill those that have a
+    /// stand-in of their own.
+    pub fn peers(&self, source: &Name, live: &HostName) -> Vec<Peer> {
+        let others = self.estate.member_hosts(source).into_iter().filter(|other| other != live);
+        let mut peers: Vec<Peer> = Vec::new();
+        for other in others {
+            let acting = self.acts_for(&other).clone();
+            let drill = self.mode == Mode::Drill;
+            if drill && (acting == other || acting == *self.acts_for(live)) {
+                continue;
+            }
+            let spec = match drill {
+                true => self.estate.source_in_place(source, &other, &acting),
+                false => self.estate.source_on(source, &other),
+            };
+            peers.extend(spec.and_then(|spec| self.estate.peer(source, &acting, &spec)));
+        }
+        peers.dedup();
+        peers
     }
 
     /// A check on a live host, and who asks.

@@ -222,8 +222,6 @@ fn what_is_still_to_come_is_a_warning_of_the_check_and_an_error_of_the_run() {
         whole("a: { after: look, command: { in: app, run: [migrate, up], region: west } }"),
         whole("a: { isolate: { hosts: [east-1] } }"),
         whole("a: { after: look, sql: { source: app-db, on: west-1, statement: vacuum } }"),
-        whole("a: { unfence: { source: app-db, region: east } }"),
-        whole("a: { rejoin: { source: app-db, on: east-1 } }"),
         whole("a: { collect: { services: [app], region: west, to: local } }"),
         whole("a: { ask: { task: Look., answers: { n: { type: number } } } }"),
         whole("a: { after: look, prove: { source: app-db, from: local, point: before-deploy, on: west-1 } }"),

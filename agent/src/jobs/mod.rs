@@ -15,10 +15,12 @@ pub mod note;
 pub mod promote;
 mod proofs;
 pub mod prove;
+pub mod rejoin;
 pub mod restore;
 pub mod retain;
 pub mod service;
 pub mod swap;
+pub mod unfence;
 
 pub use context::{Context, End, Guard};
 use model::{Mode, Outcome, Problem, Work};
@@ -68,6 +70,8 @@ macro_rules! dispatch {
             Work::Service($job) => $call,
             Work::Promote($job) => $call,
             Work::Fence($job) => $call,
+            Work::Rejoin($job) => $call,
+            Work::Unfence($job) => $call,
             Work::Command($job) => $call,
         }
     };

@@ -19,7 +19,7 @@ impl Job for Promote {
             Mode::Live => context.unless_cancelled(context.leases.hold(&self.source.name)).await??,
             Mode::Drill | Mode::Preview => None,
         };
-        promote::promote(spec, context).await
+        promote::promote(self, spec, context).await
     }
 
     async fn probe(&self, context: &Context) -> Probe {

@@ -195,11 +195,15 @@ fn source_faults(rule: &SourceRule, faults: &mut Vec<String>) {
             if !rule.paths.is_empty() {
                 faults.push(format!("sources: {name}: paths belong to a source of kind files"));
             }
+            if let Some(data) = &rule.data {
+                absolute("sources", data, faults);
+            }
         }
         "files" => {
-            if !rule.databases.is_empty() || !rule.servers.is_empty() {
+            let server = rule.data.is_some() || !rule.follows.is_empty();
+            if server || !rule.databases.is_empty() || !rule.servers.is_empty() {
                 faults.push(format!(
-                    "sources: {name}: databases and servers belong to a source of kind postgres"
+                    "sources: {name}: databases, servers, data and follows belong to a source of kind postgres"
                 ));
             }
             for path in &rule.paths {

@@ -50,6 +50,12 @@ pub struct SourceRule {
     /// Where copies may be made: folders (files), or name prefixes besides `<database>_` (postgres).
     #[serde(default)]
     pub into: Vec<String>,
+    /// The data folder of its server, which `rejoin` may replace (postgres).
+    #[serde(default)]
+    pub data: Option<PathBuf>,
+    /// Other members, `address` or `address:port`, that may be asked and followed (postgres).
+    #[serde(default)]
+    pub follows: Vec<String>,
 }
 
 /// A script that may be run.

@@ -61,8 +61,32 @@ pub trait ServiceManager: Send + Sync {
 /// The manager of a service. This is the list of managers.
 pub fn open(service: &ServiceSpec, state_dir: &Path) -> Result<Box<dyn ServiceManager>, Problem> {
     let leased = leased::Leased::read(&service.name, state_dir)?;
-    let group = leased.as_ref().and_then(|leased| leased.group.clone());
-    let inner: Box<dyn ServiceManager> = match &service.manager {
+    let inner = managed(service, state_dir, leased.as_ref())?;
+    Ok(match leased {
+        Some(leased) => Box::new(leased::Gate { inner, leased, service: service.clone() }),
+        None => inner,
+    })
+}
+
+/// The same for whoever has just made its data a standby's: that needs no permit.
+pub fn open_standby(
+    service: &ServiceSpec,
+    state_dir: &Path,
+    data: &Path,
+) -> Result<Box<dyn ServiceManager>, Problem> {
+    if !data.join("standby.signal").exists() {
+        return open(service, state_dir);
+    }
+    managed(service, state_dir, leased::Leased::read(&service.name, state_dir)?.as_ref())
+}
+
+fn managed(
+    service: &ServiceSpec,
+    state_dir: &Path,
+    leased: Option<&leased::Leased>,
+) -> Result<Box<dyn ServiceManager>, Problem> {
+    let group = leased.and_then(|leased| leased.group.clone());
+    Ok(match &service.manager {
         Manager::Systemd { unit } => Box::new(systemd::Unit::new(unit)?),
         Manager::Container { container } => {
             Box::new(container::Container::new(&service.name, container, state_dir)?)
@@ -70,10 +94,6 @@ pub fn open(service: &ServiceSpec, state_dir: &Path) -> Result<Box<dyn ServiceMa
         Manager::Process(spec) => {
             Box::new(process::Process::new(&service.name, spec, state_dir)?.in_group(group))
         }
-    };
-    Ok(match leased {
-        Some(leased) => Box::new(leased::Gate { inner, leased, service: service.clone() }),
-        None => inner,
     })
 }
 

@@ -57,5 +57,6 @@ pub async fn facts(source: &SourceSpec, host: &HostName) -> MemberFacts {
         lsn: 0,
         sync_standbys: Vec::new(),
         trouble: Some(format!("a source of {} has no server", source.kind.as_str())),
+        at: None,
     })
 }

@@ -52,6 +52,8 @@ pub struct Known {
     pub facts: Vec<MemberFacts>,
     /// When they did.
     pub facts_at: Micros,
+    /// What its members said while they were primaries: of one that is down that is the last that is known.
+    pub as_primary: BTreeMap<Name, MemberFacts>,
     /// What its checks answered.
     pub monitors: BTreeMap<Name, Monitor>,
     /// What is wrong with it, in words.

@@ -188,6 +188,16 @@ fn beat(
         known.epoch = epoch.map_or(known.epoch, |epoch| epoch.number);
         known.facts = facts.into_iter().filter(|facts| facts.host == *host).collect();
         known.facts_at = now;
+        for facts in &known.facts {
+            match facts.role.as_str() {
+                "primary" => {
+                    let last = MemberFacts { at: Some(now), ..facts.clone() };
+                    known.as_primary.insert(facts.source.clone(), last);
+                }
+                "standby" => drop(known.as_primary.remove(&facts.source)),
+                _ => {}
+            }
+        }
         known.monitors.extend(monitors);
     });
     // A session that cannot take it has ended, and its own task sees that.

@@ -59,7 +59,8 @@ impl Leases {
         });
     }
 
-    /// Events that became durable: a server that its agent saw stopped is waited for no longer.
+    /// Events that became durable: a server that its agent saw stopped is waited for no longer, one that follows
+    /// the primary again is fenced no more, and one whose fence was lifted may ask again.
     pub fn learn(&self, app: &App, batch: &Batch) {
         for entry in &batch.entries {
             let Event::Ended { token, outcome: Outcome::Succeeded { output }, .. } = &entry.recorded.event
@@ -68,20 +69,52 @@ impl Leases {
             };
             let place = batch.state.place(token);
             let action = place.and_then(|place| batch.state.action(place));
-            let (Some(place), Some(Action::Agent { host, work: Work::Fence(fence) })) = (place, action)
-            else {
+            let (Some(place), Some(Action::Agent { host, work })) = (place, action) else { continue };
+            if token.mode != Mode::Live {
                 continue;
+            }
+            let (source, changed) = match work {
+                Work::Fence(fence) => {
+                    let rule = batch.state.plan.steps.get(place.step).and_then(|step| step.evidence.as_ref());
+                    let believed = rule.is_some_and(|rule| !rule.disbelieved.contains(host));
+                    let said = serde_json::from_value::<FenceOutput>(output.clone());
+                    let stopped = said.is_ok_and(|said| said.evidence >= Evidence::Stopped);
+                    let source = &fence.source.name;
+                    (
+                        source,
+                        believed
+                            && stopped
+                            && self.change(source, |known| {
+                                known.grantor.gone(host);
+                                true
+                            }),
+                    )
+                }
+                Work::Rejoin(work) => {
+                    let freed = |known: &mut super::Source| {
+                        known.closed_by.remove(host);
+                        known.grantor.rejoined(host)
+                    };
+                    (&work.source.name, self.change(&work.source.name, freed))
+                }
+                Work::Unfence(work) => {
+                    let freed = |known: &mut super::Source| {
+                        known.closed_by.remove(host);
+                        known.grantor.lifted(host)
+                    };
+                    (&work.source.name, self.change(&work.source.name, freed))
+                }
+                _ => continue,
             };
-            let rule = batch.state.plan.steps.get(place.step).and_then(|step| step.evidence.as_ref());
-            let believed = rule.is_some_and(|rule| !rule.disbelieved.contains(host));
-            let said = serde_json::from_value::<FenceOutput>(output.clone());
-            let stopped = said.is_ok_and(|said| said.evidence >= Evidence::Stopped);
-            let source = &fence.source.name;
-            if token.mode == Mode::Live && believed && stopped && self.known(source, |_| ()).is_some() {
-                self.with(source, |known| known.grantor.gone(host));
+            if changed {
                 self.save_beside(app, source.clone());
             }
         }
+    }
+
+    /// Changes what is known of a source that is leased, or was.
+    fn change(&self, source: &Name, change: impl FnOnce(&mut super::Source) -> bool) -> bool {
+        self.known(source, |_| ()).is_some() && self.with(source, change)
     }
 
     /// A run is over. What it fenced and did not replace is the primary as before, and may ask again; a server

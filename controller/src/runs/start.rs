@@ -10,10 +10,11 @@ use crate::app::App;
 use crate::store::StoreError;
 use crate::store::runs::{NewRun, Started};
 use engine::{Batch, Event};
-use model::{Mode, RunId, UserName};
+use model::nouns::MemberFacts;
+use model::{Mode, Name, RunId, UserName};
 use plan::CheckedPlan;
 use runtime::crash;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Runs that one start sets aside at most.
@@ -33,8 +34,20 @@ fn resources(plan: &CheckedPlan) -> Vec<String> {
 fn observed(app: &App) -> Event {
     let mut members = Vec::new();
     let mut heard = BTreeMap::new();
-    for (host, known) in app.fleet.all() {
-        members.extend(known.facts);
+    let all = app.fleet.all();
+    let says_so = |facts: &&MemberFacts| facts.role == "primary";
+    let led: BTreeSet<Name> = all
+        .values()
+        .flat_map(|known| known.facts.iter().filter(says_so))
+        .map(|facts| facts.source.clone())
+        .collect();
+    for (host, known) in all {
+        let down = |facts: &MemberFacts| facts.role == "down" && !led.contains(&facts.source);
+        members.extend(known.facts.into_iter().map(|facts| match known.as_primary.get(&facts.source) {
+            // How far it had come is what a loss is measured against.
+            Some(last) if down(&facts) => last.clone(),
+            Some(_) | None => facts,
+        }));
         heard.insert(host, known.heard_at);
     }
     Event::Observed { members, heard }

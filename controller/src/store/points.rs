@@ -52,6 +52,8 @@ impl PointRow {
             | Work::Service(_)
             | Work::Promote(_)
             | Work::Fence(_)
+            | Work::Rejoin(_)
+            | Work::Unfence(_)
             | Work::Command(_) => return None,
         };
         let row = PointRow {

@@ -59,6 +59,7 @@ fn ask(declared: &Step, step: &mut StepState, event: &Event, at: Micros) -> Opti
         About::Gate => &mut step.gate,
         About::Risk => &mut step.risk,
         About::Waiver => &mut step.waiver,
+        About::Loss => &mut step.loss,
     };
     let may_ask = match slot {
         Approval::NotAsked => true,

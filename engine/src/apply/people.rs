@@ -40,8 +40,7 @@ pub(super) fn fold(
                 return Err(illegal());
             }
             step.stage = Stage::Skipped { at, by: by.clone(), reason: reason.clone(), sequence };
-            (step.gate, step.risk, step.waiver) =
-                (Approval::NotAsked, Approval::NotAsked, Approval::NotAsked);
+            step.approvals_mut().into_iter().for_each(|slot| *slot = Approval::NotAsked);
             step.waiving = None;
         }
         (Event::Skipped { by, reason, .. }, Some(because)) => {

@@ -51,6 +51,7 @@ fn fresh(step: &Step) -> StepState {
         risk: Approval::NotAsked,
         waiver: Approval::NotAsked,
         waiving: None,
+        loss: Approval::NotAsked,
         tasks: tasks(&step.tasks),
         undo: Undoing { stage: UndoStage::NotBegun, tasks: tasks(undo_tasks(step)) },
     }

@@ -134,7 +134,13 @@ fn send(state: &RunState, place: Place, attempt: &Attempt, perform: &mut Vec<Per
     let (token, timeout) = (attempt.token.clone(), step.timeout);
     match action {
         Action::Agent { host, work } => {
-            perform.push(Perform::Send { token, host: host.clone(), work: work.clone(), timeout });
+            let work = match work {
+                Work::Promote(promote) if place.direction == Direction::Do => {
+                    Work::Promote(crate::loss::ordered(state, place, host, promote))
+                }
+                work => work.clone(),
+            };
+            perform.push(Perform::Send { token, host: host.clone(), work, timeout });
         }
         Action::Controller { control } => {
             perform.push(Perform::Control { token, action: control.clone(), timeout });

@@ -104,6 +104,9 @@ fn go_on(state: &RunState, index: usize, step: &Step, mind: &mut Mind<'_>, may_s
     if state.steps[index].waiving.is_some() {
         return waived(state, index, step, mind, may_start);
     }
+    if let Some(events) = loss(state, index, step, mind, may_start) {
+        return events;
+    }
     match tasks::forward(state, index, mind) {
         Progress::Begin(events) if may_start => match unmet(state, step) {
             None => events,
@@ -117,6 +120,27 @@ fn go_on(state: &RunState, index: usize, step: &Step, mind: &mut Mind<'_>, may_s
         Progress::Failed(problem) => failed(step, problem),
         Progress::Done => done(state, index, step, mind, may_start),
     }
+}
+
+/// A promotion that would lose something: exactly that is asked, and with a yes it is tried again.
+fn loss(
+    state: &RunState,
+    index: usize,
+    step: &Step,
+    mind: &mut Mind<'_>,
+    may_start: bool,
+) -> Option<Vec<Event>> {
+    let (task, _) = crate::loss::short(state, index)?;
+    Some(match &state.steps[index].loss {
+        Approval::Declined { by, reason, .. } => failed(step, problems::declined(by.as_str(), reason)),
+        _ if !may_start => Vec::new(),
+        Approval::Approved { .. } if crate::loss::is_allowed(state, index) => match unmet(state, step) {
+            Some(problem) => failed(step, problem),
+            None => vec![tasks::once_more(state, index, task)],
+        },
+        Approval::Approved { .. } | Approval::NotAsked => ask(state, index, About::Loss, mind),
+        Approval::Asked(_) | Approval::Expired { .. } => Vec::new(),
+    })
 }
 
 /// Every task is done, or its host's silence counts.

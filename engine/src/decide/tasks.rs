@@ -46,6 +46,12 @@ pub(super) fn backward(state: &RunState, index: usize, mind: &mut Mind<'_>) -> P
     progress(state, step, Direction::Undo, tasks, verdicts, mind)
 }
 
+/// The next try of a task, whatever its class: somebody has allowed what the last one refused.
+pub(super) fn once_more(state: &RunState, index: usize, task: usize) -> Event {
+    let now = &state.steps[index].tasks[task];
+    Event::AttemptStarted { token: token(state, &state.plan.steps[index], Direction::Do, now, 1) }
+}
+
 /// A verdict for each task. The silence of a fence's host, where it counts, ends the waiting for it.
 pub(super) fn judge(state: &RunState, index: usize, direction: Direction) -> Vec<Verdict> {
     let step = &state.plan.steps[index];

@@ -287,6 +287,7 @@ fn approved(approval: &Approval) -> Option<String> {
                 About::Gate => "approved",
                 About::Risk => "risk approved",
                 About::Waiver => "evidence waived",
+                About::Loss => "loss allowed",
             };
             let alone = question.voices.iter().any(|voice| voice.break_glass);
             let names: Vec<&str> = question.voices.iter().map(|voice| voice.by.as_str()).collect();
@@ -331,6 +332,7 @@ fn about(about: About) -> &'static str {
         About::Gate => "gate",
         About::Risk => "risk",
         About::Waiver => "waiver",
+        About::Loss => "loss",
     }
 }
 

@@ -5,8 +5,8 @@ use crate::state::Because;
 use crate::status::{Doing, Need, RunStatus};
 use model::control::{CutoverOutput, NotifyOutput};
 use model::jobs::{
-    BackupOutput, CheckOutput, CommandOutput, FenceOutput, PromoteOutput, ProveOutput, RestoreOutput,
-    RetainOutput, ServiceOutput, ServiceState, SwapOutput,
+    BackupOutput, CheckOutput, CommandOutput, FenceOutput, PromoteOutput, ProveOutput, RejoinOutput,
+    RestoreOutput, RetainOutput, ServiceOutput, ServiceState, SwapOutput, UnfenceOutput, Way,
 };
 use model::{ControlAction, Micros, Work};
 use plan::checked::Action;
@@ -58,6 +58,7 @@ pub(super) fn need(need: &Need) -> String {
                 About::Gate => "for approval",
                 About::Risk => "until the risk is approved",
                 About::Waiver => "until its evidence is waived",
+                About::Loss => "until its loss is approved",
             };
             let given: Vec<&str> = question.voices.iter().map(|voice| voice.by.as_str()).collect();
             let count = match (question.needed, given.is_empty()) {
@@ -193,12 +194,38 @@ fn work_output(work: &Work, output: &Value) -> Option<String> {
             let done: FenceOutput = read(output)?;
             format!("{}: {}", done.evidence, done.detail)
         }
+        Work::Rejoin(_) => rejoined(&read::<RejoinOutput>(output)?),
+        Work::Unfence(_) => {
+            let done: UnfenceOutput = read(output)?;
+            let what = if done.was_fenced { "may be started again" } else { "was not fenced" };
+            format!("{what}: {}", done.detail)
+        }
         Work::Command(_) => {
             let done: CommandOutput = read(output)?;
             let last = done.printed.trim().lines().last().unwrap_or_default().to_string();
             if last.is_empty() { format!("exit {}", done.exit_code) } else { last }
         }
     })
+}
+
+/// How it came back, and what it gave up.
+fn rejoined(done: &RejoinOutput) -> String {
+    let (follows, took) = (&done.follows, length(Duration::from_millis(done.took_ms)));
+    let how = match done.way {
+        Way::Already => return format!("followed {follows} already, timeline {}", done.timeline),
+        Way::Rewound => "wound back",
+        Way::Copied => "copied anew",
+    };
+    let given_up = match done.diverged_bytes {
+        Some(0) => "nothing of its own was given up".to_string(),
+        Some(count) => format!("{} of its own log were given up", bytes(count)),
+        None => "how much of its own log was given up is not known".to_string(),
+    };
+    let kept = match (&done.kept, done.keep_until) {
+        (Some(kept), Some(until)) => format!("; kept in {} until {until}", kept.display()),
+        (_, _) => String::new(),
+    };
+    format!("{how}, follows {follows} on timeline {} after {took}; {given_up}{kept}", done.timeline)
 }
 
 fn state(state: ServiceState) -> &'static str {

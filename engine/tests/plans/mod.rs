@@ -140,7 +140,7 @@ pub fn start_many(what: &str, hosts: usize, fan_out: FanOut) -> Step {
 }
 
 pub fn promote(after: &[&str], on: &str) -> Step {
-    let work = Work::Promote(Promote { source: source() });
+    let work = Work::Promote(Promote::of(source()));
     let mut step =
         step("promote", after, Class::Probed, vec![agent("source", "app-db", on, work)], Undo::Impossible);
     step.preconditions = vec![Precondition::Fenced { step: path("fence"), evidence: Evidence::Unreachable }];

@@ -248,6 +248,30 @@ impl Grantor {
         }
     }
 
+    /// A closed member follows the primary now: it is a standby like any other, and not fenced any more. Gives
+    /// whether that is new.
+    pub fn rejoined(&mut self, host: &HostName) -> bool {
+        let is_primary = self.primary.as_ref() == Some(host);
+        match self.members.get_mut(host) {
+            Some(member) if !is_primary && member.closed => {
+                (member.closed, member.given) = (false, None);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+
+    /// The fence of a member was lifted: its agent has seen that no other was promoted, so it is the primary as
+    /// before, whoever was to be it. It is granted nothing before every lease of another has run out. Gives
+    /// whether that is new.
+    pub fn lifted(&mut self, host: &HostName) -> bool {
+        let member = self.members.entry(host.clone()).or_default();
+        let changed = std::mem::replace(&mut member.closed, false) || self.primary.as_ref() != Some(host);
+        self.primary = Some(host.clone());
+        self.term += u64::from(changed);
+        changed
+    }
+
     /// When the lease of a closed member will have run out, on this grantor's clock. None where that would
     /// prove nothing: it is not closed, has no lease, no watchdog was armed, or its set may still extend it.
     pub fn over(&self, host: &HostName) -> Option<Duration> {
@@ -442,5 +466,38 @@ mod tests {
         assert!(grantor.row(&a).sets.is_empty());
         grantor.entitle(&c);
         assert_eq!(grantor.grant(&c, &request(90), S(90), None, &none()), Err(Refusal::NotNamed(b)));
+    }
+
+    #[test]
+    fn a_member_that_was_rejoined_is_fenced_no_more_and_gets_no_lease_beside_the_primary() {
+        let (a, b) = (host("a"), host("b"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(500), S(50), None, &none()).unwrap();
+        grantor.close(&a);
+        assert!(grantor.entitle(&b));
+        assert!(grantor.rejoined(&a) && !grantor.rejoined(&a) && !grantor.rejoined(&b));
+        assert_eq!(grantor.given(&a), (None, false));
+        assert_eq!(grantor.grant(&a, &request(600), S(100), None, &none()), Err(Refusal::HeldBy(b.clone())));
+        // On the way back it is the primary again.
+        grantor.close(&b);
+        assert!(grantor.entitle(&a));
+        grantor.grant(&a, &request(700), S(200), None, &none()).unwrap();
+    }
+
+    #[test]
+    fn a_fence_that_is_lifted_makes_the_member_the_primary_as_before_but_not_beside_a_lease() {
+        let (a, b) = (host("a"), host("b"));
+        let mut grantor = fresh();
+        grantor.grant(&a, &request(500), S(50), None, &none()).unwrap();
+        grantor.close(&a);
+        // A promotion was ordered and refused.
+        grantor.entitle(&b);
+        assert!(grantor.lifted(&a) && !grantor.lifted(&a));
+        grantor.grant(&a, &request(600), S(60), None, &none()).unwrap();
+        grantor.close(&a);
+        grantor.entitle(&b);
+        grantor.grant(&b, &request(500), S(100), None, &none()).unwrap();
+        assert!(grantor.lifted(&a));
+        assert!(matches!(grantor.grant(&a, &request(700), S(101), None, &none()), Err(Refusal::NotYet(..))));
     }
 }

@@ -128,3 +128,12 @@ pub static TWO_SITES: Code = Code {
     why: "Two sites that do not hear each other look alike from both sides, so one of them must stop, or a person must decide.",
     mend: "put a controller in a third region; or allow this with a reason, and know who decides at night",
 };
+
+/// A rejoin with nobody to follow.
+pub static NOBODY_TO_FOLLOW: Code = Code {
+    code: "LB0444",
+    severity: Error,
+    title: "a rejoin with nobody to follow",
+    why: "A member comes back as a standby of another one that takes writes; with no other member there is none.",
+    mend: "name the other members under `members` of the source; for a drill, give them stand-ins of their own",
+};

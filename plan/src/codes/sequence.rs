@@ -119,3 +119,12 @@ pub static FENCED_ITSELF: Code = Code {
     why: "The fence stops and masks the very server that should be promoted.",
     mend: "fence the region of the old primary, promote in another one",
 };
+
+/// A start before what it needs.
+pub static EARLY_START: Code = Code {
+    code: "LB0309",
+    severity: Error,
+    title: "a start before what it needs",
+    why: "The service would begin against a database or service that is not there yet.",
+    mend: "name the step that makes or starts it in `after`",
+};

@@ -48,7 +48,23 @@ const KINDS: &[Variant] = &[
             DATABASE,
             USER,
             PASSWORD,
-            may("programs", Type::Path, "The folder with pg_dump, pg_restore and psql."),
+            may("programs", Type::Path, "The folder with pg_dump, pg_restore, pg_rewind and psql."),
+            may(
+                "followed-at",
+                Type::Endpoint,
+                "Where the other members reach this server; the host's name and `port` when absent.",
+            ),
+            may(
+                "follows-as",
+                Type::Words,
+                "Its name among the standbys, as `synchronous_standby_names` has it; the host's name when absent.",
+            ),
+            may(
+                "replication-user",
+                Type::Words,
+                "The role that a standby follows as, with the right REPLICATION; `user` when absent.",
+            ),
+            may("replication-password", Type::Secret, "Where that role's password is found, on the member."),
         ],
     ),
     kind(

@@ -11,7 +11,7 @@ use crate::codes;
 use crate::diagnostic::Sink;
 use crate::shape::{self, KIND};
 use crate::text::{At, Fields, Node, Scalar, Span, Value, values};
-use model::nouns::{FilesSpec, Manager, PostgresSpec, SourceKind};
+use model::nouns::{FilesSpec, Follow, Manager, PostgresSpec, SourceKind};
 use model::{HostName, Name};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -46,6 +46,8 @@ pub(crate) struct Source {
     pub members: Vec<OnHost<Ready<SourceKind>>>,
     /// The name of the live database on each member, also of kinds whose job is still to come.
     pub databases: BTreeMap<HostName, String>,
+    /// Where its peers reach each member, where that was said.
+    pub followed_at: BTreeMap<HostName, String>,
 }
 
 /// Reads one.
@@ -67,6 +69,9 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
     let databases = members.iter().flatten();
     let databases =
         databases.filter_map(|on| Some((on.host.value.clone(), on.value.database.clone()?))).collect();
+    let followed_at = members.iter().flatten();
+    let followed_at =
+        followed_at.filter_map(|on| Some((on.host.value.clone(), on.value.followed_at.clone()?))).collect();
     let spec = |on: OnHost<Settings>| OnHost { host: on.host, own: on.own, value: on.value.spec };
     let promised = flat(promised)?.unwrap_or_default();
     Some(Source {
@@ -80,6 +85,7 @@ pub(crate) fn read(name: &Name, node: &Node, owner: Span, sink: &mut Sink) -> Op
         lease: flat(lease)?,
         members: members?.into_iter().map(spec).collect(),
         databases,
+        followed_at,
     })
 }
 
@@ -89,6 +95,8 @@ struct Settings {
     live: Vec<String>,
     /// Its live database, where it is one.
     database: Option<String>,
+    /// Where its peers reach it.
+    followed_at: Option<String>,
     spec: Ready<SourceKind>,
 }
 
@@ -106,9 +114,10 @@ fn settings(fields: Fields<'_>, sink: &mut Sink) -> Option<Settings> {
             shape::read::later_kind(kind, &mut fields, node.span, &format!("the source kind {word}"), sink)
         }
     };
-    let database = fields.peek("database").and_then(text).map(str::to_string);
+    let said = |key| fields.peek(key).and_then(text).map(str::to_string);
+    let (database, followed_at) = (said("database"), said("followed-at"));
     fields.finish(sink);
-    Some(Settings { kind: kind.word, live, database, spec: read? })
+    Some(Settings { kind: kind.word, live, database, followed_at, spec: read? })
 }
 
 /// A text, or the texts of a list; what is neither is told by its reader.
@@ -142,10 +151,32 @@ fn postgres(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ready<SourceKind
     let span = fields.span_of("password");
     let password = fields.get("password").map(|node| values::secret(node, span, sink));
     let programs = fields.get("programs").map(|node| values::path(node, sink));
+    let follow = follow(fields, sink);
     let (address, port, programs) = (address?, u16::try_from(port?).ok()?, flat(programs)?);
     let (database, user, password) = (database?, user?, Ready::option(flat(password)?));
-    let spec = |password| PostgresSpec { address, port, database, user, password, programs, server: None };
-    Some(password.map(spec).map(SourceKind::Postgres))
+    let spec = |(password, follow)| PostgresSpec {
+        address,
+        port,
+        database,
+        user,
+        password,
+        programs,
+        server: None,
+        follow,
+    };
+    Some(password.and(follow?).map(spec).map(SourceKind::Postgres))
+}
+
+/// How it follows another member, and is followed.
+fn follow(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<Ready<Follow>> {
+    let at = fields.get("followed-at").map(|node| values::endpoint(node, sink));
+    let name = fields.get("follows-as").map(|node| values::words(node, sink));
+    let user = fields.get("replication-user").map(|node| values::words(node, sink));
+    let span = fields.span_of("replication-password");
+    let password = fields.get("replication-password").map(|node| values::secret(node, span, sink));
+    flat(at)?;
+    let (name, user, password) = (flat(name)?, flat(user)?, Ready::option(flat(password)?));
+    Some(password.map(|password| Follow { name, user, password }))
 }
 
 fn files(fields: &mut Fields<'_>, sink: &mut Sink) -> Option<FilesSpec> {

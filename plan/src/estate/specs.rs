@@ -2,6 +2,7 @@
 
 use super::Estate;
 use super::checks::Ask;
+use model::jobs::Peer;
 use model::lease::{self, Terms};
 use model::nouns::{
     CheckSpec, Manager, PostgresSpec, Question, RecordSpec, ServiceSpec, SourceKind, SourceSpec,
@@ -128,6 +129,19 @@ impl Estate {
             None => None,
         };
         Some(SourceSpec { name: name.clone(), kind: with_server(kind.clone(), server) })
+    }
+
+    /// Where another host reaches the server of a member, of which this is the specification on `at`: as the
+    /// estate says, else by its address, else by its host's name.
+    pub fn peer(&self, name: &Name, at: &HostName, spec: &SourceSpec) -> Option<Peer> {
+        let SourceKind::Postgres(spec) = &spec.kind else { return None };
+        let said = self.sources.get(name)?.followed_at.get(at);
+        let (address, port) = match said.and_then(|said| said.rsplit_once(':')) {
+            Some((address, port)) => (address.trim_matches(['[', ']']).to_string(), port.parse().ok()?),
+            None if is_local(spec) => (at.to_string(), spec.port),
+            None => (spec.address.clone(), spec.port),
+        };
+        Some(Peer { host: at.clone(), address, port })
     }
 
     /// What is still to come for a service or source on one of its hosts, or for a check of it.

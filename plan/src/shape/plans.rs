@@ -251,7 +251,7 @@ pub(crate) static KINDS: [(&str, &[Field]); 28] = [
             may("variables", Type::Map(&Type::Text), "Variables for it."),
         ],
     ),
-    ("rejoin", &[SOURCE, ON, REGION]),
+    ("rejoin", &[SOURCE, ON, REGION, KEEP_OLD]),
     ("restart", IN_PLACE),
     (
         "restore",

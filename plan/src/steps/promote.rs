@@ -37,7 +37,7 @@ fn lower(cx: &mut Context<'_>, fields: &mut Fields<'_>) -> Option<Lowered> {
     };
     cx.database(&source, &spec.kind, "promoted")?;
     let summary = format!("promote {} on {acting}{}", source.value, cx.place_words(&acting));
-    let work = Work::Promote(Promote { source: spec });
+    let work = Work::Promote(Promote::of(spec));
     Some(Lowered {
         summary,
         parts: vec![Part {

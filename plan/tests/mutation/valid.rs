@@ -35,7 +35,8 @@ fn right_estates_and_plans_have_no_error_and_survive_json() {
             *warnings.entry(one.code.clone()).or_default() += 1;
         }
         plans += case.plans().len();
-        compiled += stored_and_loaded(&checked.estate.unwrap(), case.world.ready, seed);
+        // What keeps an estate from being one is told above.
+        compiled += checked.estate.map_or(0, |estate| stored_and_loaded(&estate, case.world.ready, seed));
     }
     println!("{count} estates with {plans} plans; compiled {compiled} times; warnings: {warnings:?}");
     let wrong: Vec<&str> = wrong.values().map(String::as_str).collect();

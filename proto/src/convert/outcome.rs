@@ -53,7 +53,7 @@ fn read_output(bytes: &[u8]) -> Result<serde_json::Value, Malformed> {
 
 impl From<&Problem> for v1::Problem {
     fn from(problem: &Problem) -> Self {
-        let Problem { code, message, causes, advice, retry, log } = problem;
+        let Problem { code, message, causes, advice, retry, log, details } = problem;
         v1::Problem {
             code: code.clone(),
             message: message.clone(),
@@ -61,14 +61,16 @@ impl From<&Problem> for v1::Problem {
             advice: advice.clone(),
             transient: *retry == RetryAdvice::Transient,
             log: log.clone(),
+            details: details.clone().into_iter().collect(),
         }
     }
 }
 
 impl From<v1::Problem> for Problem {
     fn from(problem: v1::Problem) -> Self {
-        let v1::Problem { code, message, causes, advice, transient, log } = problem;
+        let v1::Problem { code, message, causes, advice, transient, log, details } = problem;
         let retry = if transient { RetryAdvice::Transient } else { RetryAdvice::Permanent };
-        Problem { code, message, causes, advice, retry, log }
+        let details = details.into_iter().collect();
+        Problem { code, message, causes, advice, retry, log, details }
     }
 }

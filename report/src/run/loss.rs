@@ -17,6 +17,7 @@ use super::fence::FenceLine;
 use super::outputs::Given;
 use super::recovery::Verdict;
 use crate::units::{bytes, clock, length, lsn};
+use engine::loss::goes_with;
 use engine::state::Observed;
 use model::jobs::PromoteOutput;
 use model::nouns::MemberFacts;
@@ -137,7 +138,11 @@ impl<'a> Known<'a> {
         let mut primaries = others.iter().copied().filter(|facts| facts.role == "primary");
         let primary = primaries.next().filter(|_| primaries.next().is_none()).map(|facts| Primary {
             facts,
-            at: observed.heard.get(&facts.host).copied().unwrap_or(observed.at).min(observed.at),
+            at: facts
+                .at
+                .or_else(|| observed.heard.get(&facts.host).copied())
+                .unwrap_or(observed.at)
+                .min(observed.at),
         });
         Known { primary, others: others.len(), promoted: target.host.as_ref(), was_primary }
     }
@@ -150,18 +155,6 @@ impl<'a> Known<'a> {
             _ => None,
         }
     }
-}
-
-/// A standby's name goes with a host when one is the other, or the other up to a `-`, `_` or `.`: `west`
-/// and `west-1`, `db-2` and `db-2.example`.
-fn goes_with(name: &str, host: &str) -> bool {
-    let plain = |text: &str| text.to_ascii_lowercase().replace('_', "-");
-    let (name, host) = (plain(name), plain(host));
-    let begins = |long: &str, short: &str| {
-        let rest = long.strip_prefix(short).filter(|_| !short.is_empty());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.']))
-    };
-    begins(&host, &name) || begins(&name, &host)
 }
 
 struct Found {
@@ -185,7 +178,10 @@ fn judge(output: &PromoteOutput, fence: Option<&FenceLine>, known: &Known<'_>) -
     let closed =
         fence.filter(|fence| fence.evidence.is_some_and(|evidence| evidence >= Evidence::LeaseExpired));
     if let (Some(last), false) = (closed.and_then(|fence| fence.final_lsn), output.already_primary) {
-        return stopped_at(received, last);
+        // What it had beyond that was acknowledged to nobody, where each commit waited for this standby.
+        if received >= last || known.sole_standby().is_none() {
+            return stopped_at(received, last);
+        }
     }
     if let (Some(standby), Some(primary)) = (known.sole_standby(), known.primary) {
         return synchronous(received, standby, primary);

@@ -161,6 +161,15 @@ fn of_work(work: &Work, add: &mut impl FnMut(&SecretRef, String)) {
         Work::Retain(work) => repository(&work.repository, add),
         Work::Swap(work) => of_source(&work.source, add),
         Work::Promote(work) => of_source(&work.source, add),
+        Work::Rejoin(work) => {
+            of_source(&work.source, add);
+            if let SourceKind::Postgres(PostgresSpec { follow, .. }) = &work.source.kind
+                && let Some(password) = &follow.password
+            {
+                add(password, format!("the password with which a standby of {} follows", work.source.name));
+            }
+        }
+        Work::Unfence(work) => of_source(&work.source, add),
         Work::Check(check) => {
             if let Question::Sql { source, .. } = &check.check.question {
                 of_source(source, add);
@@ -172,10 +181,8 @@ fn of_work(work: &Work, add: &mut impl FnMut(&SecretRef, String)) {
 }
 
 fn of_source(source: &SourceSpec, add: &mut impl FnMut(&SecretRef, String)) {
-    match &source.kind {
-        SourceKind::Postgres(PostgresSpec { password: Some(password), user, .. }) => {
-            add(password, format!("the password of {user} at {}", source.name));
-        }
-        SourceKind::Postgres(_) | SourceKind::Files(_) => {}
+    let SourceKind::Postgres(spec) = &source.kind else { return };
+    if let Some(password) = &spec.password {
+        add(password, format!("the password of {} at {}", spec.user, source.name));
     }
 }

@@ -134,6 +134,7 @@ impl Stage {
             lsn,
             sync_standbys: names.iter().map(ToString::to_string).collect(),
             trouble: None,
+            at: None,
         };
         let heard = BTreeMap::from([(east_1(), Micros(BEGINNING.0 - 2_400_000)), (west_1(), BEGINNING)]);
         self.simulation.state.observed = Some(Observed {

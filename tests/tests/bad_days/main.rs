@@ -19,6 +19,7 @@ mod links;
 mod names;
 mod orders;
 mod people;
+mod rejoin;
 mod split_brain;
 mod sweep;
 mod telemetry;

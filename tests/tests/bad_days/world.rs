@@ -160,7 +160,7 @@ impl Plans {
         self
     }
 
-    /// More lines for each host's policy.
+    /// More lines for each host's policy; REGION is the host's own.
     pub fn policy(mut self, text: &str) -> Self {
         let text = self.filled(text);
         self.policy.push_str(&text);
@@ -204,7 +204,7 @@ impl Plans {
 
     fn policy_text(&self) -> String {
         let mut text = String::from(
-            "version: 1\njobs: [command, check, service, backup, restore, prove, retain, fence, promote]\nscripts:\n",
+            "version: 1\njobs: [command, check, service, backup, restore, prove, retain, fence, promote, rejoin, unfence]\nscripts:\n",
         );
         for path in self.scripts.values() {
             let digest = hex::encode(sha2::Sha256::digest(std::fs::read(path).unwrap()));
@@ -236,6 +236,7 @@ impl Plans {
         let policy = self.policy_text();
         let prepare = |host: &String| {
             let dialled = links.get(host).map_or(dialled, Link::address);
+            let policy = policy.replace("REGION", host.split('-').next().unwrap());
             let mut agent =
                 Agent::prepare(&self.scratch, host, dialled, &policy, &self.agent_telemetry).unwrap();
             let run = self.scratch.path().join(format!("run-{host}"));

@@ -42,6 +42,7 @@ pub async fn facts(host: &HostName, source: &SourceSpec) -> Option<MemberFacts> 
         lsn,
         sync_standbys,
         trouble,
+        at: None,
     })
 }
 

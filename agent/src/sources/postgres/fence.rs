@@ -11,7 +11,8 @@
 //! their word is taken, and `detail` says so; of a supervised process nothing less than the folder will do.
 
 use super::connect::{connect_server, failed};
-use super::facts;
+use super::owner::Owner;
+use super::{control, facts, wal};
 use crate::jobs::{Context, End, Preview, Probe};
 use crate::services::alive::{self, Folder};
 use crate::services::leased::data_folder;
@@ -30,6 +31,9 @@ const GONE_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_PAUSE: Duration = Duration::from_millis(200);
 /// An address of this host that neither answers nor refuses within this time is not proven closed.
 const CONNECT_LIMIT: Duration = Duration::from_secs(2);
+
+/// A failover does not wait for longer to learn where the log of a killed server ends.
+const READ_LIMIT: Duration = Duration::from_secs(2);
 
 /// What PostgreSQL's processes are called.
 const PROGRAM: &str = "postgres";
@@ -107,7 +111,18 @@ pub async fn would_you(spec: &PostgresSpec, context: &Context) -> Result<Preview
     Ok(Preview { would: vec![format!("mask and stop {}, which is {:?} now", server.name, status.state)] })
 }
 
-fn server(spec: &PostgresSpec) -> Result<&ServiceSpec, Problem> {
+/// Masked, nobody works in this data folder, and its address refuses: of a member that is to come back.
+pub async fn gone(
+    spec: &PostgresSpec,
+    server: &ServiceSpec,
+    manager: &dyn ServiceManager,
+    data: &Path,
+) -> Result<String, Problem> {
+    verify(spec, server, manager, Folder::at(data).ok(), GONE_LIMIT).await
+}
+
+/// The service that runs a member's server.
+pub fn server(spec: &PostgresSpec) -> Result<&ServiceSpec, Problem> {
     spec.server.as_ref().ok_or_else(|| {
         Problem::new(
             "LB2331",
@@ -243,46 +258,23 @@ fn not_fenced(spec: &PostgresSpec, why: &str) -> Problem {
     )
 }
 
-/// The position of the shutdown checkpoint, read from the control file when the server was shut down cleanly.
+/// Where a stopped server's log ends: at its shutdown checkpoint, or, of one that was killed, where its log can be
+/// read no further.
 async fn final_lsn(spec: &PostgresSpec, folder: Option<&Path>, context: &Context) -> Option<u64> {
-    use crate::jobs::child::{self, Program};
     let folder = folder?;
-    let program = Program {
-        path: child::find("pg_controldata", spec.programs.as_deref()).ok()?,
-        args: vec![folder.display().to_string()],
-        environment: vec![("LC_ALL".to_string(), "C".to_string())],
-        stdin: std::process::Stdio::null(),
-        stdout: None,
-    };
-    let exit = child::start(context, program).ok()?.wait(context).await.ok()?;
-    control_lsn(&exit.tail)
-}
-
-fn control_lsn(lines: &[String]) -> Option<u64> {
-    let value = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    if !value("Database cluster state:")?.starts_with("shut down") {
-        return None;
+    let control = control::read(spec, folder, context).await.ok()?;
+    if control.clean {
+        return Some(control.checkpoint);
     }
-    let (high, low) = value("Latest checkpoint location:")?.split_once('/')?;
-    Some((u64::from_str_radix(high, 16).ok()? << 32) | u64::from_str_radix(low, 16).ok()?)
+    let owner = Owner::of(folder).ok()?;
+    let reading = wal::end_of_log(spec, &owner, &control, folder, context);
+    tokio::time::timeout(READ_LIMIT, reading).await.ok()?.ok()?
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn the_last_position_is_only_taken_from_a_clean_shutdown() {
-        let lines = |state: &str| {
-            vec![
-                format!("Database cluster state:               {state}"),
-                "Latest checkpoint location:  2/10".into(),
-            ]
-        };
-        assert_eq!(control_lsn(&lines("shut down")), Some((2 << 32) | 16));
-        assert_eq!(control_lsn(&lines("in production")), None);
-    }
 
     #[test]
     fn the_data_folder_is_read_from_the_command_line() {

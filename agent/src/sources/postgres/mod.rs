@@ -2,18 +2,25 @@
 
 mod backup;
 mod connect;
+mod control;
 mod copy;
 mod facts;
 pub mod fence;
 mod login;
+mod loss;
 mod mark;
+mod owner;
+mod peers;
 pub mod promote;
 mod prove;
 mod question;
+pub mod rejoin;
 mod restore;
 mod rights;
 mod rows;
 pub mod swap;
+pub mod unfence;
+mod wal;
 
 pub use facts::{facts, standby_names};
 pub use question::ask;

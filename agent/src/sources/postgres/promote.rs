@@ -7,9 +7,9 @@
 //! missing synchronous standby of the *new* primary cannot block the answer.
 
 use super::connect::{connect_server, failed};
-use super::facts;
+use super::{facts, loss};
 use crate::jobs::{Context, End, Preview, Probe, note};
-use model::jobs::PromoteOutput;
+use model::jobs::{Promote, PromoteOutput};
 use model::nouns::PostgresSpec;
 use model::{Micros, Outcome, Problem};
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ struct Stood {
 }
 
 /// Does it.
-pub async fn promote(spec: &PostgresSpec, context: &Context) -> Result<PromoteOutput, End> {
+pub async fn promote(work: &Promote, spec: &PostgresSpec, context: &Context) -> Result<PromoteOutput, End> {
     let begun = Instant::now();
     let mut connection = context.unless_cancelled(connect_server(spec)).await??;
     let standing = context.unless_cancelled(facts::standing(&mut connection, spec)).await??;
@@ -42,6 +42,7 @@ pub async fn promote(spec: &PostgresSpec, context: &Context) -> Result<PromoteOu
         return Ok(output(&stood, timeline, begun, true));
     }
     let stood = context.unless_cancelled(stood(&mut connection, spec)).await??;
+    loss::judge(work, stood.received_lsn, stood.last_commit_at).map_err(End::Refused)?;
     note::write(context, &stood)?;
     context.phase("promote");
     context.may_act()?;

@@ -223,6 +223,10 @@ pub static CLASSES: &[Class] = &[
 pub static NO_CLASS: &[(&str, &str)] = &[
     ("LB0125", "no defect: a kind whose job is still to come; every case that is not ready has some"),
     ("LB0128", "no defect: a step whose job is still to come; every case that is not ready has some"),
+    (
+        "LB0444",
+        "no class yet: no random source that is rejoined has one member; its cases are below testdata/rules",
+    ),
     ("LB0450", "no class yet: no random plan asks for several approvals; its cases are below testdata/rules"),
     ("LB0470", "no class yet: no random plan begins by itself; its cases are below testdata/rules"),
     ("LB0471", "no class yet: no random plan begins by itself; its cases are below testdata/rules"),

@@ -51,7 +51,13 @@ pub fn database(world: &mut World, app: &mut App) {
     let own = (world.labs_declared || !world.drill) && world.chance(40);
     if own {
         let each = names.iter().enumerate();
-        let ports = each.map(|(at, host)| (host.clone(), map().with("port", 5432 + at))).collect();
+        let followed = app.kind == "postgres" && world.chance(50);
+        let own = |(at, host): (usize, &String)| {
+            let own = map().with("port", 5432 + at);
+            let there = || format!("db-{at}.shop.example:{}", 5432 + at);
+            (host.clone(), if followed { own.with("followed-at", there()) } else { own })
+        };
+        let ports = each.map(own).collect();
         fields.set("members", Tree::Map(ports));
     } else {
         fields.set("members", world.many(&names));
@@ -59,6 +65,10 @@ pub fn database(world: &mut World, app: &mut App) {
     if world.chance(50) {
         fields.set("user", "backup");
         fields.set("password", world.secret("database"));
+    }
+    if app.kind == "postgres" && world.chance(30) {
+        fields.set("replication-user", "replicator");
+        fields.set("replication-password", world.secret("replicator"));
     }
     let home = world.hosts[app.members[0]].region;
     let (repositories, rpo) = backups(world, &app.source.clone(), home, &mut fields);

@@ -50,6 +50,14 @@ fn work_by_hand(host: &HostName, work: &Work, open: bool) -> Vec<Hand> {
         Work::Restore(work) => vec![restic::restored(host, work, open)],
         Work::Prove(work) => restic::proven(host, work, open),
         Work::Swap(work) => database(host, &work.source, |spec| postgres::swapped(host, spec, &work.copy)),
+        Work::Unfence(work) => match &work.source.kind {
+            SourceKind::Postgres(spec) => {
+                spec.server.as_ref().and_then(|server| unmasked(host, server)).into_iter().collect()
+            }
+            SourceKind::Files(_) => Vec::new(),
+        },
+        // Where its data lies stands in the policy of its host only.
+        Work::Rejoin(_) => Vec::new(),
         // No step asks for it: a schedule does, and it can wait.
         Work::Retain(_) => Vec::new(),
     }
