@@ -4,6 +4,7 @@ use runtime::settings::{Documented, Key};
 use runtime::telemetry;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The agent's settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Settings {
     pub policy: PathBuf,
     /// Folder that it shares with the watchdog.
     pub run: PathBuf,
+    /// How long no controller must have answered before a rescue is looked for.
+    #[serde(with = "model::duration")]
+    pub rescue_after: Duration,
     /// Logs, spans, metrics.
     pub telemetry: telemetry::Settings,
 }
@@ -31,6 +35,7 @@ impl Default for Settings {
             state: PathBuf::from("/var/lib/lifeboat-agent"),
             policy: PathBuf::from("/etc/lifeboat/agent-policy.yaml"),
             run: PathBuf::from("/run/lifeboat"),
+            rescue_after: Duration::from_secs(30),
             telemetry: telemetry::Settings::default(),
         }
     }
@@ -71,6 +76,12 @@ impl Documented for Settings {
                 "/run/lifeboat",
                 "Folder that it shares with the watchdog: its socket, and permits of leased servers. Must not survive a reboot.",
             ),
+            Key::new(
+                "rescue-after",
+                "LIFEBOAT_RESCUE_AFTER",
+                "30s",
+                "How long no controller must have answered before the agent looks for a rescue; at least 1s.",
+            ),
         ];
         keys.extend(telemetry::keys());
         keys
@@ -83,6 +94,9 @@ impl Documented for Settings {
         }
         if self.controllers.is_empty() {
             wrong.push("controllers: name at least one controller as host:port".to_string());
+        }
+        if self.rescue_after < Duration::from_secs(1) {
+            wrong.push("rescue-after: at least 1s".to_string());
         }
         if [&self.state, &self.policy, &self.run].into_iter().any(|path| !path.is_absolute()) {
             wrong.push("state, policy and run must be absolute paths".to_string());

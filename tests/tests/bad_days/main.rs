@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod agents;
+mod certificates;
 mod clock;
 mod controllers;
 mod crowds;
@@ -18,6 +19,7 @@ mod links;
 mod names;
 mod orders;
 mod people;
+mod rescue;
 mod sweep;
 mod telemetry;
 mod triggers;
