@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let names = ["agent_link", "audit", "backups", "enrolment", "estate", "fleet", "runs", "types"];
+    let names = ["agent_link", "audit", "backups", "enrolment", "estate", "fleet", "rescue", "runs", "types"];
     let files: Vec<String> = names.iter().map(|name| format!("lifeboat/v1/{name}.proto")).collect();
     println!("cargo:rerun-if-changed=lifeboat");
     let descriptors = protox::compile(&files, ["."])?;

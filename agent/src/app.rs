@@ -5,6 +5,7 @@ use crate::desk::{self, Desk};
 use crate::identity::{self, Files};
 use crate::lease::{self, Leases};
 use crate::policy::Policy;
+use crate::rescue::{self, Lookout};
 use crate::schedules::Schedules;
 use crate::session;
 use crate::settings::Settings;
@@ -80,13 +81,30 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Desk, Problem> 
         TaskPolicy::BACKGROUND,
         watchers::checks(board.clone(), desk.clone(), clock.clone(), keeper.watch(), stop.clone()),
     );
+    let lookout = Lookout::open(rescue::Deps {
+        state_dir: settings.state.clone(),
+        run_dir: settings.run.clone(),
+        desk: desk.clone(),
+        files: files.clone(),
+        keeper: keeper.clone(),
+        clock: clock.clone(),
+        after: settings.rescue_after,
+    })?;
     let controllers = settings.controllers.clone();
     tasks.spawn(
         "certificate",
         TaskPolicy::BACKGROUND,
-        identity::renew(files.clone(), controllers.clone(), clock.clone(), stop.clone()),
+        identity::renew(
+            files.clone(),
+            host.clone(),
+            controllers.clone(),
+            lookout.clone(),
+            clock.clone(),
+            stop.clone(),
+        ),
     );
     let deps = session::Deps {
+        lookout,
         desk: desk.clone(),
         keeper,
         board,

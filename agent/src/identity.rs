@@ -1,13 +1,15 @@
 //! This host's key and certificate: enrolment, and renewal at half life.
 //!
 //! The key is made here and never leaves the host. A certificate is renewed under the old one, for the
-//! same key; only when it has run out does the host need a new token.
+//! same key. One that has run out is renewed by the key alone, as long as the controller allows that; then the
+//! host needs a new token.
 //!
 //! Each enrolment makes a key of its own, so that whoever holds a copy of the old one is out. The new key
 //! waits beside the old one until the controller has signed for it: an enrolment that fails changes
 //! nothing. Then the certificate is written, and the key takes its place. A crash between the two leaves
 //! a certificate that fits the waiting key, which then takes its place when it is next needed.
 
+use crate::rescue::Lookout;
 use model::{HostName, Micros, Problem};
 use proto::v1::{self, enrolment_client::EnrolmentClient};
 use runtime::Explained as _;
@@ -52,6 +54,12 @@ impl Files {
         let certificate = self.text("certificate.pem")?;
         let keys = self.keys(&certificate)?;
         Ok(Dial::controller(address, &self.text("ca.pem")?).with_identity(&certificate, &keys.pem()))
+    }
+
+    /// SHA-256 of the certificate of the CA that this host knows.
+    pub fn ca_hash(&self) -> Result<String, Problem> {
+        let der = tls::first_certificate(&self.text("ca.pem")?);
+        Ok(der.map(|der| tls::certificate_hash(&der)).unwrap_or_default())
     }
 
     fn text(&self, name: &str) -> Result<String, Problem> {
@@ -133,21 +141,30 @@ pub async fn enrol(
 /// Renews the certificate at half its life, until told to stop. A failure is logged and tried again.
 pub async fn renew(
     files: Files,
+    host: HostName,
     controllers: Vec<String>,
+    lookout: Lookout,
     clock: Clock,
     stop: CancellationToken,
 ) -> Result<(), std::convert::Infallible> {
     loop {
+        let now = clock.now();
         if let Some(life) = files.life()
-            && clock.now().since(life.from) * 2 >= life.until.since(life.from)
+            && now.since(life.from) * 2 >= life.until.since(life.from)
         {
-            for address in &controllers {
-                match renew_once(&files, address, clock.now()).await {
+            for address in lookout.anybody().iter().chain(&controllers) {
+                let renewed = match now < life.until {
+                    true => renew_once(&files, address, now).await,
+                    false => recover_once(&files, &host, address, now).await,
+                };
+                match renewed {
                     Ok(()) => {
                         tracing::info!(%address, "certificate renewed");
                         break;
                     }
-                    Err(problem) => tracing::warn!(%address, %problem, "the certificate was not renewed"),
+                    Err(problem) => {
+                        tracing::warn!(%address, %problem, advice = problem.advice, "the certificate was not renewed");
+                    }
                 }
             }
         }
@@ -169,6 +186,31 @@ async fn renew_once(files: &Files, address: &str, now: Micros) -> Result<(), Pro
         true => files.keep(&certificate, now),
         false => Ok(()),
     }
+}
+
+/// By the key alone: the certificate has run out.
+async fn recover_once(files: &Files, host: &HostName, address: &str, now: Micros) -> Result<(), Problem> {
+    let keys = files.keys(&files.text("certificate.pem")?)?;
+    let csr_pem = keys.request().map_err(|error| error.problem())?;
+    let dial = Dial::controller(address, &files.text("ca.pem")?);
+    let channel = tls::connect(&dial).await.map_err(|error| error.problem())?;
+    let request = v1::RecoverRequest { host: host.to_string(), csr_pem };
+    let answer = EnrolmentClient::new(channel).recover(request).await;
+    let certificate = answer.map_err(|status| out(host, address, &proto::problem_of_status(&status)))?;
+    match keys.fits(&files.text("certificate.pem")?) {
+        true => files.keep(&certificate.into_inner(), now),
+        false => Ok(()),
+    }
+}
+
+fn out(host: &HostName, address: &str, why: &Problem) -> Problem {
+    Problem::new(
+        "LB2488",
+        format!("this host's certificate has run out and is not renewed: {why}"),
+        format!(
+            "On an operator's machine: `lifeboat token create --host {host}`; here: `lifeboat-agent enrol --controller {address} --token-file FILE`."
+        ),
+    )
 }
 
 fn restrict(folder: &Path) -> Result<(), Problem> {

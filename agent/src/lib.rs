@@ -11,6 +11,7 @@ pub mod identity;
 pub mod jobs;
 pub mod lease;
 pub mod policy;
+pub mod rescue;
 pub mod schedules;
 pub mod services;
 pub mod session;

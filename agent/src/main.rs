@@ -151,6 +151,8 @@ async fn enrol(
     let token = read_token(token_file)?;
     let files = identity::Files::new(&settings.state);
     identity::enrol(&files, &host, &address, &token, Clock::system().now()).await?;
+    // Whoever enrols it says whom it believes: the next controller's key is pinned anew.
+    agent::rescue::forget(&settings.state)?;
     println!("{host} is enrolled with {address}");
     Ok(Exit::Done)
 }

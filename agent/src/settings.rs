@@ -5,6 +5,7 @@ use runtime::telemetry;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The agent's settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -22,6 +23,9 @@ pub struct Settings {
     pub run: PathBuf,
     /// Where other members of a leased source ask for more time; nowhere when absent.
     pub listen: Option<SocketAddr>,
+    /// How long no controller must have answered before a rescue is looked for.
+    #[serde(with = "model::duration")]
+    pub rescue_after: Duration,
     /// Logs, spans, metrics.
     pub telemetry: telemetry::Settings,
 }
@@ -35,6 +39,7 @@ impl Default for Settings {
             policy: PathBuf::from("/etc/lifeboat/agent-policy.yaml"),
             run: PathBuf::from("/run/lifeboat"),
             listen: None,
+            rescue_after: Duration::from_secs(30),
             telemetry: telemetry::Settings::default(),
         }
     }
@@ -81,6 +86,12 @@ impl Documented for Settings {
                 "0.0.0.0:7445",
                 "Address at which members of a leased source on other hosts ask this one for more time when no controller answers. Not set: no port is open. Both sides show their certificate; the policy lists the sources under `extends`.",
             ),
+            Key::new(
+                "rescue-after",
+                "LIFEBOAT_RESCUE_AFTER",
+                "30s",
+                "How long no controller must have answered before the agent looks for a rescue; at least 1s.",
+            ),
         ];
         keys.extend(telemetry::keys());
         keys
@@ -93,6 +104,9 @@ impl Documented for Settings {
         }
         if self.controllers.is_empty() {
             wrong.push("controllers: name at least one controller as host:port".to_string());
+        }
+        if self.rescue_after < Duration::from_secs(1) {
+            wrong.push("rescue-after: at least 1s".to_string());
         }
         if [&self.state, &self.policy, &self.run].into_iter().any(|path| !path.is_absolute()) {
             wrong.push("state, policy and run must be absolute paths".to_string());

@@ -97,6 +97,8 @@ pub enum Verb {
     /// One-time tokens with which hosts enrol and people log in.
     #[command(subcommand)]
     Token(Token),
+    /// Begin again on this machine, from a rescue bundle: all controllers and their database are gone.
+    Rescue(Rescue),
 }
 
 /// `login`
@@ -359,6 +361,61 @@ pub enum Token {
     },
 }
 
+/// `rescue`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Rescue {
+    /// What else.
+    #[command(subcommand)]
+    pub what: Option<RescueVerb>,
+    /// What to begin with.
+    #[command(flatten)]
+    pub begin: Option<Begin>,
+}
+
+/// `rescue key`
+#[derive(Debug, Subcommand)]
+pub enum RescueVerb {
+    /// Make the operators' offline key: the secret half in a file, the public half on stdout.
+    Key {
+        /// The file, on a medium that you will put into a drawer.
+        #[arg(long)]
+        to: PathBuf,
+    },
+}
+
+/// How a rescue begins. The same command again goes on with it.
+#[derive(Debug, Args)]
+pub struct Begin {
+    /// A rescue bundle, or the folder with them: then the newest.
+    #[arg(long)]
+    pub bundle: PathBuf,
+    /// The file with the offline key.
+    #[arg(long)]
+    pub key: PathBuf,
+    /// Where agents reach this machine, host:port. No DNS is needed. May be given several times.
+    #[arg(long, required = true)]
+    pub at: Vec<String>,
+    /// A host or region that is gone, and not waited for. May be given several times.
+    #[arg(long)]
+    pub lost: Vec<String>,
+    /// Folder of the rescue's store, CA and key.
+    #[arg(long, default_value = "lifeboat-rescue")]
+    pub data: PathBuf,
+    /// Address and port that it listens at.
+    #[arg(long, default_value = "0.0.0.0:7443")]
+    pub listen: String,
+    /// More settings, as a controller's settings file has them.
+    #[arg(long)]
+    pub settings: Option<PathBuf>,
+    /// Begin above this epoch: agents have obeyed another rescue, which is gone for good.
+    #[arg(long)]
+    pub above: Option<u64>,
+    /// Oldest bundle that is taken.
+    #[arg(long, default_value = "48h")]
+    pub max_age: String,
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -380,6 +437,14 @@ mod tests {
         assert!(parse(&["--reason", "seen"]).is_err());
         assert!(parse(&["--done", "--not-done", "--reason", "seen"]).is_err());
         assert!(parse(&["--done"]).is_err());
+    }
+
+    #[test]
+    fn a_rescue_begins_with_a_bundle_a_key_and_an_address_or_makes_a_key() {
+        let parse = |more: &[&str]| Cli::try_parse_from(["lifeboat", "rescue"].iter().chain(more).copied());
+        assert!(parse(&["key", "--to", "/mnt/stick/key"]).is_ok());
+        assert!(parse(&["--bundle", "b", "--key", "k", "--at", "a:1", "--lost", "east"]).is_ok());
+        assert!(parse(&["--bundle", "b", "--key", "k"]).is_err());
     }
 
     #[test]

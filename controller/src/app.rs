@@ -11,6 +11,7 @@ use crate::auth::{AuthError, Authority, login};
 use crate::estate::Estate;
 use crate::leading::{self, Candidate, Leading, win};
 use crate::leases::Leases;
+use crate::rescue::{Bundles, Copies, Rescue};
 use crate::runs::{RunError, Runs};
 use crate::settings::Settings;
 use crate::standing::Standing;
@@ -65,6 +66,14 @@ pub struct App {
     pub triggers: crate::loops::trigger::Triggers,
     /// Who may let a leased server accept writes.
     pub leases: Leases,
+    /// Rescue bundles.
+    pub bundles: Bundles,
+    /// Who has copies of the journals of live runs.
+    pub copies: Copies,
+    /// Where agents look for a rescue.
+    pub rescue_at: Vec<String>,
+    /// The rescue that this controller is, if it is one.
+    pub rescue: Option<Rescue>,
 }
 
 /// A controller that runs.
@@ -218,8 +227,13 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Option<Started>
         write_durable(&path, format!("{token}\n").as_bytes(), PRIVATE).map_err(StartError::Token)?;
     }
     let leases = Leases::load(&store, epoch, &clock, clock.since_boot()).await?;
+    let rescue = Rescue::load(&store, &settings.data, epoch).await?;
     let app = Arc::new(App {
         leases,
+        bundles: Bundles::new(settings),
+        copies: Copies::new(settings),
+        rescue_at: settings.rescue_at.clone(),
+        rescue,
         estate: Estate::load(&store).await?,
         fleet: Fleet::new(clock.clone(), settings.heartbeat),
         runs: Runs::default(),
@@ -241,14 +255,26 @@ pub async fn start(settings: &Settings, tasks: &Tasks) -> Result<Option<Started>
         leading::keep(&app, settings.leadership);
     }
     app.runs.bind(&app);
-    let open = app.runs.open_all().await?;
-    if let Err(error) = app.leases.settle(&app).await {
-        tracing::warn!(%error, "a run that fenced could not be looked at: its member stays closed");
-    }
+    let open = match &app.rescue {
+        Some(rescue) if rescue.is_collecting() => {
+            crate::rescue::collect::wait(&app);
+            0
+        }
+        Some(_) | None => take_up(&app).await?,
+    };
     let address = rpc::serve(&app, settings, listener).await?;
     loops::start(&app);
     tracing::info!(%address, epoch = epoch.number, open_runs = open, "controller started");
     Ok(Some(Started { address, metrics, admin_token, app }))
+}
+
+/// Takes up every open run. Gives how many.
+pub(crate) async fn take_up(app: &Arc<App>) -> Result<usize, RunError> {
+    let open = app.runs.open_all().await?;
+    if let Err(error) = app.leases.settle(app).await {
+        tracing::warn!(%error, "a run that fenced could not be looked at: its member stays closed");
+    }
+    Ok(open)
 }
 
 /// The data folder holds the CA's key: for this user alone.

@@ -15,6 +15,7 @@ pub mod estate;
 pub mod leading;
 pub mod leases;
 pub mod loops;
+pub mod rescue;
 pub mod rpc;
 pub mod runs;
 pub mod settings;

@@ -3,6 +3,7 @@
 use crate::app::StartError;
 use crate::store::database::{Database, Server};
 use model::{Name, SecretRef};
+use runtime::offline::PublicKey;
 use runtime::secret::{self, SecretBytes};
 use runtime::settings::{Documented, Key};
 use runtime::telemetry;
@@ -37,6 +38,16 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// The hour, in UTC, in which every plan is previewed; 24 for never.
     pub preview_hour: u8,
+    /// Public half of the operators' offline key; empty for none.
+    pub offline_key: String,
+    /// Folder that rescue bundles are written to; empty for none.
+    pub bundle_to: PathBuf,
+    /// How many of them are kept.
+    pub bundle_keep: usize,
+    /// Where agents look for a rescue, `host:port`.
+    pub rescue_at: Vec<String>,
+    /// Agents outside the lost regions that must have the record of what cannot be taken back.
+    pub witnesses: usize,
     /// Also write the first admin token to a file of the data folder.
     pub admin_token_file: bool,
     /// How long a stop may take.
@@ -59,6 +70,11 @@ impl Default for Settings {
             names: Vec::new(),
             heartbeat: Duration::from_secs(2),
             preview_hour: 3,
+            offline_key: String::new(),
+            bundle_to: PathBuf::new(),
+            bundle_keep: 30,
+            rescue_at: Vec::new(),
+            witnesses: 1,
             admin_token_file: false,
             drain: Duration::from_secs(10),
             telemetry: telemetry::Settings::default(),
@@ -71,6 +87,12 @@ const HEARTBEATS: std::ops::RangeInclusive<Duration> = Duration::from_millis(50)
 
 /// Shortest and longest leadership that makes sense.
 const LEADERSHIPS: std::ops::RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60);
+
+/// Fewest and most bundles that make sense.
+const BUNDLES: std::ops::RangeInclusive<usize> = 2..=10_000;
+
+/// Most witnesses that may be asked for.
+const MAX_WITNESSES: usize = 8;
 
 impl Documented for Settings {
     const TITLE: &'static str = "Settings of lifeboat-controller";
@@ -133,6 +155,31 @@ impl Documented for Settings {
                 "The hour, in UTC, in which every host is asked whether it would do its part of each plan; 24 for never.",
             ),
             Key::new(
+                "offline-key",
+                "LIFEBOAT_OFFLINE_KEY",
+                "lifeboat-offline-1.…",
+                "Public half of the operators' offline key, as `lifeboat rescue key` printed it. Not set: no rescue is\npossible when all controllers and their database are gone.",
+            ),
+            Key::new(
+                "bundle-to",
+                "LIFEBOAT_BUNDLE_TO",
+                "/mnt/elsewhere/lifeboat",
+                "Folder that rescue bundles are written to: a mount of another machine, in another region. Made when\nit is missing.",
+            ),
+            Key::new("bundle-keep", "", "30", "How many bundles are kept; 2 to 10000."),
+            Key::new(
+                "rescue-at",
+                "",
+                "[office.example:7443]",
+                "Where a rescue may be started: agents ask there when no controller has answered for 30 s. Without\nit they find one only by a file on their host or beside their backups.",
+            ),
+            Key::new(
+                "witnesses",
+                "",
+                "1",
+                "With an offline key: how many agents outside the lost regions must have the journal on their disks\nbefore a fence, promotion, swap or cut-over is begun; 0 to 8.",
+            ),
+            Key::new(
                 "admin-token-file",
                 "LIFEBOAT_ADMIN_TOKEN_FILE",
                 "false",
@@ -158,6 +205,15 @@ impl Documented for Settings {
         if !LEADERSHIPS.contains(&self.leadership) {
             flaws.push("leadership: must be between 1s and 60s".to_string());
         }
+        if !self.offline_key.is_empty() && self.offline_key().is_none() {
+            flaws.push("offline-key: is not what `lifeboat rescue key` printed".to_string());
+        }
+        if !BUNDLES.contains(&self.bundle_keep) {
+            flaws.push("bundle-keep: must be between 2 and 10000".to_string());
+        }
+        if self.witnesses > MAX_WITNESSES {
+            flaws.push("witnesses: must be between 0 and 8".to_string());
+        }
         if let Some(flaw) = self.flaw_of_database() {
             flaws.push(format!("database: {flaw}"));
         }
@@ -166,6 +222,11 @@ impl Documented for Settings {
 }
 
 impl Settings {
+    /// The operators' key, if one is set.
+    pub fn offline_key(&self) -> Option<PublicKey> {
+        self.offline_key.parse().ok()
+    }
+
     fn flaw_of_database(&self) -> Option<&'static str> {
         if self.database.is_empty() {
             return None;

@@ -11,6 +11,7 @@ pub mod crash;
 pub mod explained;
 pub mod fs;
 pub mod lifecycle;
+pub mod offline;
 pub mod secret;
 pub mod settings;
 pub mod tasks;

@@ -3,8 +3,10 @@
 use crate::Explained;
 use crate::fs::{FileError, read_bounded};
 use model::SecretRef;
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// Largest secret, in bytes. A key or password is far smaller; whatever is larger is the wrong file.
@@ -86,12 +88,28 @@ impl Explained for SecretError {
     }
 }
 
+/// Secrets that were handed over when this process began, for files that this machine does not have.
+static HANDED_OVER: OnceLock<HashMap<SecretRef, SecretBytes>> = OnceLock::new();
+
+/// Hands secrets over to this process, once, before it resolves any: a rescue brings those of a machine that is
+/// gone. A file that is here wins.
+pub fn hand_over(secrets: HashMap<SecretRef, SecretBytes>) {
+    // A second call changes nothing.
+    let _ = HANDED_OVER.set(secrets);
+}
+
 /// Fetches a secret. One line break at the end of a file is not part of it. A file that others can
 /// read is used, with a warning. Blocks on the disk.
 pub fn resolve(reference: &SecretRef) -> Result<SecretBytes, SecretError> {
     let reference = reference.clone();
     let secret = match &reference {
-        SecretRef::File(path) => from_file(path, &reference)?,
+        SecretRef::File(path) => match from_file(path, &reference) {
+            Err(SecretError::File { source, .. }) if source.is_missing() => {
+                let handed = HANDED_OVER.get().and_then(|secrets| secrets.get(&reference)).cloned();
+                handed.ok_or(SecretError::File { reference: reference.clone(), source })?
+            }
+            read => read?,
+        },
         SecretRef::Env(name) => from_env(name, &reference)?,
     };
     if secret.0.len() > MAX_SECRET_BYTES {

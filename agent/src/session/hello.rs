@@ -9,10 +9,11 @@ use proto::v1;
 const MAX_HELD: usize = 10_000;
 
 pub(super) fn hello(deps: &Deps) -> v1::Hello {
-    let (held, epoch, heads) = deps.desk.read(|spool| {
+    let (held, epoch, heads, copies) = deps.desk.read(|spool| {
         let held = spool.open_entries().into_iter().take(MAX_HELD).map(held).collect();
         let heads = spool.open_heads().iter().take(MAX_HELD).map(v1::Head::from).collect();
-        (held, spool.memory().epoch.map(v1::Epoch::from), heads)
+        let copies = spool.memory().copies.heads().iter().map(v1::Head::from).collect();
+        (held, spool.memory().epoch.map(v1::Epoch::from), heads, copies)
     });
     v1::Hello {
         version: env!("CARGO_PKG_VERSION").to_string(),
@@ -27,6 +28,7 @@ pub(super) fn hello(deps: &Deps) -> v1::Hello {
         heads,
         assignment_version: deps.keeper.version(),
         now_us: deps.clock.now().0,
+        copies,
     }
 }
 

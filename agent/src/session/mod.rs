@@ -15,6 +15,7 @@ mod stream;
 use crate::assignment::Keeper;
 use crate::desk::Desk;
 use crate::lease::Leases;
+use crate::rescue::Lookout;
 use crate::spool::SpoolError;
 use crate::watchers::Board;
 use model::{HostName, Problem};
@@ -36,8 +37,8 @@ pub(crate) const SEND_LIMIT: Duration = Duration::from_secs(10);
 const STEADY: Duration = Duration::from_secs(1);
 /// How long a controller may take from the dial to its welcome.
 const WELCOME_LIMIT: Duration = Duration::from_secs(10);
-/// What a controller answers that takes over.
-const TAKES_OVER: &str = "LB1226";
+/// What a controller answers that takes over, and a rescue that has just taken what this host had.
+const TAKES_OVER: [&str; 2] = ["LB1226", "LB1252"];
 /// The same, and the longest wait between two dials, while a server waits for its lease: it must be open again
 /// soon after the way is. A link that is slower than this could not keep a lease anyway.
 const PRESSING_LIMIT: Duration = Duration::from_secs(1);
@@ -91,6 +92,8 @@ pub struct Deps {
     pub leases: Leases,
     /// The agent's folder of durable state.
     pub state_dir: PathBuf,
+    /// Looks for a rescue when no controller answers.
+    pub lookout: Lookout,
     /// This host.
     pub host: HostName,
     /// The time.
@@ -118,6 +121,8 @@ pub async fn run(
 ) -> Result<(), SpoolError> {
     let mut dialling = Dialling::default();
     let (mut place, mut dialled) = (0, 0);
+    let configured = controllers;
+    let mut controllers = addresses(&deps, &configured);
     while let Some(address) = controllers.get(place) {
         if stop.is_cancelled() {
             return Ok(());
@@ -140,6 +145,13 @@ pub async fn run(
             continue;
         }
         dialled = 0;
+        if deps.lookout.is_due() {
+            deps.lookout.look(&dial).await?;
+        }
+        let next = addresses(&deps, &configured);
+        if next != controllers {
+            (controllers, place) = (next, 0);
+        }
         // A run that is not closed waits for whoever had work in it: such a host does not stand back for others.
         let is_waited_for = again || deps.desk.read(|spool| !spool.open_heads().is_empty());
         let wait = wait_to_dial(dialling.failures, is_waited_for, dialling.spread, rand::random());
@@ -151,6 +163,13 @@ pub async fn run(
         }
     }
     Ok(())
+}
+
+/// Whom to dial: a rescue that is obeyed, then the controllers of the settings.
+fn addresses(deps: &Deps, configured: &[String]) -> Vec<String> {
+    let mut all = deps.lookout.addresses();
+    all.extend(configured.iter().filter(|address| !all.contains(address)).cloned().collect::<Vec<_>>());
+    all
 }
 
 /// What one dial leaves for the next.
@@ -184,7 +203,7 @@ pub fn wait_to_dial(failures: u32, is_waited_for: bool, spread: Duration, random
 /// Whether a controller has said that it is just taking over: the same one is dialled again.
 fn takes_over(error: &SessionError) -> bool {
     let SessionError::Link(status) = error else { return false };
-    proto::problem_of_status(status).code == TAKES_OVER
+    TAKES_OVER.contains(&proto::problem_of_status(status).code.as_str())
 }
 
 async fn once(
@@ -205,11 +224,13 @@ async fn once(
         .await
         .map_err(|_| SessionError::Silent(limit))??;
     tracing::info!(%address, "connected");
+    deps.lookout.reached(address);
     metrics::gauge!("lifeboat_agent_connected").set(1.0);
     dialling.spread = session.spread();
     let began = deps.clock.since_boot();
     deps.leases.connected(true);
     let end = session.serve(stop).await;
+    deps.lookout.heard();
     deps.leases.connected(false);
     if deps.clock.since_boot().saturating_sub(began) > STEADY {
         dialling.failures = 0;

@@ -9,7 +9,7 @@ use super::{Deps, OUTBOUND_BOUND, SEND_LIMIT, SILENT_HEARTBEATS, SessionError, h
 use crate::desk::{News, Reply, Revoked};
 use crate::jobs::Probe;
 use model::lease::Request;
-use model::{Ack, HostName, Name, Order, Outcome, Problem, Token, Work};
+use model::{Ack, CopiedRow, HostName, Name, Order, Outcome, Problem, Token, Work};
 use proto::v1::{self, agent_message::Message, controller_message::Message as Inbound};
 use proto::{required, run_id_of};
 use runtime::crash;
@@ -34,6 +34,8 @@ const FRAMING_BYTES: usize = 200;
 const LINE_FRAMING_BYTES: usize = 4;
 /// Members of one source whose keys are taken.
 const MAX_MEMBERS: usize = 64;
+/// Bytes of a run's journal that one message carries, where a row is not larger itself.
+const MAX_COPY_BYTES: usize = 512 * 1024;
 /// Heartbeat intervals that a controller may ask for.
 const HEARTBEAT_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
 
@@ -74,6 +76,7 @@ impl Session {
         let epoch = required("welcome.epoch", welcome.epoch)?.try_into()?;
         crash::point("welcome-came");
         deps.desk.obey(epoch).await?.map_err(SessionError::NotObeyed)?;
+        deps.lookout.learn(&welcome.offline_key, &welcome.rescue_at);
         crash::point("epoch-obeyed");
         let ms = welcome.heartbeat_ms.clamp(*HEARTBEAT_MS.start(), *HEARTBEAT_MS.end());
         let results = Results::from_spool(&deps.desk);
@@ -200,6 +203,8 @@ impl Session {
             }
             Inbound::Withhold(withhold) => self.withhold(withhold),
             Inbound::MemberKeys(named) => self.introduced(named),
+            Inbound::Copy(copy) => self.copy(copy).await,
+            Inbound::CopyWanted(wanted) => self.copy_wanted(wanted).await,
             Inbound::Welcome(_) => Ok(()),
         }
     }
@@ -321,6 +326,54 @@ impl Session {
             send(&outbound, Message::ProbeAnswer(answered(&token, answer))).await
         });
         Ok(())
+    }
+
+    /// Rows that are to be on the disk before they are acknowledged; without `sync` they are before what comes next.
+    async fn copy(&mut self, copy: v1::Copy) -> Result<(), SessionError> {
+        let v1::Copy { run, epoch, rows, sync } = copy;
+        let id = run_id_of(&run)?;
+        let epoch = required("copy.epoch", epoch)?.try_into()?;
+        let rows = rows.into_iter().map(CopiedRow::try_from).collect::<Result<Vec<_>, _>>()?;
+        self.deps.desk.obey(epoch).await?.map_err(SessionError::NotObeyed)?;
+        crash::point("copy-came");
+        let copied = self.deps.desk.write(move |spool| spool.copy(id, rows, sync)).await?;
+        crash::point("copied");
+        let (sequence, problem) = match copied {
+            Ok(_) if !sync => return Ok(()),
+            Ok(sequence) => (sequence, None),
+            Err(refused) => {
+                tracing::warn!(run = %id, %refused, "a copy of a journal was not taken");
+                let have = self.deps.desk.read(|spool| spool.memory().copies.last(id));
+                (have, Some((&refused.problem()).into()))
+            }
+        };
+        send(&self.outbound, Message::CopyAck(v1::CopyAck { run, sequence, problem })).await
+    }
+
+    /// A rescue wants what is kept of a run.
+    async fn copy_wanted(&mut self, wanted: v1::CopyWanted) -> Result<(), SessionError> {
+        let v1::CopyWanted { run, mut after } = wanted;
+        let id = run_id_of(&run)?;
+        loop {
+            let rows = self.deps.desk.read(|spool| {
+                let mut bytes = 0;
+                let rows = spool.memory().copies.after(id, after).iter();
+                let some = rows.take_while(|row| {
+                    let first = bytes == 0;
+                    bytes += row.size();
+                    first || bytes <= MAX_COPY_BYTES
+                });
+                some.cloned().collect::<Vec<_>>()
+            });
+            let last = rows.is_empty();
+            after = rows.last().map_or(after, |row| row.sequence);
+            let rows = rows.iter().map(Into::into).collect();
+            send(&self.outbound, Message::CopiedRows(v1::CopiedRows { run: run.clone(), rows, last }))
+                .await?;
+            if last {
+                return Ok(());
+            }
+        }
     }
 
     async fn assignment(&mut self, assignment: v1::Assignment) -> Result<(), SessionError> {

@@ -1,6 +1,7 @@
 //! What the spool remembers, as a fold over its records.
 
-use model::{Epoch, Head, Micros, Order, Outcome, RunId, StepPath, Token};
+use super::copies::Copies;
+use model::{CopiedRow, Epoch, Head, Micros, Order, Outcome, RunId, StepPath, Token};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 
@@ -72,6 +73,13 @@ pub enum Record {
         /// It.
         head: Head,
     },
+    /// Rows of a run's journal, kept for a rescue.
+    Copied {
+        /// The run.
+        run: RunId,
+        /// They follow those before.
+        rows: Vec<CopiedRow>,
+    },
     /// The run is closed; its tokens may go after the keeping time.
     Closed {
         /// The run.
@@ -140,6 +148,8 @@ pub struct Memory {
     pub heads: BTreeMap<RunId, Head>,
     /// Runs that are closed, and since when.
     pub closed: BTreeMap<RunId, Micros>,
+    /// Copies of the journals of open runs.
+    pub copies: Copies,
 }
 
 /// A record that does not follow from those before it.
@@ -184,8 +194,10 @@ impl Memory {
             }
             Record::Epoch { epoch } => self.raise(epoch),
             Record::Head { head } => self.see(&head),
+            Record::Copied { run, rows } => self.copies.add(run, rows),
             Record::Closed { run, at } => {
                 self.closed.insert(run, at);
+                self.copies.drop(run);
             }
         }
         Ok(())
@@ -202,6 +214,7 @@ impl Memory {
                 .filter(|head| !old(&head.run))
                 .map(|head| Record::Head { head: head.clone() }),
         );
+        records.extend(self.copies.records());
         for entry in
             self.entries.values().filter(|entry| !old(&entry.order.token.run) && !entry.done_before(horizon))
         {

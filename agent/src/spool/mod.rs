@@ -10,13 +10,15 @@
 //! An append that failed poisons the spool: whether the record is on the disk is not known, so nothing
 //! more is done under it and the process stops (its restart reads what is really there).
 
+mod copies;
 mod entry;
 mod log;
 
+pub use copies::{Copies, NotCopied};
 pub use entry::{Ended, Entry, Memory, Record, State, Unfounded};
 pub use log::{Log, LogError};
 
-use model::{Epoch, Head, HostName, Micros, Order, Outcome, Problem, RunId, StepPath, Token};
+use model::{CopiedRow, Epoch, Head, HostName, Micros, Order, Outcome, Problem, RunId, StepPath, Token};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -286,6 +288,22 @@ impl Spool {
         }
     }
 
+    /// Keeps rows of a run's journal. Those that are there already are passed over. Not synced unless `sync`:
+    /// they are on the disk before whatever is appended next.
+    pub fn copy(&mut self, run: RunId, rows: Vec<CopiedRow>, sync: bool) -> Result<Copied, SpoolError> {
+        if self.memory.closed.contains_key(&run) {
+            return Ok(Err(NotCopied::Closed));
+        }
+        let new = match self.memory.copies.new_of(run, rows) {
+            Ok(new) => new,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        if sync || !new.is_empty() {
+            self.append_all(vec![Record::Copied { run, rows: new }], sync)?;
+        }
+        Ok(Ok(self.memory.copies.last(run)))
+    }
+
     /// Remembers that a run is closed, and compacts when that pays.
     pub fn close(&mut self, run: RunId, at: Micros) -> Result<(), SpoolError> {
         if !self.memory.closed.contains_key(&run) {
@@ -376,6 +394,9 @@ impl Spool {
         Ok(())
     }
 }
+
+/// The last row that is kept now, or why rows were not taken.
+pub type Copied = Result<u64, NotCopied>;
 
 /// A record as crash points name it.
 struct Named<'a>(&'a [u8]);

@@ -8,6 +8,7 @@ mod plain;
 pub mod plan;
 mod points;
 pub mod repo;
+mod rescue;
 mod run;
 mod runs;
 mod status;
@@ -25,11 +26,12 @@ pub async fn perform(cli: &Cli) -> Result<Exit, Failure> {
         Verb::Plan(args) => return plan::plan(cli, args),
         Verb::Repo(args) => return repo::repo(cli, args).await,
         Verb::Apply(args) => return apply::apply(cli, args).await,
+        Verb::Rescue(args) => return rescue::rescue(cli, args),
         _ => {}
     }
     let session = Session::open(cli).await?;
     match &cli.verb {
-        Verb::Login(_) | Verb::Plan(_) | Verb::Apply(_) | Verb::Repo(_) => Ok(Exit::Done),
+        Verb::Login(_) | Verb::Plan(_) | Verb::Apply(_) | Verb::Repo(_) | Verb::Rescue(_) => Ok(Exit::Done),
         Verb::Status => status::status(&session).await,
         Verb::Run(args) => run::run(&session, args).await,
         Verb::Watch(args) => run::watch(&session, args).await,

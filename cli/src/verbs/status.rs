@@ -41,6 +41,7 @@ struct Rows {
     checks: Vec<Row>,
     sources: Vec<Row>,
     plans: Vec<Row>,
+    rescue: Vec<Row>,
 }
 
 impl Rows {
@@ -52,11 +53,13 @@ impl Rows {
             checks: status.checks.iter().map(|check| check_row(check, now)).collect(),
             sources: status.sources.iter().map(|source| source_row(source, now)).collect(),
             plans: status.plans.iter().map(|plan| plan_row(plan, now)).collect(),
+            rescue: rescue_rows(status, now),
         }
     }
 
     fn all(&self) -> impl Iterator<Item = &Row> {
-        self.hosts.iter().chain(&self.members).chain(&self.checks).chain(&self.sources).chain(&self.plans)
+        let nouns = self.hosts.iter().chain(&self.members).chain(&self.checks).chain(&self.sources);
+        nouns.chain(&self.plans).chain(&self.rescue)
     }
 
     fn bad(&self) -> bool {
@@ -150,6 +153,31 @@ fn plan_row(plan: &v1::PlanState, now: Micros) -> Row {
     Row { what: plan.plan.clone(), place: String::new(), word, mood, detail }
 }
 
+/// Whether a rescue is possible, and how one stands that this controller is.
+fn rescue_rows(status: &v1::StatusResponse, now: Micros) -> Vec<Row> {
+    let row = |what: &str, word, mood, detail| Row {
+        what: what.to_string(),
+        place: String::new(),
+        word,
+        mood,
+        detail,
+    };
+    let bundle = status.bundle.as_ref().map(|bundle| {
+        let made = match bundle.made_at_us {
+            0 => String::new(),
+            at_us => format!("made {}, in {}", ago(now, at(at_us)), bundle.to),
+        };
+        match bundle.problem.is_empty() {
+            true if bundle.made_at_us > 0 => row("bundle", "kept", Mood::Good, made),
+            true => row("bundle", "none yet", Mood::Unsure, made),
+            false => row("bundle", "not kept", Mood::Bad, format!("{} {made}", bundle.problem)),
+        }
+    });
+    let rescue = Some(&status.rescue).filter(|words| !words.is_empty());
+    let rescue = rescue.map(|words| row("this rescue", "rescue", Mood::Unsure, words.clone()));
+    bundle.into_iter().chain(rescue).collect()
+}
+
 fn refusal(one: &v1::PlanRefusal) -> String {
     let problem = one.problem.clone().unwrap_or_default();
     let step = if one.step.is_empty() { String::new() } else { format!("{}: ", one.step) };
@@ -167,6 +195,7 @@ fn text(status: &v1::StatusResponse, rows: &Rows) -> String {
         ("checks", &rows.checks),
         ("sources", &rows.sources),
         ("plans", &rows.plans),
+        ("rescue", &rows.rescue),
     ] {
         if rows.is_empty() {
             continue;
@@ -217,6 +246,8 @@ fn json(status: &v1::StatusResponse, rows: &Rows) -> serde_json::Value {
         "estate_version": status.estate_version, "hosts": list(&rows.hosts), "members": list(&rows.members),
         "checks": list(&rows.checks), "sources": list(&rows.sources),
         "plans": status.plans.iter().map(|plan| plan_json(plan, status.now_us)).collect::<Vec<_>>(),
+        "rescue": list(&rows.rescue),
+        "bundle_made": status.bundle.as_ref().map(|bundle| at(bundle.made_at_us)),
         "open_runs": status.open_runs.iter().map(super::runs::json).collect::<Vec<_>>(),
         "now": at(status.now_us), "green": !rows.bad(),
     })

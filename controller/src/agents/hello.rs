@@ -40,12 +40,16 @@ pub struct Understood {
     pub held: Vec<Token>,
     /// Heads that it has seen.
     pub heads: Vec<Head>,
+    /// Ends of the copies of journals that it keeps.
+    pub copies: Vec<Head>,
 }
 
 /// Reads a hello, and refuses a version that is too far from ours.
 pub fn understand(app: &App, hello: v1::Hello) -> Result<Understood, Status> {
-    let v1::Hello { version, held, highest_epoch, heads, assignment_version, now_us, instance, .. } = hello;
-    if held.len() > MAX_ITEMS || heads.len() > MAX_ITEMS {
+    let v1::Hello {
+        version, held, highest_epoch, heads, assignment_version, now_us, instance, copies, ..
+    } = hello;
+    if held.len() > MAX_ITEMS || heads.len() > MAX_ITEMS || copies.len() > MAX_ITEMS {
         return Err(Malformed::Invalid { field: "hello", why: "too many items".to_string() }.into());
     }
     check_version(&version)?;
@@ -61,6 +65,7 @@ pub fn understand(app: &App, hello: v1::Hello) -> Result<Understood, Status> {
         epoch,
         held: held.into_iter().map(token).collect::<Result<_, Malformed>>().map_err(Status::from)?,
         heads: heads.into_iter().map(Head::try_from).collect::<Result<_, _>>().map_err(Status::from)?,
+        copies: copies.into_iter().map(Head::try_from).collect::<Result<_, _>>().map_err(Status::from)?,
     })
 }
 
@@ -109,9 +114,12 @@ pub fn judge_epoch(app: &App, host: &HostName, seen: Option<Epoch>) -> Result<()
 /// Compares what the agent has seen with what we have. On a loss, this controller loses its standing.
 pub async fn witness(app: &App, host: &HostName, hello: &Understood) -> Result<(), Status> {
     judge_epoch(app, host, hello.epoch)?;
-    for head in &hello.heads {
+    for head in hello.heads.iter().chain(&hello.copies) {
         match app.store.hash_at(head.run, head.sequence).await {
             Ok(Some(hash)) if hash == head.hash.as_str() => {}
+            Ok(found) if app.rescue.is_some() => {
+                crate::rescue::collect::not_rebuilt(app, host, head, found.is_some()).await?;
+            }
             Ok(_) if !app.runs.concerns(head.run, host).await => {
                 tracing::warn!(%host, run = %head.run, "a head of a run that never had work for this host");
             }

@@ -52,6 +52,17 @@ pub fn take_in(
         Message::RevokeAck(ack) => revoke_ack(app, host, ack),
         Message::ProbeAnswer(answer) => probe_answer(app, host, answer),
         Message::ScheduledResult(result) => scheduled(app, host, result).map(Some),
+        Message::CopyAck(ack) => {
+            let (run, taken) = (proto::run_id_of(&ack.run)?, ack.problem.is_none());
+            if let Some(problem) = ack.problem.map(Problem::from) {
+                tracing::warn!(%host, %run, %problem, "a copy of a journal was not taken");
+            }
+            app.copies.acknowledged(host, run, ack.sequence, taken);
+            app.runs.poke(run);
+            Ok(None)
+        }
+        // Only asked for when a session opens.
+        Message::CopiedRows(_) => Ok(None),
         Message::LeaseRequest(request) => {
             let answering = leases::asked(app, host, session, request)?;
             Ok(Some(answering.map(|()| Answer::Nothing).boxed()))

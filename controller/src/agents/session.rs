@@ -22,6 +22,7 @@ use model::{HostName, Token};
 use proto::v1;
 use proto::v1::controller_message::Message as ToAgent;
 use runtime::crash;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tonic::{Status, Streaming};
@@ -101,6 +102,12 @@ async fn open(
     if app.fleet.is_twice(host, hello.instance) {
         return Err(lock(app, host).await);
     }
+    if let Some(rescue) = &app.rescue {
+        rescue.judge(app, host, hello.epoch);
+        hello::judge_epoch(app, host, hello.epoch)?;
+        session.send(ToAgent::Welcome(welcome(app))).map_err(|_| Status::unavailable("the session ended"))?;
+        rescue.collect(app, host, session, inbound, &hello.copies).await?;
+    }
     hello::witness(app, host, &hello).await?;
     app.fleet.heard(host, |known| {
         known.version.clone_from(&hello.version);
@@ -108,13 +115,17 @@ async fn open(
         known.skew_us = hello.skew_us;
         known.epoch = hello.epoch.map_or(0, |epoch| epoch.number);
     });
+    app.copies.has(host, &hello.copies);
     let ended = |_| Status::unavailable("the session ended");
-    session.send(ToAgent::Welcome(welcome(app))).map_err(ended)?;
+    if app.rescue.is_none() {
+        session.send(ToAgent::Welcome(welcome(app))).map_err(ended)?;
+    }
     crash::point_of("welcomed", host);
     if let Some(assignment) = app.estate.assignment_for(host, hello.assignment_version, app.epoch) {
         session.send(ToAgent::Assignment(assignment)).map_err(ended)?;
     }
-    for run in hello::runs_of(&hello.held) {
+    let copied = hello.copies.iter().map(|head| head.run);
+    for run in hello::runs_of(&hello.held).into_iter().chain(copied).collect::<BTreeSet<_>>() {
         if app.runs.is_finished(run).await {
             close(app, session, &hello.held, run)?;
         }
@@ -127,6 +138,9 @@ async fn open(
     require_current(&app.store, host, &caller.key_fingerprint).await?;
     crash::point_of("connected", host);
     crate::leases::introduce(app, host);
+    if let Some(rescue) = &app.rescue {
+        rescue.came(host);
+    }
     app.runs.poke_host(host);
     Ok(())
 }
@@ -153,6 +167,8 @@ fn welcome(app: &App) -> v1::Welcome {
         heartbeat_ms: u32::try_from(app.fleet.heartbeat().as_millis()).unwrap_or(u32::MAX),
         now_us: app.clock.now().0,
         spread_ms: spread_ms(app.estate.host_count()),
+        offline_key: app.bundles.key().map(ToString::to_string).unwrap_or_default(),
+        rescue_at: app.rescue_at.clone(),
     }
 }
 

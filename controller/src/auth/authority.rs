@@ -4,7 +4,8 @@
 //! there; a key alone is what a crash in the first start left, and is made anew.
 
 use super::AuthError;
-use model::{Micros, Name};
+use model::{Micros, Name, Problem};
+use runtime::Explained as _;
 use runtime::fs::{PRIVATE, PUBLIC, read_bounded, write_durable};
 use runtime::tls::{Ca, Identity, Keys, Lifetime, ServerKeys};
 use std::path::Path;
@@ -62,6 +63,17 @@ impl Authority {
     /// SHA-256 of the CA's certificate, as tokens carry it.
     pub fn ca_hash(&self) -> &str {
         self.ca.hash()
+    }
+
+    /// The CA's key, to be sealed. Never written or sent as it is.
+    pub fn key_pem(&self) -> zeroize::Zeroizing<String> {
+        self.ca.key_pem()
+    }
+
+    /// Signs a text as what it is.
+    pub fn sign_text(&self, what: &str, text: &str) -> Result<String, Problem> {
+        let signed = self.ca.sign_text(what, text);
+        signed.map_err(|error| AuthError::Ca { what: "sign a bundle", error }.problem())
     }
 
     /// A fresh key and certificate for this server, under every name by which it may be dialled.

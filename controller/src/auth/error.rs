@@ -118,6 +118,24 @@ pub enum AuthError {
     /// A login that was renewed for as long as one may be.
     #[error("LB1117: this login is older than {} days", super::renew::MAX_LOGIN.as_secs() / 86_400)]
     OldLogin,
+    /// A host whose certificate was recovered as often as it may be.
+    #[error(
+        "LB1255: the certificate of {host} has run out, and was renewed by its bare key {} times already",
+        super::recover::MAX_RECOVERIES
+    )]
+    Recovered {
+        /// The host.
+        host: HostName,
+    },
+    /// A host whose certificate ran out too long ago.
+    #[error(
+        "LB1256: the certificate of {host} ran out more than {} days ago",
+        super::recover::MAX_EXPIRED.as_secs() / 86_400
+    )]
+    ExpiredLongAgo {
+        /// The host.
+        host: HostName,
+    },
     /// Two agents are alive with one key.
     #[error("LB1118: two agents speak for {host} with one key, and neither is believed")]
     Twice {
@@ -148,6 +166,8 @@ impl AuthError {
             | AuthError::NoRole(_)
             | AuthError::UnknownPerson { .. }
             | AuthError::Twice { .. }
+            | AuthError::Recovered { .. }
+            | AuthError::ExpiredLongAgo { .. }
             | AuthError::OtherKey => Code::PermissionDenied,
             AuthError::Busy => Code::ResourceExhausted,
             AuthError::Store(error) => crate::rpc::status::code(error),
@@ -176,6 +196,9 @@ impl Explained for AuthError {
             AuthError::Busy => "Try again in a moment.",
             AuthError::Replaced { .. } | AuthError::NotEnrolled { .. } => {
                 "Enrol the host again: `lifeboat token create --host HOST`, then `lifeboat-agent enrol`."
+            }
+            AuthError::Recovered { .. } | AuthError::ExpiredLongAgo { .. } => {
+                "Enrol the host again: `lifeboat token create --host HOST`, then on it `lifeboat-agent enrol --token-file FILE`. If this happens often, look why it does not reach its controllers for days."
             }
             AuthError::UnknownPerson { .. } => {
                 "Name the person under `roles` or `contacts` of the estate and apply it."

@@ -7,6 +7,7 @@ pub mod enrol;
 pub mod error;
 pub mod gate;
 pub mod login;
+pub mod recover;
 pub mod renew;
 pub mod roles;
 pub mod token;

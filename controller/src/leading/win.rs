@@ -121,9 +121,11 @@ impl Candidate<'_> {
 
     async fn take(&self, seen: &Seen, place: Option<&str>) -> Result<(Epoch, Leading), StoreError> {
         let length = self.settings.leadership;
+        // The epoch that a call names has the rescue's own id as its holder.
+        let rescue = self.store.rescue().await?.filter(|rescue| rescue.epoch == seen.epoch + 1);
         let claim = Claim {
             name: self.name.to_string(),
-            holder: self.ids.fresh(),
+            holder: rescue.map_or_else(|| self.ids.fresh(), |rescue| rescue.id),
             place: place.unwrap_or_default().to_string(),
             length,
         };

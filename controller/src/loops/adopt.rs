@@ -8,6 +8,9 @@ use futures::future::BoxFuture;
 
 pub(super) fn once(app: &App) -> BoxFuture<'_, ()> {
     async move {
+        if app.rescue.as_ref().is_some_and(crate::rescue::Rescue::is_collecting) {
+            return;
+        }
         let limit = u32::try_from(MAX_OPEN).unwrap_or(u32::MAX);
         let rows = match app.store.runs(true, limit).await {
             Ok(rows) => rows,

@@ -25,6 +25,7 @@ struct Loop {
 /// Every loop.
 const LOOPS: &[Loop] = &[
     Loop { name: "loop adopt", every: Duration::from_secs(5), once: adopt::once },
+    Loop { name: "loop bundle", every: Duration::from_secs(1), once: crate::rescue::export::once },
     Loop { name: "loop heard", every: Duration::from_secs(10), once: heard::once },
     Loop { name: "loop gauges", every: Duration::from_secs(2), once: gauges::once },
     Loop { name: "loop preview", every: Duration::from_secs(60), once: preview::once },

@@ -4,6 +4,7 @@ use super::Services;
 use crate::app::App;
 use crate::auth::authority::Signed;
 use crate::auth::enrol::{Enrolment, enrol};
+use crate::auth::recover::recover;
 use crate::auth::{AuthError, Caller, login, renew, token};
 use model::{HostName, Micros, UserName};
 use proto::v1;
@@ -57,6 +58,7 @@ impl Service for Services {
             Enrolment { token: &token, host: &host, request_pem: &csr_pem, clock: Micros(now_us) };
         let signed = enrol(&app.authority, &app.store, enrolment, app.clock.now(), app.ids.fresh()).await?;
         tracing::info!(%host, "agent enrolled");
+        app.bundles.wanted();
         // Whoever holds the older key has no business here any more. A session that is just opening is
         // caught by its own look at the enrolment after it was entered.
         if let Some(older) = app.fleet.session(&host) {
@@ -84,6 +86,19 @@ impl Service for Services {
             known(app, person.to_string())?;
         }
         let signed = renew::renew(&app.authority, &app.store, &caller, &csr_pem, now, serial).await?;
+        Ok(self.certificate(signed))
+    }
+
+    async fn recover(
+        &self,
+        request: Request<v1::RecoverRequest>,
+    ) -> Result<Response<v1::Certificate>, Status> {
+        let v1::RecoverRequest { host: name, csr_pem } = request.into_inner();
+        sized(&csr_pem)?;
+        let (app, host) = (&self.app, host(name)?);
+        let (now, serial) = (app.clock.now(), app.ids.fresh());
+        let signed = recover(&app.authority, &app.store, &host, &csr_pem, now, serial).await?;
+        tracing::warn!(%host, "the certificate had run out and was renewed by its key");
         Ok(self.certificate(signed))
     }
 

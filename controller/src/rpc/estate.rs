@@ -111,6 +111,7 @@ impl Service for Services {
             self.app.estate.set(InForce { version, checked: next });
             tracing::info!(version, %by, "estate applied");
             self.push_assignments();
+            self.app.bundles.wanted();
             answer.version = version;
         }
         Ok(Response::new(answer))

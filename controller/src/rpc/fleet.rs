@@ -47,6 +47,12 @@ impl Service for Services {
             open_runs: runs.into_iter().map(|row| show::of_row(app, row)).collect(),
             now_us: app.clock.now().0,
             plans: estate.map(|estate| plans(estate, previews)).unwrap_or_default(),
+            bundle: app.bundles.state().map(|state| v1::BundleState {
+                made_at_us: state.made_at.0,
+                to: state.to,
+                problem: state.problem,
+            }),
+            rescue: app.rescue.as_ref().map(crate::rescue::Rescue::words).unwrap_or_default(),
         }))
     }
 }

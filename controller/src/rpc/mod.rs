@@ -8,6 +8,7 @@ pub mod estate;
 pub mod fleet;
 pub mod incoming;
 pub mod link;
+pub mod rescue;
 pub mod runs;
 pub mod serving;
 pub mod show;
@@ -25,6 +26,7 @@ use proto::v1::backups_server::BackupsServer;
 use proto::v1::enrolment_server::EnrolmentServer;
 use proto::v1::estate_server::EstateServer;
 use proto::v1::fleet_server::FleetServer;
+use proto::v1::rescue_server::RescueServer;
 use proto::v1::runs_server::RunsServer;
 use runtime::Policy;
 use std::net::{SocketAddr, TcpListener};
@@ -102,6 +104,7 @@ async fn router(app: &Arc<App>, server: Server) -> Result<Router<Stack<GateLayer
         .add_service(limited!(AuditServer))
         .add_service(limited!(BackupsServer))
         .add_service(limited!(FleetServer))
+        .add_service(limited!(RescueServer))
         .add_service(health_service)
         .add_service(reflection))
 }

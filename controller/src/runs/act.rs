@@ -7,10 +7,12 @@
 use super::control::Controls;
 use super::driver::Input;
 use super::tell;
+use super::witness::Witnessing;
 use crate::agents::SessionHandle;
 use crate::app::App;
+use crate::rescue::copies::{Keepers, is_dangerous, is_dangerous_here};
 use engine::perform::Key;
-use engine::{Perform, Report};
+use engine::{Entry, Perform, Report};
 use model::{Head, HostName, Name, Order, RunId, Token, Work};
 use proto::v1;
 use proto::v1::controller_message::Message;
@@ -18,7 +20,7 @@ use runtime::crash;
 use runtime::telemetry::trace;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 /// Shortest wait before silence is looked at again.
@@ -48,10 +50,17 @@ pub(super) struct Acting {
     leases: Vec<(Token, HostName, Name)>,
     own: Vec<Input>,
     lapses: u64,
+    witnessing: Witnessing,
 }
 
 impl Acting {
-    pub(super) fn new(app: Arc<App>, run: RunId, inbox: mpsc::Sender<Input>, trace: Arc<str>) -> Self {
+    pub(super) fn new(
+        app: Arc<App>,
+        run: RunId,
+        inbox: mpsc::Sender<Input>,
+        trace: Arc<str>,
+        keepers: Arc<Keepers>,
+    ) -> Self {
         Self {
             lapses: app.leading.lapses(),
             app,
@@ -63,6 +72,7 @@ impl Acting {
             watches: Vec::new(),
             leases: Vec::new(),
             own: Vec::new(),
+            witnessing: Witnessing::new(keepers),
         }
     }
 
@@ -84,6 +94,10 @@ impl Acting {
         for effect in perform {
             let key = effect.key();
             match effect {
+                Perform::Send { ref token, ref work, .. }
+                    if is_dangerous(token, work) && !self.is_witnessed(token, head) => {}
+                Perform::Control { ref token, ref action, .. }
+                    if is_dangerous_here(token, action) && !self.is_witnessed(token, head) => {}
                 Perform::Send { token, host, work, timeout } => {
                     self.app.leases.ordered(&self.app, &token, &host, &work);
                     self.send(key, &token, &host, work, timeout, head);
@@ -122,6 +136,18 @@ impl Acting {
                 }
             }
         }
+    }
+
+    /// Events that have just become durable.
+    pub(super) fn learn(&mut self, entries: &[Entry]) {
+        self.witnessing.began(entries);
+    }
+
+    /// Whether the record of what cannot be taken back is where it outlives this controller.
+    fn is_witnessed(&mut self, token: &Token, head: &Head) -> bool {
+        let gave_up = self.witnessing.look(&self.app, token, head, Instant::now());
+        self.own.extend(gave_up.map(|report| Input::Report { from: None, report, done: None }));
+        self.witnessing.is_settled(token)
     }
 
     fn is_new(&mut self, key: Key) -> bool {
@@ -176,6 +202,9 @@ impl Acting {
 
     /// Those that are not connected hear it when they say hello.
     fn close(&self, run: RunId, hosts: &[HostName]) {
+        let mut hosts: BTreeSet<HostName> = hosts.iter().cloned().collect();
+        hosts.extend(self.app.copies.hosts(run));
+        self.app.copies.forget(run);
         for session in hosts.iter().filter_map(|host| self.app.fleet.session(host)) {
             let closed = v1::RunClosed { run: run.0.as_bytes().to_vec() };
             crash::point("run-closing");
@@ -205,7 +234,7 @@ impl Acting {
             // Closed just now, and not durable yet; or never to be evidence.
             None => LEASE_STEP,
         });
-        left.chain(leases).min().unwrap_or(Duration::MAX)
+        left.chain(leases).chain(self.witnessing.until_next()).min().unwrap_or(Duration::MAX)
     }
 
     /// Silences that have lasted long enough, and leases that have run out.

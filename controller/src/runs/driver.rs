@@ -12,6 +12,7 @@ use super::act::Acting;
 use super::registry::{MAX_LOADING, Way, hosts_of};
 use super::{RunError, late};
 use crate::app::App;
+use crate::rescue::copies::{self, Keepers};
 use crate::store::StoreError;
 use crate::store::points::PointRow;
 use engine::{Advance, Batch, Command, Entry, Event, Person, Recorded, Report, RunState};
@@ -78,6 +79,7 @@ struct Driver<'a> {
     state: RunState,
     head: Head,
     acting: Acting,
+    keepers: Arc<Keepers>,
     wake_at: Option<Micros>,
 }
 
@@ -96,8 +98,9 @@ pub(super) async fn drive(
     };
     // It is set once: this run has one driver.
     let _ = way.hosts.set(hosts_of(&state).cloned().collect());
-    let acting = Acting::new(app.clone(), run, way.inbox.clone(), way.trace.clone());
-    let mut driver = Driver { app, run, way, state, head, acting, wake_at: None };
+    let keepers = Arc::new(Keepers::of(&state));
+    let acting = Acting::new(app.clone(), run, way.inbox.clone(), way.trace.clone(), keepers.clone());
+    let mut driver = Driver { app, run, way, state, head, acting, keepers, wake_at: None };
     driver.way.shown.publish(Arc::new(driver.state.clone()));
     let mut came = Vec::new();
     loop {
@@ -145,8 +148,14 @@ impl Driver<'_> {
             }
             crash::point_of("after-commit", First(&batch.entries));
             self.app.leases.learn(self.app, &batch);
+            self.acting.learn(&batch.entries);
+            if batch.entries.iter().any(|entry| matches!(entry.recorded.event, Event::Approved { .. })) {
+                self.app.bundles.wanted();
+            }
             (self.state, self.head) = (batch.state, batch.head);
         }
+        let sync = copies::needs_sync(&self.state, &batch.entries);
+        self.app.copies.send(self.app, &self.keepers, &self.head, &batch.entries, sync).await;
         let shown = Arc::new(self.state.clone());
         if !batch.entries.is_empty() {
             self.way.shown.publish(shown.clone());

@@ -10,8 +10,10 @@ mod preempt;
 pub mod registry;
 mod start;
 mod tell;
+mod witness;
 
 pub use error::RunError;
 pub use live::Live;
 pub use preempt::call_off;
 pub use registry::Runs;
+pub(crate) use start::resources;

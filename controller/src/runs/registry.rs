@@ -205,6 +205,13 @@ impl Runs {
         }
     }
 
+    /// Wakes the driver of one run.
+    pub fn poke(&self, run: RunId) {
+        if let Some(way) = self.way(run) {
+            way.wake.notify_one();
+        }
+    }
+
     /// Wakes the drivers of runs that have work for a host: its session opened, or has room again. Each looks for
     /// itself what is to be sent there. The others are left alone: when ten thousand come back, each wake would
     /// be a turn of every run.

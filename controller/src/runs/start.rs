@@ -22,7 +22,7 @@ const MAX_SET_ASIDE: usize = 16;
 
 /// What a run of a plan holds. A preview does nothing and holds nothing; a drill holds the stand-ins,
 /// which no live run touches.
-fn resources(plan: &CheckedPlan) -> Vec<String> {
+pub(crate) fn resources(plan: &CheckedPlan) -> Vec<String> {
     match plan.mode {
         Mode::Live => plan.resources(),
         Mode::Drill => plan.resources().into_iter().map(|name| format!("drill/{name}")).collect(),
@@ -82,6 +82,9 @@ impl Runs {
     ) -> Result<RunId, RunError> {
         let app = self.app()?;
         if let Some(problem) = app.standing.lost() {
+            return Err(RunError::Halted(problem));
+        }
+        if let Some(problem) = app.rescue.as_ref().and_then(|rescue| rescue.not_yet()) {
             return Err(RunError::Halted(problem));
         }
         let open = self.open_count();

@@ -80,6 +80,37 @@ impl Store {
             .await
     }
 
+    /// Keeps a certificate that was renewed by its key alone, unless that happened `most` times since the host
+    /// enrolled. The condition and the count are one statement.
+    pub async fn recover_agent(
+        &self,
+        host: &HostName,
+        now: Micros,
+        expires: Micros,
+        most: u32,
+    ) -> Result<bool, StoreError> {
+        let host = host.to_string();
+        self.writer()
+            .write("keep a recovery", move |connection| {
+                async move {
+                    let changed = sqlx::query(
+                        "update agents set renewed_at = $1, expires_at = $2, recoveries = recoveries + 1 \
+                         where host = $3 and recoveries < $4",
+                    )
+                    .bind(now.0)
+                    .bind(expires.0)
+                    .bind(host)
+                    .bind(i64::from(most))
+                    .execute(connection)
+                    .await
+                    .map_err(StoreError::query("keep a recovery"))?;
+                    Ok(changed.rows_affected() == 1)
+                }
+                .boxed()
+            })
+            .await
+    }
+
     /// Lets no agent of a host in until it enrols anew.
     pub async fn lock_agent(&self, host: &HostName) -> Result<(), StoreError> {
         let host = host.to_string();
@@ -176,7 +207,7 @@ pub(crate) async fn enrol(
          values ($1, $2, $3, $3, $4, 0, 0, 0, 0, '', '[]') \
          on conflict (host) do update set key_fingerprint = excluded.key_fingerprint, \
          enrolled_at = excluded.enrolled_at, renewed_at = excluded.renewed_at, \
-         expires_at = excluded.expires_at, locked = ''",
+         expires_at = excluded.expires_at, locked = '', recoveries = 0",
     )
     .bind(host)
     .bind(key_fingerprint)

@@ -30,8 +30,10 @@ pub mod leadership;
 pub mod leases;
 pub mod lock;
 pub mod logins;
+pub mod merge;
 pub mod points;
 pub mod previews;
+pub mod rescue;
 pub mod runs;
 pub mod scheduled;
 pub mod tokens;
@@ -116,6 +118,8 @@ mod tests;
 
 #[cfg(test)]
 mod audit_tests;
+#[cfg(test)]
+mod merge_tests;
 
 #[cfg(test)]
 impl Store {

@@ -162,8 +162,8 @@ impl World {
         let named = hosts.iter().map(|_| extends && !dice.one_in(4)).collect();
         let cut_off = vec![0; hosts.len()];
         let controller = Controller::new(&mut dice);
-        let failovers = if seed % 3 == 0 { 60 } else { 15 };
-        let (wire, slow, fine, seen) = (Vec::new(), dice.one_in(2), seed % 4 == 0, Seen::default());
+        let failovers = if seed.is_multiple_of(3) { 60 } else { 15 };
+        let (wire, slow, fine, seen) = (Vec::new(), dice.one_in(2), seed.is_multiple_of(4), Seen::default());
         World {
             now: 1,
             dice,

@@ -4,6 +4,7 @@
 mod lease;
 mod order;
 mod outcome;
+mod rescue;
 mod status;
 mod token;
 

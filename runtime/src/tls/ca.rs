@@ -10,8 +10,9 @@ use crate::Explained;
 use model::Micros;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber, SigningKey,
 };
+use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 use std::time::Duration;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -141,6 +142,12 @@ impl Ca {
         &self.hash
     }
 
+    /// Signs a text that is no certificate, as what it is: see [`verify_text`].
+    pub fn sign_text(&self, what: &str, text: &str) -> Result<String, CaError> {
+        let signature = self.issuer.key().sign(&bound(what, text)).map_err(make)?;
+        Ok(hex::encode(signature))
+    }
+
     /// Signs a request for an identity. `names` are DNS names and IP addresses under which it may be
     /// dialled; with any of them (a controller has [`super::CONTROLLER_NAME`] always) it may also serve.
     pub fn sign(
@@ -164,6 +171,21 @@ impl Ca {
         let serial = hex::encode(serial.as_bytes());
         Ok(Issued { certificate_pem: certificate.pem(), serial, not_after: lifetime.end() })
     }
+}
+
+/// What is signed of a text. No certificate begins like it.
+fn bound(what: &str, text: &str) -> Vec<u8> {
+    format!("lifeboat {what} 1\n{text}").into_bytes()
+}
+
+/// Whether the CA of a certificate (PEM) signed a text as what it is said to be.
+pub fn verify_text(certificate_pem: &str, what: &str, text: &str, signature: &str) -> bool {
+    let Some(der) = first_certificate(certificate_pem) else { return false };
+    let Ok((_, parsed)) = x509_parser::parse_x509_certificate(&der) else { return false };
+    let Ok(signature) = hex::decode(signature) else { return false };
+    let key = parsed.public_key().subject_public_key.data.as_ref();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, key);
+    parsed.is_ca() && key.verify(&bound(what, text), &signature).is_ok()
 }
 
 fn leaf(

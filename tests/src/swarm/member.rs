@@ -173,7 +173,14 @@ async fn take(
             memory.open.remove(&closed.run);
             Ok(())
         }
-        Inbound::Welcome(_) | Inbound::HeartbeatAck(_) | Inbound::LeaseAnswer(_) => Ok(()),
+        // No member of a leased source, and no copies of journals.
+        Inbound::Welcome(_)
+        | Inbound::HeartbeatAck(_)
+        | Inbound::LeaseAnswer(_)
+        | Inbound::Withhold(_)
+        | Inbound::MemberKeys(_)
+        | Inbound::Copy(_)
+        | Inbound::CopyWanted(_) => Ok(()),
     }
 }
 
@@ -189,6 +196,7 @@ fn hello(memory: &Memory) -> v1::Hello {
         highest_epoch: memory.epoch.clone(),
         heads: Vec::new(),
         assignment_version: memory.assignment,
+        copies: Vec::new(),
         now_us: now(),
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod agents;
+mod certificates;
 mod clock;
 mod controllers;
 mod crowds;
@@ -20,6 +21,7 @@ mod names;
 mod orders;
 mod people;
 mod rejoin;
+mod rescue;
 mod split_brain;
 mod sweep;
 mod telemetry;

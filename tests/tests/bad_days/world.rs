@@ -174,6 +174,12 @@ impl Plans {
         self
     }
 
+    /// More lines for the agents' settings.
+    pub fn agents(mut self, text: &str) -> Self {
+        self.agent_telemetry.push_str(text);
+        self
+    }
+
     /// More lines for the controller's settings.
     pub fn controller(mut self, text: &str) -> Self {
         self.telemetry.push_str(text);

@@ -44,6 +44,13 @@ static ALL: &[Group] = &[
         advice: "Runs are not lost: a controller that starts again goes on where the journal ends.",
     },
     Group {
+        first: 1240,
+        title: "Controller: rescue",
+        about: "bundles, copies of journals at agents, and the rescue itself.",
+        why: "A rescue commands every host. What is not certainly the operators' own, or would be driven by two, is refused.",
+        advice: "docs/rescue.md has the whole way, from the key in the drawer to the old controller's return.",
+    },
+    Group {
         first: 1300,
         title: "Runs",
         about: "what a run may do next, and what it met.",

@@ -12,6 +12,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "Report this with the message; the controller did not start.",
     ),
     (
+        "LB1247",
+        "What was typed for a rescue does not fit: its folder, its addresses, its name or who is named as lost. The message says which.",
+        "",
+    ),
+    (
         "LB1329",
         "A check or another question that changes nothing gave no answer in time, so there is no answer to go by.",
         "See whether the agent is up (`lifeboat status`), then retry the step.",
