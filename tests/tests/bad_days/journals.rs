@@ -5,6 +5,9 @@ use model::RunId;
 use std::path::Path;
 use tests::polling::until;
 
+/// A plan of one step.
+const ONE_ALONE: &str = "  one: { undo: none, command: { script: SCRIPT(one), hosts: [east-1] } }\n";
+
 /// Two plans on two hosts, each with a gated script and one after it.
 async fn two_hosts(name: &str) -> World {
     let steps = |host: &str| {
@@ -149,4 +152,35 @@ async fn fault_10_a_data_folder_restored_from_an_old_copy_does_not_command_whate
     world.agent("east-1").start().unwrap();
     halted(&world, &["LB1122", "LB1120", "LB2111"]).await;
     assert_eq!((world.count("one-east"), world.count("two-east")), (1, 1), "nothing was done twice");
+}
+
+#[tokio::test]
+async fn the_audit_names_the_event_that_somebody_changed_and_a_run_that_is_gone() {
+    let world = Plans::new("audit").script("one", "").plan("one", ONE_ALONE).start().await;
+    let (changed, gone) = (world.run("one").await, world.run("one").await);
+    for run in [changed, gone] {
+        world.until_success(run).await;
+    }
+    let whole = world.say(&["audit", "verify", "--output", "json"]).await.expect_code(0).unwrap();
+    let whole = whole.json().unwrap();
+    assert!(whole["whole"] == true && whole["runs"].as_u64() >= Some(2), "{whole:#}");
+    let known = whole["last"].as_str().unwrap().to_owned();
+    world.say(&["audit", "verify", "--known", &known]).await.expect_code(0).unwrap();
+    world
+        .tamper(&[
+            "drop trigger journal_is_never_changed",
+            "drop trigger journal_is_never_deleted",
+            "update journal set event = replace(event, '\"admin\"', '\"mallory\"') \
+             where sequence = 1 and run = (select min(run) from runs where plan = 'one')",
+            "delete from journal where run = (select max(run) from runs where plan = 'one')",
+            "delete from held where run = (select max(run) from runs where plan = 'one')",
+            "delete from runs where run = (select max(run) from runs where plan = 'one')",
+        ])
+        .await;
+    let found = world.say(&["audit", "verify"]).await.expect_code(1).unwrap();
+    assert!(found.stdout.contains(&format!("run {changed}, event 1:")), "{}", found.stdout);
+    assert!(found.stdout.contains(&gone.to_string()), "{}", found.stdout);
+    assert!(found.stderr.contains("LB3100"), "{}", found.stderr);
+    let acts = world.say(&["audit", "list"]).await.expect_code(0).unwrap();
+    assert!(acts.stdout.contains("run-requested"), "{}", acts.stdout);
 }

@@ -1,6 +1,7 @@
 //! A leased PostgreSQL: its agent is frozen, cut off, or comes back from another boot. Real servers, agents,
 //! watchdogs and control groups; independent clients write to both members all the time and keep count.
 
+use crate::two_controllers;
 use crate::world::{Plans, SOON, World, step};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{Connection as _, PgConnection};
@@ -15,12 +16,14 @@ use tests::{
     polling::until,
     ports,
     postgres::Postgres,
-    programs::Watchdog,
+    programs::{Controller, Watchdog},
 };
 use tokio::task::JoinHandle;
 
 /// The lease of these tests, and the stop time that every lease has.
 const LEASE: Duration = Duration::from_secs(4);
+/// The leadership where two controllers share a database.
+const LEADERSHIP: &str = "2s";
 /// What a killed server may take to be gone.
 const GONE: Duration = Duration::from_secs(1);
 
@@ -125,6 +128,8 @@ pub struct Leased {
     pub to_west: Acknowledged,
     /// What each agent dials to ask the other one for more time.
     pub ways: BTreeMap<String, Link>,
+    /// The controller that waits, their database, and the way to it.
+    pub second: Option<(Controller, Postgres, Link)>,
     clients: Vec<JoinHandle<()>>,
 }
 
@@ -139,10 +144,13 @@ pub struct How {
     pub extended: bool,
     /// Each agent dials the controller through a link of its own.
     pub apart: bool,
+    /// A second controller waits, on the same database.
+    pub shared: bool,
 }
 
 impl How {
-    pub const PLAIN: How = How { through_a_link: false, lease: LEASE, extended: false, apart: false };
+    pub const PLAIN: How =
+        How { through_a_link: false, lease: LEASE, extended: false, apart: false, shared: false };
 }
 
 impl Drop for Leased {
@@ -261,14 +269,27 @@ pub async fn leased_so(name: &str, how: How) -> Option<Leased> {
         watchdog.start().await.unwrap();
         watchdogs.insert(host.to_owned(), watchdog);
     }
-    let world = plans.start().await;
+    let database = match how.shared {
+        true => Some(two_controllers::database(&plans).await),
+        false => None,
+    };
+    if let Some((_, way)) = &database {
+        plans = plans.controller(&two_controllers::settings(way.address(), LEADERSHIP));
+    }
+    let mut world = plans.start().await;
+    let mut second = None;
+    if let Some((database, way)) = database {
+        let hosts = ["east-1", "west-1"];
+        let waits = two_controllers::add_second(&mut world, database.address(), LEADERSHIP, &hosts).await;
+        second = Some((waits, database, way));
+    }
     let up = world.run("up").await;
     world.until_success(up).await;
     east.wait_until_it_answers().await.unwrap();
     let (to_east, one) = client(east.address(), 1);
     let (to_west, two) = client(west.address(), 2);
     let clients = vec![one, two];
-    let leased = Leased { world, east, west, watchdogs, to_east, to_west, ways, clients };
+    let leased = Leased { world, east, west, watchdogs, to_east, to_west, ways, second, clients };
     until("writes in the east", SOON, async || match leased.to_east.grows().await {
         true => Ok(()),
         false => Err("none".to_owned()),
@@ -468,4 +489,30 @@ async fn a_watchdog_that_is_killed_and_comes_back_costs_the_primary_nothing() {
     let longest = gaps.max().unwrap_or_default();
     println!("longest gap {longest:?}");
     assert!(leased.to_east.grows().await && longest < Duration::from_secs(1), "{longest:?}");
+}
+
+#[tokio::test]
+async fn fault_17_a_new_leader_counts_a_whole_lease_of_its_own_before_it_promotes() {
+    let how = How { shared: true, ..How::PLAIN };
+    let Some(mut leased) = leased_so("fault-17-lease", how).await else { return };
+    // The primary's agent is frozen, and while its lease runs out the leader is killed.
+    leased.world.agents["east-1"].freeze();
+    let run = leased.world.run("failover").await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    leased.world.controller.kill();
+    let killed = Instant::now();
+    let (second, ..) = leased.second.as_mut().unwrap();
+    std::mem::swap(&mut leased.world.controller, second);
+    leased.until_gone(LEASE + GONE).await;
+    let view = leased.world.until_success(run).await;
+    println!("failed over {:?} after the leader was killed", killed.elapsed());
+    assert_eq!(step(&view, "fence").evidence, Some(model::Evidence::LeaseExpired), "{view:#?}");
+    // It does not know when the first one granted last: perhaps just before it died, and no grant is longer than
+    // the leadership that gave it. That, the stop time and the drift it waits for.
+    let length = model::duration::parse(LEADERSHIP).unwrap();
+    let terms = model::lease::Terms { length, stop: model::lease::DEFAULT_STOP };
+    let first = leased.to_west.first_after(killed).expect("writes in the west");
+    assert!(first - killed >= terms.wait(), "{:?} is before {:?}", first - killed, terms.wait());
+    assert!(leased.to_west.grows().await, "the west takes writes");
+    leased.nothing_is_lost_and_nothing_overlaps().await;
 }

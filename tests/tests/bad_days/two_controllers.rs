@@ -36,14 +36,14 @@ fn free() -> SocketAddr {
 }
 
 /// Settings of a controller with a shared database.
-fn settings(database: SocketAddr, length: &str) -> String {
+pub fn settings(database: SocketAddr, length: &str) -> String {
     format!(
         "database: \"postgres://postgres@{database}/postgres?sslmode=disable\"\ndatabase-without-standby: true\nleadership: {length}\n"
     )
 }
 
 /// A database that runs, and a way to it that can be cut.
-async fn database(plans: &Plans) -> (Postgres, Link) {
+pub async fn database(plans: &Plans) -> (Postgres, Link) {
     let mut database = Postgres::create(plans.scratch(), "journal", free()).await.unwrap();
     database.start().await.unwrap();
     let way = Link::to(database.address()).await.unwrap();
@@ -55,13 +55,19 @@ async fn pair(name: &str, length: &str) -> Pair {
     let plans = Plans::new(name).gated("one").script("two", "").plan("two", TWO);
     let (database, way) = database(&plans).await;
     let mut world = plans.controller(&settings(way.address(), length)).start().await;
+    let second = add_second(&mut world, database.address(), length, &["east-1"]).await;
+    Pair { world, second, way, database }
+}
+
+/// A second controller on the same database, which waits; these hosts and the command line know both.
+pub async fn add_second(world: &mut World, database: SocketAddr, length: &str, hosts: &[&str]) -> Controller {
     let at = free();
-    let settings = settings(database.address(), length);
+    let settings = settings(database, length);
     let mut second = Controller::named(&world.scratch, "second", "second", at, &settings).unwrap();
     bring_ca(&world.controller, &second);
     second.start().await.unwrap();
-    know_both(&mut world, at).await;
-    Pair { world, second, way, database }
+    know_both(world, at, hosts).await;
+    second
 }
 
 /// The second controller signs with the first one's CA.
@@ -72,14 +78,16 @@ fn bring_ca(from: &Controller, to: &Controller) {
     }
 }
 
-/// The agent and the command line know both controllers, in this order.
-async fn know_both(world: &mut World, second: SocketAddr) {
+/// The agents and the command line know both controllers, in this order.
+async fn know_both(world: &mut World, second: SocketAddr, hosts: &[&str]) {
     let first = world.controller.address();
-    let file = world.scratch.path().join("agent-east-1.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
     let both = format!("[\"{first}\", \"{second}\"]");
-    std::fs::write(&file, text.replace(&format!("[\"{first}\"]"), &both)).unwrap();
-    world.restart_agent("east-1", "").await;
+    for host in hosts {
+        let file = world.scratch.path().join(format!("agent-{host}.yaml"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.replace(&format!("[\"{first}\"]"), &both)).unwrap();
+        world.restart_agent(host, "").await;
+    }
     let token = world.scratch.path().join("admin-token").display().to_string();
     let both = format!("{first},{second}");
     world.say(&["login", &both, "--token-file", &token]).await.expect_code(0).unwrap();
