@@ -3,7 +3,7 @@ use super::bundle::{Body, KeptAgent, KeptEstate, KeptLease};
 use super::{bundle, seal};
 use crate::store::Store;
 use crate::store::rescue::RescueRow;
-use model::lease::{Row, Terms};
+use model::lease::{Promotable, Row, Terms};
 use model::{HostName, Micros, Name};
 use runtime::offline::SecretKey;
 use runtime::tls::Ca;
@@ -18,6 +18,11 @@ fn key() -> SecretKey {
     use age::secrecy::ExposeSecret as _;
     let identity = age::x25519::Identity::generate();
     SecretKey::make(identity.to_string().expose_secret(), &identity.to_public().to_string()).unwrap()
+}
+
+/// Who may extend the lease of the bundle.
+fn sets() -> Vec<Promotable> {
+    vec![Promotable { term: 4, members: [HostName::new("db-2").unwrap()].into() }]
 }
 
 fn body(ca: &Ca, key: &SecretKey) -> Body {
@@ -48,7 +53,14 @@ fn body(ca: &Ca, key: &SecretKey) -> Body {
         leases: vec![KeptLease {
             source: Name::new("db").unwrap(),
             host: host(),
-            row: Row { primary: true, terms: Some(terms), armed: true, ..Row::default() },
+            row: Row {
+                primary: true,
+                terms: Some(terms),
+                armed: true,
+                term: 4,
+                sets: sets(),
+                ..Row::default()
+            },
             closed_by: String::new(),
         }],
         heads: Vec::new(),
@@ -110,6 +122,7 @@ async fn a_rescue_takes_its_epoch_and_counts_no_lease_of_the_old_controller_as_e
     let lease = &leases[&Name::new("db").unwrap()][&HostName::new("db-1").unwrap()];
     assert!(lease.row.primary && lease.row.terms.is_some(), "it is waited for: {lease:?}");
     assert!(!lease.row.armed, "its end proves nothing: {lease:?}");
+    assert_eq!((lease.row.term, &lease.row.sets), (4, &sets()), "who may extend it is not forgotten");
     assert_eq!(store.agents().await.unwrap()[0].key_fingerprint, "f");
     assert_eq!(store.estate().await.unwrap().unwrap().version, 3);
     stop.cancel();

@@ -1,5 +1,6 @@
 //! Versions of the estate, with the files as they were applied.
 
+use super::database::Connection;
 use super::{Store, StoreError};
 use futures::FutureExt;
 use model::Micros;
@@ -25,6 +26,34 @@ pub struct EstateVersion {
     pub files: Vec<EstateFile>,
 }
 
+/// Inside a transaction: a version of the estate, applied by somebody.
+pub(super) async fn keep(
+    connection: &mut Connection,
+    estate: EstateVersion,
+    by: &str,
+    now: Micros,
+) -> Result<(), StoreError> {
+    let EstateVersion { version, digest, files } = estate;
+    sqlx::query("insert into estates (version, digest, applied_at, applied_by) values ($1, $2, $3, $4)")
+        .bind(version as i64)
+        .bind(digest)
+        .bind(now.0)
+        .bind(by)
+        .execute(&mut *connection)
+        .await
+        .map_err(StoreError::query("keep a version of the estate"))?;
+    for file in files {
+        sqlx::query("insert into estate_files (version, path, content) values ($1, $2, $3)")
+            .bind(version as i64)
+            .bind(file.path)
+            .bind(file.text)
+            .execute(&mut *connection)
+            .await
+            .map_err(StoreError::query("keep a file of the estate"))?;
+    }
+    Ok(())
+}
+
 impl Store {
     /// Keeps the next version, on condition that `after` is in force (0: none yet). Gives its number,
     /// or nothing when another came first.
@@ -47,28 +76,9 @@ impl Store {
                     if newest as u64 != after {
                         return Ok(None);
                     }
-                    let version = newest + 1;
-                    sqlx::query(
-                        "insert into estates (version, digest, applied_at, applied_by) \
-                         values ($1, $2, $3, $4)",
-                    )
-                    .bind(version)
-                    .bind(digest)
-                    .bind(now.0)
-                    .bind(by)
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(StoreError::query("keep a version of the estate"))?;
-                    for file in files {
-                        sqlx::query("insert into estate_files (version, path, content) values ($1, $2, $3)")
-                            .bind(version)
-                            .bind(file.path)
-                            .bind(file.text)
-                            .execute(&mut *connection)
-                            .await
-                            .map_err(StoreError::query("keep a file of the estate"))?;
-                    }
-                    Ok(Some(version as u64))
+                    let version = newest as u64 + 1;
+                    keep(connection, EstateVersion { version, digest, files }, &by, now).await?;
+                    Ok(Some(version))
                 }
                 .boxed()
             })

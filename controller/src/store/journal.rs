@@ -114,22 +114,33 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
-        let rows = sqlx::query(
-            "select sequence, at, event from journal \
-             where run = $1 and sequence > $2 order by sequence limit $3",
-        )
-        .bind(run.to_string())
-        .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(self.readers())
-        .await
-        .map_err(StoreError::query("read a journal"))?;
+        let rows = self.journal_after("sequence, at, event", run, after, limit).await?;
         let event = |row: &DbRow| EventRow {
             sequence: row.get::<i64, _>(0) as u64,
             at: Micros(row.get(1)),
             text: row.get(2),
         };
         Ok(rows.iter().map(event).collect())
+    }
+
+    /// Columns of a run's rows after a number, at most `limit`, oldest first.
+    pub(super) async fn journal_after(
+        &self,
+        columns: &'static str,
+        run: RunId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Vec<DbRow>, StoreError> {
+        let text = format!(
+            "select {columns} from journal where run = $1 and sequence > $2 order by sequence limit $3"
+        );
+        sqlx::query(AssertSqlSafe(text))
+            .bind(run.to_string())
+            .bind(i64::try_from(after).unwrap_or(i64::MAX))
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await
+            .map_err(StoreError::query("read a journal"))
     }
 
     /// The hash of one event, if there is such an event.

@@ -1,6 +1,7 @@
 //! What must be durable of leases before it matters: to whom they were given, for how long at most, and who is
 //! granted none.
 
+use super::database::Connection;
 use super::{Store, StoreError, leadership};
 use futures::FutureExt;
 use model::lease::{Row, Terms};
@@ -26,6 +27,40 @@ fn ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros().div_ceil(1000)).unwrap_or(i64::MAX)
 }
 
+/// Inside a transaction: one member of a source.
+pub(super) async fn keep(
+    connection: &mut Connection,
+    source: &Name,
+    host: &HostName,
+    kept: LeaseRow,
+) -> Result<(), StoreError> {
+    let LeaseRow { row, closed_by } = kept;
+    let none = Terms { length: Duration::ZERO, stop: Duration::ZERO };
+    let terms = row.terms.unwrap_or(none);
+    let sets = serde_json::to_string(&row.sets).unwrap_or_else(|_| "[]".to_string());
+    sqlx::query(
+        "insert into leases (source, host, is_primary, closed, length_ms, stop_ms, armed, closed_by, term, sets) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (source, host) do update set \
+         is_primary = excluded.is_primary, closed = excluded.closed, length_ms = excluded.length_ms, \
+         stop_ms = excluded.stop_ms, armed = excluded.armed, closed_by = excluded.closed_by, \
+         term = excluded.term, sets = excluded.sets",
+    )
+    .bind(source.as_str())
+    .bind(host.as_str())
+    .bind(i64::from(row.primary))
+    .bind(i64::from(row.closed))
+    .bind(ms(terms.length))
+    .bind(ms(terms.stop))
+    .bind(i64::from(row.armed))
+    .bind(closed_by)
+    .bind(i64::try_from(row.term).unwrap_or(i64::MAX))
+    .bind(sets)
+    .execute(connection)
+    .await
+    .map(drop)
+    .map_err(StoreError::query("keep a lease"))
+}
+
 impl Store {
     /// Keeps all members of a source, on condition that `epoch` still leads.
     pub async fn keep_leases(
@@ -34,36 +69,13 @@ impl Store {
         source: &Name,
         rows: BTreeMap<HostName, LeaseRow>,
     ) -> Result<(), StoreError> {
-        let source = source.to_string();
+        let source = source.clone();
         self.writer()
             .write("keep what is known of leases", move |connection| {
                 async move {
                     leadership::require(connection, epoch).await?;
-                    for (host, LeaseRow { row, closed_by }) in rows {
-                        let none = Terms { length: Duration::ZERO, stop: Duration::ZERO };
-                        let terms = row.terms.unwrap_or(none);
-                        let sets = serde_json::to_string(&row.sets).unwrap_or_else(|_| "[]".to_string());
-                        sqlx::query(
-                            "insert into leases (source, host, is_primary, closed, length_ms, stop_ms, armed, \
-                             closed_by, term, sets) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                             on conflict (source, host) do update set is_primary = excluded.is_primary, \
-                             closed = excluded.closed, length_ms = excluded.length_ms, \
-                             stop_ms = excluded.stop_ms, armed = excluded.armed, \
-                             closed_by = excluded.closed_by, term = excluded.term, sets = excluded.sets",
-                        )
-                        .bind(source.as_str())
-                        .bind(host.as_str())
-                        .bind(i64::from(row.primary))
-                        .bind(i64::from(row.closed))
-                        .bind(ms(terms.length))
-                        .bind(ms(terms.stop))
-                        .bind(i64::from(row.armed))
-                        .bind(closed_by)
-                        .bind(i64::try_from(row.term).unwrap_or(i64::MAX))
-                        .bind(sets)
-                        .execute(&mut *connection)
-                        .await
-                        .map_err(StoreError::query("keep a lease"))?;
+                    for (host, row) in rows {
+                        keep(connection, &source, &host, row).await?;
                     }
                     Ok(())
                 }

@@ -1,11 +1,14 @@
 //! What a rescue begins with and how far it has come; and rows of journals as they are copied.
 
 use super::database::{Connection, DbRow};
-use super::{Store, StoreError, agents};
+use super::estates::{EstateFile, EstateVersion};
+use super::leases::LeaseRow;
+use super::{Store, StoreError, agents, estates, leases};
 use crate::rescue::bundle::{Body, KeptAgent, KeptEstate, KeptLease};
 use futures::FutureExt;
+use model::lease::Row;
 use model::{CopiedRow, Digest, Micros, RunId};
-use sqlx::Row;
+use sqlx::Row as _;
 use uuid::Uuid;
 
 /// The rescue that this store is.
@@ -59,16 +62,20 @@ impl Store {
         self.writer()
             .write("begin a rescue", move |connection| {
                 async move {
-                    if let Some(estate) = body.estate {
-                        keep_estate(connection, estate, row.began_at).await?;
+                    if let Some(KeptEstate { version, digest, files }) = body.estate {
+                        let file = |(path, text)| EstateFile { path, text };
+                        let files = files.into_iter().map(file).collect();
+                        let estate = EstateVersion { version, digest, files };
+                        estates::keep(connection, estate, "rescue", row.began_at).await?;
                     }
                     for agent in body.agents {
                         let KeptAgent { host, key_fingerprint, enrolled_at, expires_at } = agent;
                         agents::enrol(connection, host.as_str(), &key_fingerprint, enrolled_at, expires_at)
                             .await?;
                     }
-                    for lease in body.leases {
-                        keep_lease(connection, lease).await?;
+                    for KeptLease { source, host, row, closed_by } in body.leases {
+                        let row = LeaseRow { row: Row { armed: false, ..row }, closed_by };
+                        leases::keep(connection, &source, &host, row).await?;
                     }
                     sqlx::query("update leadership set epoch = $1, ends_at = 0 where one = 1")
                         .bind(row.epoch.saturating_sub(1) as i64)
@@ -144,16 +151,7 @@ impl Store {
         after: u64,
         limit: u32,
     ) -> Result<Vec<CopiedRow>, StoreError> {
-        let rows = sqlx::query(
-            "select sequence, at, epoch, event, hash from journal \
-             where run = $1 and sequence > $2 order by sequence limit $3",
-        )
-        .bind(run.to_string())
-        .bind(i64::try_from(after).unwrap_or(i64::MAX))
-        .bind(i64::from(limit))
-        .fetch_all(self.readers())
-        .await
-        .map_err(StoreError::query("read a journal"))?;
+        let rows = self.journal_after("sequence, at, epoch, event, hash", run, after, limit).await?;
         let copied = |row: &DbRow| {
             let hash = Digest::new(row.get::<String, _>(4)).map_err(|error| StoreError::Damaged {
                 what: format!("a hash of run {run}"),
@@ -181,48 +179,5 @@ async fn keep(connection: &mut Connection, row: &RescueRow) -> Result<(), StoreE
     .execute(connection)
     .await
     .map_err(StoreError::query("keep what rescue this is"))?;
-    Ok(())
-}
-
-async fn keep_estate(connection: &mut Connection, estate: KeptEstate, now: Micros) -> Result<(), StoreError> {
-    sqlx::query("insert into estates (version, digest, applied_at, applied_by) values ($1, $2, $3, $4)")
-        .bind(estate.version as i64)
-        .bind(estate.digest)
-        .bind(now.0)
-        .bind("rescue")
-        .execute(&mut *connection)
-        .await
-        .map_err(StoreError::query("keep the estate of a bundle"))?;
-    for (path, text) in estate.files {
-        sqlx::query("insert into estate_files (version, path, content) values ($1, $2, $3)")
-            .bind(estate.version as i64)
-            .bind(path)
-            .bind(text)
-            .execute(&mut *connection)
-            .await
-            .map_err(StoreError::query("keep a file of the estate of a bundle"))?;
-    }
-    Ok(())
-}
-
-async fn keep_lease(connection: &mut Connection, lease: KeptLease) -> Result<(), StoreError> {
-    let KeptLease { source, host, row, closed_by } = lease;
-    let ms =
-        |length: std::time::Duration| i64::try_from(length.as_micros().div_ceil(1000)).unwrap_or(i64::MAX);
-    let (length, stop) = row.terms.map_or((0, 0), |terms| (ms(terms.length), ms(terms.stop)));
-    sqlx::query(
-        "insert into leases (source, host, is_primary, closed, length_ms, stop_ms, armed, closed_by) \
-         values ($1, $2, $3, $4, $5, $6, 0, $7)",
-    )
-    .bind(source.as_str())
-    .bind(host.as_str())
-    .bind(i64::from(row.primary))
-    .bind(i64::from(row.closed))
-    .bind(length)
-    .bind(stop)
-    .bind(closed_by)
-    .execute(connection)
-    .await
-    .map_err(StoreError::query("keep a lease of a bundle"))?;
     Ok(())
 }
