@@ -74,7 +74,6 @@ impl Pledged {
     /// This host is about to hold the lease until then, in this term: only when it has promised nobody that it
     /// does not, and from then on it extends nothing of an earlier term.
     pub(super) fn hold(&self, term: u64, until: Duration, now: Duration) -> Result<(), Problem> {
-        self.may_hold(now)?;
         let mut state = lock(&self.state);
         if !state.member.left(now).is_zero() {
             return Err(promised(&self.source, state.member.left(now)));

@@ -12,9 +12,9 @@
 
 use crate::agents::SessionHandle;
 use crate::app::App;
+use crate::runs::registry::hosts_of;
 use crate::settings::Settings;
 use crate::store::StoreError;
-use engine::lookup::undo_tasks;
 use engine::{Entry, Event, RunState};
 use model::{ControlAction, CopiedRow, Head, HostName, Mode, Name, Problem, RunId, Token, Work};
 use plan::checked::Action;
@@ -70,15 +70,9 @@ pub struct Keepers {
 impl Keepers {
     /// Of a run.
     pub fn of(state: &RunState) -> Self {
-        let steps = state.plan.steps.iter();
-        let tasks = steps.flat_map(|step| step.tasks.iter().chain(undo_tasks(step)));
-        let hosts = tasks.filter_map(|task| match &task.action {
-            Action::Agent { host, .. } => Some(host.clone()),
-            Action::Controller { .. } | Action::Timer { .. } => None,
-        });
         let scenario = &state.plan.scenario;
         Keepers {
-            targets: hosts.collect(),
+            targets: hosts_of(state).cloned().collect(),
             lost: scenario.lost.iter().chain(&scenario.suspect).cloned().collect(),
             suspects: scenario.suspect_hosts.iter().cloned().collect(),
             live: state.plan.mode == Mode::Live,
@@ -169,12 +163,12 @@ impl Copies {
         )
     }
 
-    /// Sends what the keepers of a run do not have yet. `fresh` are the newest rows, just committed.
-    pub async fn send(&self, app: &App, keepers: &Keepers, head: &Head, fresh: &[Entry], sync: bool) {
+    /// Sends what the keepers of a run do not have yet. `fresh` are the newest rows, just committed, and gave `state`.
+    pub async fn send(&self, app: &App, keepers: &Keepers, state: &RunState, head: &Head, fresh: &[Entry]) {
         if !self.0.on || !keepers.live {
             return;
         }
-        let run = head.run;
+        let (run, sync) = (head.run, needs_sync(state, fresh));
         for (host, session) in self.chosen(app, keepers) {
             let from = self.begin(run, &host, session.number());
             if from >= head.sequence {
@@ -296,7 +290,7 @@ fn row_of(entry: &Entry) -> CopiedRow {
 
 /// Whether rows must be on the agents' disks by themselves: an order that follows would bring them there, and
 /// what the controller or a person did has none.
-pub fn needs_sync(state: &RunState, entries: &[Entry]) -> bool {
+fn needs_sync(state: &RunState, entries: &[Entry]) -> bool {
     let own = |token: &Token| {
         let action = state.place(token).and_then(|place| state.action(place));
         !matches!(action, Some(Action::Agent { .. }))

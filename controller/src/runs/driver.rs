@@ -12,7 +12,7 @@ use super::act::Acting;
 use super::registry::{MAX_LOADING, Way, hosts_of};
 use super::{RunError, late};
 use crate::app::App;
-use crate::rescue::copies::{self, Keepers};
+use crate::rescue::copies::Keepers;
 use crate::store::StoreError;
 use crate::store::points::PointRow;
 use engine::{Advance, Batch, Command, Entry, Event, Person, Recorded, Report, RunState};
@@ -154,8 +154,7 @@ impl Driver<'_> {
             }
             (self.state, self.head) = (batch.state, batch.head);
         }
-        let sync = copies::needs_sync(&self.state, &batch.entries);
-        self.app.copies.send(self.app, &self.keepers, &self.head, &batch.entries, sync).await;
+        self.app.copies.send(self.app, &self.keepers, &self.state, &self.head, &batch.entries).await;
         let shown = Arc::new(self.state.clone());
         if !batch.entries.is_empty() {
             self.way.shown.publish(shown.clone());

@@ -251,7 +251,7 @@ impl Runs {
 }
 
 /// Every host that has work in a run, once for each task.
-pub(super) fn hosts_of(state: &RunState) -> impl Iterator<Item = &HostName> {
+pub(crate) fn hosts_of(state: &RunState) -> impl Iterator<Item = &HostName> {
     let tasks = state.plan.steps.iter().flat_map(|step| step.tasks.iter().chain(undo_tasks(step)));
     tasks.filter_map(|task| match &task.action {
         Action::Agent { host, .. } => Some(host),

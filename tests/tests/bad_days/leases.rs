@@ -49,40 +49,46 @@ impl Acknowledged {
 
 /// Writes to one member, whatever becomes of it: each number once, `first`, `first + 2` and so on.
 pub fn client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
+    writing(address, first, "insert into writes (id) values ($1)", "on")
+}
+
+/// The same into a table of its own, and waits for no standby: it shows whether that server takes writes.
+pub fn local_client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
+    writing(address, first, "insert into alone (id) values ($1)", "local")
+}
+
+fn writing(
+    address: SocketAddr,
+    first: i64,
+    insert: &'static str,
+    synchronous: &'static str,
+) -> (Acknowledged, JoinHandle<()>) {
     let acknowledged = Acknowledged::default();
     let seen = acknowledged.clone();
     let task = tokio::spawn(async move {
         let mut next = first;
         loop {
             // Whatever ends it, it begins again.
-            let _ = write_on(address, &mut next, &seen).await;
+            let _ = write_on(address, insert, synchronous, &mut next, &seen).await;
             tokio::time::sleep(Duration::from_millis(40)).await;
         }
     });
     (acknowledged, task)
 }
 
-/// The same into a table of its own, and waits for no standby: it shows whether that server takes writes.
-pub fn local_client(address: SocketAddr, first: i64) -> (Acknowledged, JoinHandle<()>) {
-    let acknowledged = Acknowledged::default();
-    let seen = acknowledged.clone();
-    let task = tokio::spawn(async move {
-        let mut next = first;
-        loop {
-            let _ = write_locally(address, &mut next, &seen).await;
-            tokio::time::sleep(Duration::from_millis(40)).await;
-        }
-    });
-    (acknowledged, task)
-}
-
-async fn write_locally(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> Result<(), sqlx::Error> {
+async fn write_on(
+    address: SocketAddr,
+    insert: &'static str,
+    synchronous: &str,
+    next: &mut i64,
+    seen: &Acknowledged,
+) -> Result<(), sqlx::Error> {
     let options = PgConnectOptions::new_without_pgpass()
         .host(&address.ip().to_string())
         .port(address.port())
         .username("postgres")
         .database("postgres")
-        .options([("synchronous_commit", "local")])
+        .options([("synchronous_commit", synchronous)])
         .ssl_mode(PgSslMode::Disable);
     let late = |_| sqlx::Error::PoolTimedOut;
     let limit = Duration::from_millis(1500);
@@ -91,29 +97,8 @@ async fn write_locally(address: SocketAddr, next: &mut i64, seen: &Acknowledged)
     loop {
         let id = *next;
         *next += 2;
-        let insert = sqlx::query("insert into alone (id) values ($1)").bind(id).execute(&mut connection);
-        tokio::time::timeout(limit, insert).await.map_err(late)??;
-        seen.0.lock().unwrap().push((id, Instant::now()));
-        tokio::time::sleep(Duration::from_millis(15)).await;
-    }
-}
-
-async fn write_on(address: SocketAddr, next: &mut i64, seen: &Acknowledged) -> Result<(), sqlx::Error> {
-    let options = PgConnectOptions::new_without_pgpass()
-        .host(&address.ip().to_string())
-        .port(address.port())
-        .username("postgres")
-        .database("postgres")
-        .ssl_mode(PgSslMode::Disable);
-    let late = |_| sqlx::Error::PoolTimedOut;
-    let limit = Duration::from_millis(1500);
-    let mut connection =
-        tokio::time::timeout(limit, PgConnection::connect_with(&options)).await.map_err(late)??;
-    loop {
-        let id = *next;
-        *next += 2;
-        let insert = sqlx::query("insert into writes (id) values ($1)").bind(id).execute(&mut connection);
-        tokio::time::timeout(limit, insert).await.map_err(late)??;
+        let inserting = sqlx::query(insert).bind(id).execute(&mut connection);
+        tokio::time::timeout(limit, inserting).await.map_err(late)??;
         seen.0.lock().unwrap().push((id, Instant::now()));
         tokio::time::sleep(Duration::from_millis(15)).await;
     }

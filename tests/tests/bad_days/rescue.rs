@@ -1,6 +1,8 @@
 //! All controllers and their database are gone. A rescue on any machine, from a bundle, goes on with the runs
 //! that were open; the old controller, should it come back, is refused until it has taken over what was done.
 
+use crate::failover::stage::{address, estate};
+use crate::two_controllers::free;
 use crate::world::{Plans, SOON, World, step};
 use engine::view::View;
 use model::RunId;
@@ -8,7 +10,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tests::bind::{Bind, Host};
 use tests::polling::until;
-use tests::ports;
 use tests::process::{Process, Spec};
 use tests::programs::{Answer, Cli, Controller, program};
 use tests::webhook::Webhook;
@@ -29,15 +30,6 @@ const FAILOVER: &str = "  declare: { approve: { within: 10m } }
   tidy: { after: cut-over, undo: none, command: { script: SCRIPT(tidy), region: east } }
   told: { after: tidy, notify: { channel: ops, state: monitoring, text: it runs in west } }
 ";
-
-fn free() -> SocketAddr {
-    let local = Ipv4Addr::LOCALHOST;
-    (local, ports::free(local.into()).unwrap()).into()
-}
-
-fn address(region: &str) -> Ipv4Addr {
-    if region == "east" { Ipv4Addr::new(127, 0, 0, 11) } else { Ipv4Addr::new(127, 0, 0, 12) }
-}
 
 /// The operators' offline key: its file, and its public half.
 async fn offline_key(plans: &Plans, name: &str) -> (PathBuf, String) {
@@ -71,23 +63,7 @@ impl Stage {
         let host = Host { name: "app".into(), address: address("east"), ttl: 1 };
         let bind = Bind::primary(plans.scratch(), "demo.test", dns, &[host], &[]).await.unwrap();
         let webhook = Webhook::start((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
-        let estate = format!(
-            "services:
-  app: {{ kind: process, hosts: {{ east-1: {{ run: [SCRIPT(app)], stop-grace: 1s }}, west-1: {{ run: [SCRIPT(app)], stop-grace: 1s }} }} }}
-checks:
-  fine: {{ of: app, monitor: false, command: {{ script: SCRIPT(fine) }} }}
-dns:
-  demo: {{ kind: rfc2136, zone: demo.test, servers: [\"{dns}\"], key: {{ file: {key} }} }}
-records:
-  app: {{ name: app.demo.test, in: demo, ttl: 1s, values: {{ east: [{east}], west: [{west}] }} }}
-channels:
-  ops: {{ kind: webhook, url: \"{url}\" }}
-",
-            key = bind.key_file().display(),
-            east = address("east"),
-            west = address("west"),
-            url = webhook.url(),
-        );
+        let estate = estate(dns, &bind, &webhook);
         let bundles = plans.scratch().path().join("bundles").display().to_string();
         let world = plans
             .estate(&estate)

@@ -63,6 +63,15 @@ async fn asked_from_three(name: &str, servers: [&Server; 3]) -> World {
     plans.policy(policy).estate(&check).plan("take-over", steps).start().await
 }
 
+async fn until_it_began(world: &World) {
+    until("the run that began by itself", SOON, async || match world.count("take-over") {
+        1 => Ok(()),
+        count => Err(format!("{count}")),
+    })
+    .await
+    .unwrap();
+}
+
 async fn began(world: &World) -> Vec<(String, String)> {
     use sqlx::Row as _;
     let rows = world.rows("select plan, requested_by from runs where mode = 'live' order by run").await;
@@ -84,12 +93,7 @@ async fn fault_49_a_check_that_lies_from_one_place_begins_nothing_and_a_200_of_a
     assert_eq!(began(&world).await, [], "it was over before the damping time");
     // Something else answers 200 in its place.
     right.itself.store(false, Ordering::SeqCst);
-    until("the run that began by itself", SOON, async || match world.count("take-over") {
-        1 => Ok(()),
-        count => Err(format!("{count}")),
-    })
-    .await
-    .unwrap();
+    until_it_began(&world).await;
     tokio::time::sleep(LONG).await;
     let expected = [("take-over".to_string(), "trigger".to_string())];
     assert_eq!(began(&world).await, expected, "never twice within the cool-down");
@@ -101,12 +105,7 @@ async fn a_restarted_controller_remembers_the_cool_down_and_hosts_that_are_gone_
     let server = Server::start().await;
     let mut world = asked_from_three("trigger-again", [&server, &server, &server]).await;
     server.itself.store(false, Ordering::SeqCst);
-    until("the run that began by itself", SOON, async || match world.count("take-over") {
-        1 => Ok(()),
-        count => Err(format!("{count}")),
-    })
-    .await
-    .unwrap();
+    until_it_began(&world).await;
     world.restart_controller("").await;
     for host in ["west-1", "west-2", "west-3"] {
         world.until_connected(host).await;

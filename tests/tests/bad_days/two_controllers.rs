@@ -30,7 +30,8 @@ struct Pair {
     database: Postgres,
 }
 
-fn free() -> SocketAddr {
+/// A port that nobody has.
+pub fn free() -> SocketAddr {
     let local = Ipv4Addr::LOCALHOST;
     (local, ports::free(local.into()).unwrap()).into()
 }

@@ -6,7 +6,7 @@
 //! done, and nothing twice. The quick suite takes a few points by `LIFEBOAT_SEED`, the full one all
 //! (`LIFEBOAT_FULL`). `LIFEBOAT_CRASH_POINT=ROLE=NAME:PASS` takes one: a failure says which.
 
-mod stage;
+pub mod stage;
 mod verdict;
 
 use stage::{Role, Stage};

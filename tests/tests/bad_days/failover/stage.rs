@@ -84,6 +84,27 @@ fn steps(from: &str, to: &str) -> String {
     )
 }
 
+/// An app in two regions, whose record stands in a BIND, and where people are told.
+pub fn estate(dns: SocketAddr, bind: &Bind, webhook: &Webhook) -> String {
+    format!(
+        "services:
+  app: {{ kind: process, hosts: {{ east-1: {{ run: [SCRIPT(app)], stop-grace: 1s }}, west-1: {{ run: [SCRIPT(app)], stop-grace: 1s }} }} }}
+checks:
+  fine: {{ of: app, monitor: false, command: {{ script: SCRIPT(fine) }} }}
+dns:
+  demo: {{ kind: rfc2136, zone: demo.test, servers: [\"{dns}\"], key: {{ file: {key} }} }}
+records:
+  app: {{ name: app.demo.test, in: demo, ttl: 1s, values: {{ east: [{east}], west: [{west}] }} }}
+channels:
+  ops: {{ kind: webhook, url: \"{url}\" }}
+",
+        key = bind.key_file().display(),
+        east = address("east"),
+        west = address("west"),
+        url = webhook.url(),
+    )
+}
+
 impl Stage {
     /// Sets it; the app runs in east.
     pub async fn set(name: &str) -> Stage {
@@ -95,23 +116,7 @@ impl Stage {
         let host = Host { name: "app".into(), address: address("east"), ttl: 1 };
         let bind = Bind::primary(plans.scratch(), "demo.test", dns, &[host], &[]).await.unwrap();
         let webhook = Webhook::start((Ipv4Addr::LOCALHOST, 0).into()).await.unwrap();
-        let estate = format!(
-            "services:
-  app: {{ kind: process, hosts: {{ east-1: {{ run: [SCRIPT(app)], stop-grace: 1s }}, west-1: {{ run: [SCRIPT(app)], stop-grace: 1s }} }} }}
-checks:
-  fine: {{ of: app, monitor: false, command: {{ script: SCRIPT(fine) }} }}
-dns:
-  demo: {{ kind: rfc2136, zone: demo.test, servers: [\"{dns}\"], key: {{ file: {key} }} }}
-records:
-  app: {{ name: app.demo.test, in: demo, ttl: 1s, values: {{ east: [{east}], west: [{west}] }} }}
-channels:
-  ops: {{ kind: webhook, url: \"{url}\" }}
-",
-            key = bind.key_file().display(),
-            east = address("east"),
-            west = address("west"),
-            url = webhook.url(),
-        );
+        let estate = estate(dns, &bind, &webhook);
         let world = plans
             .estate(&estate)
             .policy("services:\n  - { name: app, process: SCRIPT(app), args: [] }\n")
